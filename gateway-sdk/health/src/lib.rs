@@ -1,0 +1,3 @@
+//! careledger-sdk
+
+pub mod fhir;

@@ -1,0 +1,135 @@
+//! Key encryption: the one key that wraps every record's DEK, behind a provider.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroizing;
+
+use crate::cipher::Dek;
+
+/// Wraps and unwraps data-encryption keys. The key-encryption key itself never leaves the provider.
+pub trait KeyEncryption: Send + Sync + std::fmt::Debug {
+    /// Encrypts `dek`, bound to `context` (document and version).
+    fn wrap(&self, dek: &Dek, context: &[u8]) -> Result<Vec<u8>, KekError>;
+    /// Opens what [`wrap`](Self::wrap) gave for the same context.
+    fn unwrap(&self, wrapped: &[u8], context: &[u8]) -> Result<Dek, KekError>;
+}
+
+/// Why a key could not be wrapped or unwrapped.
+#[derive(Debug, thiserror::Error)]
+pub enum KekError {
+    /// The key file cannot be read or made.
+    #[error("key file {path}: {source}")]
+    File {
+        /// The key file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The key file holds something other than 32 bytes.
+    #[error("key file {0} must hold exactly 32 bytes")]
+    Length(PathBuf),
+    /// Others may read the key file.
+    #[error("key file {0} is readable by others: set its mode to 0600")]
+    Mode(PathBuf),
+    /// The wrap was made with another key, for another record, or altered.
+    #[error("the wrapped key does not open: another key-encryption key, another record or altered bytes")]
+    Altered,
+    /// The operating system gave no randomness.
+    #[error("the system's random generator failed")]
+    Random,
+}
+
+/// A key-encryption key in a file of mode 0600: AES-256-GCM with a random nonce for each wrap.
+pub struct FileKey {
+    key: LessSafeKey,
+}
+
+impl std::fmt::Debug for FileKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FileKey")
+    }
+}
+
+impl FileKey {
+    /// Opens the key file, or makes it with a fresh key where there is none. Fails if others may read it.
+    pub fn open_or_create(path: &Path) -> Result<Self, KekError> {
+        let failed = |source| KekError::File { path: path.to_owned(), source };
+        if !path.exists() {
+            let mut key = Zeroizing::new([0u8; 32]);
+            SystemRandom::new().fill(key.as_mut_slice()).map_err(|_| KekError::Random)?;
+            let mut file =
+                fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+            file.write_all(key.as_slice()).and_then(|()| file.sync_all()).map_err(failed)?;
+        }
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(KekError::Mode(path.to_owned()));
+        }
+        let bytes = Zeroizing::new(fs::read(path).map_err(failed)?);
+        if bytes.len() != 32 {
+            return Err(KekError::Length(path.to_owned()));
+        }
+        let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| KekError::Length(path.to_owned()))?;
+        Ok(Self { key: LessSafeKey::new(key) })
+    }
+}
+
+impl KeyEncryption for FileKey {
+    fn wrap(&self, dek: &Dek, context: &[u8]) -> Result<Vec<u8>, KekError> {
+        let mut nonce = [0; NONCE_LEN];
+        SystemRandom::new().fill(&mut nonce).map_err(|_| KekError::Random)?;
+        let mut sealed = Zeroizing::new(dek.to_vec());
+        self.key
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut *sealed)
+            .map_err(|_| KekError::Altered)?;
+        Ok([nonce.as_slice(), &sealed].concat())
+    }
+
+    fn unwrap(&self, wrapped: &[u8], context: &[u8]) -> Result<Dek, KekError> {
+        let (nonce, sealed) = wrapped.split_at_checked(NONCE_LEN).ok_or(KekError::Altered)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KekError::Altered)?;
+        let mut buffer = Zeroizing::new(sealed.to_vec());
+        let opened = self.key.open_in_place(nonce, Aad::from(context), &mut buffer).map_err(|_| KekError::Altered)?;
+        Ok(Zeroizing::new(<[u8; 32]>::try_from(&*opened).map_err(|_| KekError::Altered)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::cipher::new_dek;
+
+    #[test]
+    fn wraps_for_one_context_and_survives_a_reopen() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("kek");
+        let dek = new_dek().unwrap();
+        let wrapped = FileKey::open_or_create(&path).unwrap().wrap(&dek, b"doc 1").unwrap();
+        let again = FileKey::open_or_create(&path).unwrap();
+        assert_eq!(*again.unwrap(&wrapped, b"doc 1").unwrap(), *dek);
+        assert!(matches!(again.unwrap(&wrapped, b"doc 2"), Err(KekError::Altered)));
+        assert!(matches!(again.unwrap(&wrapped[..5], b"doc 1"), Err(KekError::Altered)));
+        assert!(!wrapped.windows(32).any(|w| w == dek.as_slice()));
+    }
+
+    #[test]
+    fn refuses_a_key_file_that_others_may_read_or_of_a_wrong_length() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("kek");
+        FileKey::open_or_create(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(FileKey::open_or_create(&path), Err(KekError::Mode(_))));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&path, [1; 31]).unwrap();
+        assert!(matches!(FileKey::open_or_create(&path), Err(KekError::Length(_))));
+    }
+}

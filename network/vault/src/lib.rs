@@ -1,0 +1,4 @@
+//! careledger-vault
+pub mod cipher;
+pub mod kek;
+mod served;

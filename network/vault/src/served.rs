@@ -1,0 +1,110 @@
+//! What was released already: an append-only log, synced before a key leaves, so that a restart cannot serve a key twice.
+
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// One release: the access transaction, the document with its version, and the requester's key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Release {
+    /// The committed access transaction's id, hex.
+    pub tx_id: String,
+    /// The document's id, hex.
+    pub document: String,
+    /// The document's version, from 1.
+    pub version: u32,
+}
+
+/// The log of releases of one vault.
+#[derive(Debug)]
+pub struct ServedLog {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    file: File,
+    seen: HashSet<Release>,
+}
+
+impl ServedLog {
+    /// Opens or makes the log. A last line that a crash cut short is dropped: its key had not left yet.
+    pub fn open(path: &Path) -> std::io::Result<Self> {
+        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+        let mut seen = HashSet::new();
+        let mut whole = 0;
+        let mut reader = BufReader::new(&file);
+        let mut line = String::new();
+        while reader.read_line(&mut line)? > 0 {
+            if !line.ends_with('\n') {
+                break;
+            }
+            let release = parse(line.trim_end()).ok_or_else(|| {
+                std::io::Error::new(std::io::ErrorKind::InvalidData, format!("release log is damaged at byte {whole}"))
+            })?;
+            seen.insert(release);
+            whole += line.len() as u64;
+            line.clear();
+        }
+        file.set_len(whole)?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(Self { inner: Mutex::new(Inner { file, seen }) })
+    }
+
+    /// Records a release durably. Returns false, and writes nothing, if it was recorded before.
+    ///
+    /// After an error the release counts as made: a key that may have left is not given again.
+    pub fn record(&self, release: Release) -> std::io::Result<bool> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = format!("{} {} {}\n", release.tx_id, release.document, release.version);
+        if !inner.seen.insert(release) {
+            return Ok(false);
+        }
+        inner.file.write_all(line.as_bytes())?;
+        inner.file.sync_data()?;
+        Ok(true)
+    }
+}
+
+fn parse(line: &str) -> Option<Release> {
+    let mut parts = line.split(' ');
+    let release =
+        Release { tx_id: parts.next()?.to_owned(), document: parts.next()?.to_owned(), version: parts.next()?.parse().ok()? };
+    parts.next().is_none().then_some(release)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn release(version: u32) -> Release {
+        Release { tx_id: "aa".into(), document: "bb".into(), version }
+    }
+
+    #[test]
+    fn refuses_a_second_release_also_after_a_restart_and_a_torn_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("served");
+        let log = ServedLog::open(&path).unwrap();
+        assert!(log.record(release(1)).unwrap());
+        assert!(!log.record(release(1)).unwrap());
+        drop(log);
+        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"cc dd").unwrap();
+        let log = ServedLog::open(&path).unwrap();
+        assert!(!log.record(release(1)).unwrap());
+        assert!(log.record(release(2)).unwrap());
+        drop(log);
+        assert!(!ServedLog::open(&path).unwrap().record(release(2)).unwrap());
+    }
+
+    #[test]
+    fn a_damaged_line_is_an_error_not_a_gap() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("served");
+        std::fs::write(&path, "aa bb x\n").unwrap();
+        assert!(ServedLog::open(&path).is_err());
+    }
+}
