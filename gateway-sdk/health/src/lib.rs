@@ -1,3 +1,29 @@
-//! careledger-sdk
+//! The typed health client: what applications of patients, clinicians, hospitals and insurers build on.
+//!
+//! ```text
+//! Wallet  (patient)    -> Signed<Consent>, Signed<Revocation>, …          signed intents
+//! HealthClient         -> consents() records() claims() identity() registry()   typed calls; endorsing organisations from the collections
+//! fhir::parse, anchor  -> records into the vault and onto the ledger
+//! VaultClient          -> released records, decrypted and checked         after a committed access
+//! ```
+//!
+//! Patient, purpose, codes and intents travel as transient input: nothing personal is in an argument, an event or an error.
+#![forbid(unsafe_code)]
 
+pub mod anchor;
+mod client;
 pub mod fhir;
+pub mod sealing;
+mod transport;
+pub mod vault;
+pub mod wallet;
+
+pub use careledger_api as api;
+pub use client::{HealthCallError, HealthClient};
+pub use transport::HealthTransport;
+pub use wallet::Wallet;
+
+/// Makes aws-lc-rs the process's TLS provider, once; a provider that the application chose before stays.
+pub(crate) fn install_crypto_provider() {
+    let _already_chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}

@@ -50,6 +50,8 @@ pub struct ChainError {
 
 impl fmt::Debug for dyn Chain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Chain").field("height", &*self.height().borrow()).finish_non_exhaustive()
+        f.debug_struct("Chain")
+            .field("height", &*self.height().borrow())
+            .finish_non_exhaustive()
     }
 }

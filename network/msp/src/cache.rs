@@ -20,7 +20,13 @@ struct Generations<K, V> {
 
 impl<K: Eq + Hash, V: Clone> Cache<K, V> {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, generations: Mutex::new(Generations { young: HashMap::new(), old: HashMap::new() }) }
+        Self {
+            capacity,
+            generations: Mutex::new(Generations {
+                young: HashMap::new(),
+                old: HashMap::new(),
+            }),
+        }
     }
 
     pub(crate) fn find<Q>(&self, key: &Q) -> Option<V>
@@ -63,7 +69,11 @@ mod tests {
         let cache = Cache::new(10);
         cache.insert(0u32, "kept");
         for key in 1..1000u32 {
-            assert_eq!(cache.find(&0), Some("kept"), "used between all inserts, before {key}");
+            assert_eq!(
+                cache.find(&0),
+                Some("kept"),
+                "used between all inserts, before {key}"
+            );
             cache.insert(key, "passing");
         }
         let generations = cache.lock();

@@ -79,7 +79,9 @@ pub(crate) fn read(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         }
         let (digits, rest) = body.split_at(count);
         body = rest;
-        let length = digits.iter().fold(0usize, |sum, digit| sum << 8 | usize::from(*digit));
+        let length = digits
+            .iter()
+            .fold(0usize, |sum, digit| sum << 8 | usize::from(*digit));
         if digits[0] == 0 || length < 0x80 {
             return None;
         }
@@ -136,7 +138,10 @@ mod tests {
 
     #[test]
     fn sloppy_lengths_are_refused() {
-        assert!(read(&[0x30, 0x81, 0x01, 0x00]).is_none(), "long form for a short length");
+        assert!(
+            read(&[0x30, 0x81, 0x01, 0x00]).is_none(),
+            "long form for a short length"
+        );
         assert!(read(&[0x30, 0x80, 0x00, 0x00]).is_none(), "indefinite length");
         assert!(read(&[0x30, 0x05, 0x00]).is_none(), "truncated");
         assert!(read(&[]).is_none());

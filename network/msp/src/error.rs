@@ -26,7 +26,9 @@ pub enum MspError {
         detail: String,
     },
     /// A key is of a kind that is not supported here.
-    #[error("unsupported key: {0}; use ECDSA on P-256 (or P-384, P-521; Ed25519 with channel capability V3_0)")]
+    #[error(
+        "unsupported key: {0}; use ECDSA on P-256 (or P-384, P-521; Ed25519 with channel capability V3_0)"
+    )]
     UnsupportedKey(String),
     /// A private key does not belong to the certificate beside it.
     #[error("the private key does not belong to the certificate of {0}")]
@@ -113,10 +115,16 @@ pub enum MspError {
 
 impl MspError {
     pub(crate) fn io(path: impl Into<PathBuf>, error: &std::io::Error) -> Self {
-        Self::Io { path: path.into(), detail: error.to_string() }
+        Self::Io {
+            path: path.into(),
+            detail: error.to_string(),
+        }
     }
 
     pub(crate) fn decode(what: &'static str, error: &prost::DecodeError) -> Self {
-        Self::Decode { what, detail: error.to_string() }
+        Self::Decode {
+            what,
+            detail: error.to_string(),
+        }
     }
 }

@@ -7,8 +7,8 @@ use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA384_ASN1, ECDSA_P256_SHA512_ASN1,
-    ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA512_ASN1, ED25519, EcdsaKeyPair, KeyPair, ParsedPublicKey,
-    UnparsedPublicKey, VerificationAlgorithm,
+    ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA512_ASN1, ED25519, EcdsaKeyPair, KeyPair,
+    ParsedPublicKey, UnparsedPublicKey, VerificationAlgorithm,
 };
 use p256::ecdsa::signature::Signer;
 use x509_parser::x509::SubjectPublicKeyInfo;
@@ -74,7 +74,9 @@ impl PublicKey {
             ("1.3.101.112", _) => KeyAlgorithm::Ed25519,
             (other, curve) => {
                 let curve = curve.unwrap_or("none");
-                return Err(MspError::UnsupportedKey(format!("algorithm {other}, curve {curve}")));
+                return Err(MspError::UnsupportedKey(format!(
+                    "algorithm {other}, curve {curve}"
+                )));
             }
         };
         Self::from_point(algorithm, point)
@@ -82,7 +84,9 @@ impl PublicKey {
 
     pub(crate) fn from_point(algorithm: KeyAlgorithm, point: &[u8]) -> Result<Self, MspError> {
         if algorithm != KeyAlgorithm::Ed25519 && point.first() != Some(&4) {
-            return Err(MspError::UnsupportedKey("the point is not in uncompressed form".into()));
+            return Err(MspError::UnsupportedKey(
+                "the point is not in uncompressed form".into(),
+            ));
         }
         let verification: &'static dyn VerificationAlgorithm = match algorithm {
             KeyAlgorithm::P256 => &ECDSA_P256_SHA256_ASN1,
@@ -93,7 +97,11 @@ impl PublicKey {
             .map_err(|error| MspError::UnsupportedKey(format!("not a valid {algorithm:?} key: {error}")))?;
         let mut fingerprint = [0u8; 32];
         fingerprint.copy_from_slice(digest(&SHA256, &[&[algorithm as u8], point].concat()).as_ref());
-        Ok(Self { algorithm, parsed, fingerprint })
+        Ok(Self {
+            algorithm,
+            parsed,
+            fingerprint,
+        })
     }
 
     /// The kind of key.
@@ -118,9 +126,12 @@ impl PublicKey {
                 self.parsed.verify_sig(message, signature).map_err(|_| WRONG)
             });
         };
-        let parsed = EcdsaSignature::parse(signature).ok_or(MspError::Signature("it is not a DER encoded ECDSA signature"))?;
+        let parsed = EcdsaSignature::parse(signature)
+            .ok_or(MspError::Signature("it is not a DER encoded ECDSA signature"))?;
         if !parsed.is_low(curve) {
-            return Err(MspError::Signature("its S is above half the group order; sign with low S"));
+            return Err(MspError::Signature(
+                "its S is above half the group order; sign with low S",
+            ));
         }
         let strict = parsed.encode();
         memo::once(&self.fingerprint, hash.as_ref(), &strict, || {
@@ -129,7 +140,12 @@ impl PublicKey {
     }
 
     /// Verifies the signature of a certificate or revocation list, whose S may be high.
-    pub(crate) fn verify_signed(&self, scheme: SignatureScheme, signed: &[u8], signature: &[u8]) -> Result<(), MspError> {
+    pub(crate) fn verify_signed(
+        &self,
+        scheme: SignatureScheme,
+        signed: &[u8],
+        signature: &[u8],
+    ) -> Result<(), MspError> {
         let algorithm: &'static dyn VerificationAlgorithm = match (self.algorithm, scheme) {
             (KeyAlgorithm::P256, SignatureScheme::EcdsaSha256) => &ECDSA_P256_SHA256_ASN1,
             (KeyAlgorithm::P256, SignatureScheme::EcdsaSha384) => &ECDSA_P256_SHA384_ASN1,
@@ -138,9 +154,15 @@ impl PublicKey {
             (KeyAlgorithm::P384, SignatureScheme::EcdsaSha384) => &ECDSA_P384_SHA384_ASN1,
             (KeyAlgorithm::P384, SignatureScheme::EcdsaSha512) => &ECDSA_P384_SHA512_ASN1,
             (KeyAlgorithm::Ed25519, SignatureScheme::Ed25519) => &ED25519,
-            _ => return Err(MspError::Signature("the issuer's key is of another kind than the signature")),
+            _ => {
+                return Err(MspError::Signature(
+                    "the issuer's key is of another kind than the signature",
+                ));
+            }
         };
-        UnparsedPublicKey::new(algorithm, self.bytes()).verify(signed, signature).map_err(|_| WRONG)
+        UnparsedPublicKey::new(algorithm, self.bytes())
+            .verify(signed, signature)
+            .map_err(|_| WRONG)
     }
 
     pub(crate) fn curve(&self) -> Option<Curve> {
@@ -156,7 +178,12 @@ const WRONG: MspError = MspError::Signature("it was not made by this key over th
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "PublicKey({:?} {})", self.algorithm, hex::encode(&self.fingerprint[..8]))
+        write!(
+            formatter,
+            "PublicKey({:?} {})",
+            self.algorithm,
+            hex::encode(&self.fingerprint[..8])
+        )
     }
 }
 
@@ -182,9 +209,13 @@ impl PrivateKey {
     /// The key with the given secret number: reproducible, for tests only. `None` when the number is not in `1..order`.
     pub(crate) fn from_secret(secret: &[u8; 32]) -> Option<Result<Self, MspError>> {
         let deterministic = p256::ecdsa::SigningKey::from_slice(secret).ok()?;
-        let point = p256::elliptic_curve::sec1::ToSec1Point::to_sec1_point(deterministic.verifying_key().as_affine(), false);
-        let pair = EcdsaKeyPair::from_private_key_and_public_key(&ECDSA_P256_SHA256_ASN1_SIGNING, secret, point.as_bytes())
-            .map_err(|_| MspError::Crypto("the seeded key was refused"));
+        let point = deterministic.verifying_key().to_sec1_point(false);
+        let pair = EcdsaKeyPair::from_private_key_and_public_key(
+            &ECDSA_P256_SHA256_ASN1_SIGNING,
+            secret,
+            point.as_bytes(),
+        )
+        .map_err(|_| MspError::Crypto("the seeded key was refused"));
         Some(pair.and_then(|pair| Self::from_pair(pair, Some(deterministic))))
     }
 
@@ -204,7 +235,10 @@ impl PrivateKey {
     /// # Errors
     /// [`MspError::Crypto`] when the library cannot encode it.
     pub fn to_pem(&self) -> Result<String, MspError> {
-        let der = self.pair.to_pkcs8v1().map_err(|_| MspError::Crypto("the key could not be encoded"))?;
+        let der = self
+            .pair
+            .to_pkcs8v1()
+            .map_err(|_| MspError::Crypto("the key could not be encoded"))?;
         Ok(pem::encode(pem::PRIVATE_KEY, der.as_ref()))
     }
 
@@ -237,13 +271,24 @@ impl PrivateKey {
 
     /// The DER SubjectPublicKeyInfo of the public half.
     pub(crate) fn spki(&self) -> Result<Vec<u8>, MspError> {
-        let der = self.pair.public_key().as_der().map_err(|_| MspError::Crypto("the public key could not be encoded"))?;
+        let der = self
+            .pair
+            .public_key()
+            .as_der()
+            .map_err(|_| MspError::Crypto("the public key could not be encoded"))?;
         Ok(der.as_ref().to_vec())
     }
 
-    fn from_pair(pair: EcdsaKeyPair, deterministic: Option<p256::ecdsa::SigningKey>) -> Result<Self, MspError> {
+    fn from_pair(
+        pair: EcdsaKeyPair,
+        deterministic: Option<p256::ecdsa::SigningKey>,
+    ) -> Result<Self, MspError> {
         let public = PublicKey::from_point(KeyAlgorithm::P256, pair.public_key().as_ref())?;
-        Ok(Self { pair, public, deterministic })
+        Ok(Self {
+            pair,
+            public,
+            deterministic,
+        })
     }
 }
 

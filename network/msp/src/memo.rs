@@ -70,13 +70,29 @@ mod tests {
         let key = [9u8; 32];
         let mut runs = 0;
         for _ in 0..2 {
-            assert_eq!(once(&key, b"digest", b"bad", || { runs += 1; Err(()) }), Err(()));
+            assert_eq!(
+                once(&key, b"digest", b"bad", || {
+                    runs += 1;
+                    Err(())
+                }),
+                Err(())
+            );
         }
         assert_eq!(runs, 2);
         for _ in 0..3 {
-            assert_eq!(once(&key, b"digest", b"good", || { runs += 1; Ok::<(), ()>(()) }), Ok(()));
+            assert_eq!(
+                once(&key, b"digest", b"good", || {
+                    runs += 1;
+                    Ok::<(), ()>(())
+                }),
+                Ok(())
+            );
         }
         assert_eq!(runs, 3);
-        assert_eq!(once(&[8u8; 32], b"digest", b"good", || Err(())), Err(()), "another key is another question");
+        assert_eq!(
+            once(&[8u8; 32], b"digest", b"good", || Err(())),
+            Err(()),
+            "another key is another question"
+        );
     }
 }

@@ -40,7 +40,10 @@ pub(crate) fn decode(text: &[u8]) -> Result<(String, Vec<u8>, &[u8]), MspError> 
         Some((headers, data)) if headers.contains(':') => data,
         _ => body,
     };
-    let compact: String = data.chars().filter(|character| !character.is_ascii_whitespace()).collect();
+    let compact: String = data
+        .chars()
+        .filter(|character| !character.is_ascii_whitespace())
+        .collect();
     let bytes = STANDARD
         .decode(compact)
         .map_err(|error| MspError::Pem(format!("the block {label} is not base64: {error}")))?;
@@ -53,7 +56,10 @@ pub(crate) fn decode_as(text: &[u8], labels: &[&str]) -> Result<Vec<u8>, MspErro
     if labels.contains(&label.as_str()) {
         Ok(bytes)
     } else {
-        Err(MspError::Pem(format!("the block is a {label}, expected {}", labels.join(" or "))))
+        Err(MspError::Pem(format!(
+            "the block is a {label}, expected {}",
+            labels.join(" or ")
+        )))
     }
 }
 
@@ -71,7 +77,9 @@ fn split(text: &[u8]) -> Option<(&str, &str, &[u8])> {
     let end = find(body, end_line.as_bytes())?;
     let content = std::str::from_utf8(&body[..end]).ok()?;
     let mut rest = &body[end + end_line.len()..];
-    while let Some((b'\r' | b'\n' | b' ' | b'\t', tail)) = rest.split_first().map(|(head, tail)| (*head, tail)) {
+    while let Some((b'\r' | b'\n' | b' ' | b'\t', tail)) =
+        rest.split_first().map(|(head, tail)| (*head, tail))
+    {
         rest = tail;
     }
     Some((label, content.trim_start_matches(['\r', '\n']), rest))
@@ -106,7 +114,10 @@ mod tests {
     fn garbage_and_wrong_labels_are_refused() {
         assert!(decode(b"").is_err());
         assert!(decode(b"-----BEGIN CERTIFICATE-----\n####\n-----END CERTIFICATE-----\n").is_err());
-        assert!(decode(b"-----BEGIN CERTIFICATE-----\nAAAA\n").is_err(), "no end line");
+        assert!(
+            decode(b"-----BEGIN CERTIFICATE-----\nAAAA\n").is_err(),
+            "no end line"
+        );
         let key = encode(PRIVATE_KEY, &[1, 2, 3]);
         assert!(decode_as(key.as_bytes(), &[CERTIFICATE]).is_err());
     }

@@ -9,7 +9,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-use crate::cipher::Dek;
+use careledger_sdk::vault::cipher::Dek;
 
 /// Wraps and unwraps data-encryption keys. The key-encryption key itself never leaves the provider.
 pub trait KeyEncryption: Send + Sync + std::fmt::Debug {
@@ -105,7 +105,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::cipher::new_dek;
+    use careledger_sdk::vault::cipher::new_dek;
 
     #[test]
     fn wraps_for_one_context_and_survives_a_reopen() {

@@ -51,7 +51,7 @@ impl Person {
         let line = self.rng.random_range(1_000_000..9_999_999);
         self.push(json!({
             "resourceType": "Patient",
-            "identifier": [{ "system": "urn:example:hospital:mrn", "value": format!("MRN-{mrn}") }],
+            "identifier": [{ "system": "urn:oid:2.16.840.1.113883.19.5", "value": format!("MRN-{mrn}") }],
             "name": [{ "use": "official", "family": family, "given": [given] }],
             "telecom": [{ "system": "phone", "value": format!("+1-555-{line}") }],
             "birthDate": born,
@@ -102,7 +102,7 @@ impl Person {
         let date = self.ago(self.end, 1, 6);
         self.push(json!({
             "resourceType": "Encounter", "status": "finished", "period": { "start": date },
-            "class": { "code": "EMER" }, "type": [concept("urn:example:visit", "X-0042", "emergency visit")],
+            "class": { "code": "EMER" }, "type": [concept("urn:oid:2.16.840.1.113883.19.6", "X-0042", "emergency visit")],
         }));
     }
 

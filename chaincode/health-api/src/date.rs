@@ -1,0 +1,209 @@
+//! Calendar dates (proleptic Gregorian, no time zone) and periods of seconds.
+
+use crate::HealthError;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// A calendar date, written `YYYY-MM-DD`, years 1900 to 2200.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Date {
+    year: u16,
+    month: u8,
+    day: u8,
+}
+
+impl Date {
+    /// Days since 1970-01-01 (negative before).
+    pub fn days(self) -> i64 {
+        // Howard Hinnant's days-from-civil: years start in March, so that the leap day is the year's last.
+        let (month, day) = (i64::from(self.month), i64::from(self.day));
+        let year = i64::from(self.year) - i64::from(month <= 2);
+        let era = year.div_euclid(400);
+        let year_of_era = year.rem_euclid(400);
+        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+        era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+    }
+
+    /// The UTC date of a time in seconds since 1970-01-01. `INVALID_CODE` outside the years of this type.
+    pub fn from_unix(seconds: i64) -> Result<Self, HealthError> {
+        let days = seconds.div_euclid(86_400) + 719_468;
+        let era = days.div_euclid(146_097);
+        let day_of_era = days.rem_euclid(146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+        let year = era * 400 + year_of_era + i64::from(month <= 2);
+        Self::new(year, month, day)
+    }
+
+    /// The calendar year.
+    pub fn year(self) -> u16 {
+        self.year
+    }
+
+    fn new(year: i64, month: i64, day: i64) -> Result<Self, HealthError> {
+        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let length = match month {
+            4 | 6 | 9 | 11 => 30,
+            2 if leap => 29,
+            2 => 28,
+            _ => 31,
+        };
+        let valid = (1900..=2200).contains(&year) && (1..=12).contains(&month) && (1..=length).contains(&day);
+        match (valid, u16::try_from(year), u8::try_from(month), u8::try_from(day)) {
+            (true, Ok(year), Ok(month), Ok(day)) => Ok(Self { year, month, day }),
+            _ => Err(HealthError::InvalidCode(
+                "a date is a real day of the years 1900 to 2200, as YYYY-MM-DD".into(),
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+}
+
+impl fmt::Debug for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Date {
+    type Err = HealthError;
+    fn from_str(text: &str) -> Result<Self, HealthError> {
+        let bad = || HealthError::InvalidCode("a date is written YYYY-MM-DD".into());
+        let bytes = text.as_bytes();
+        let shape = bytes.len() == 10
+            && bytes.iter().enumerate().all(|(i, b)| {
+                if i == 4 || i == 7 {
+                    *b == b'-'
+                } else {
+                    b.is_ascii_digit()
+                }
+            });
+        if !shape {
+            return Err(bad());
+        }
+        let mut parts = text.split('-').map(|p| p.parse::<i64>().map_err(|_| bad()));
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(year), Some(month), Some(day)) => Self::new(year?, month?, day?),
+            _ => Err(bad()),
+        }
+    }
+}
+
+impl TryFrom<String> for Date {
+    type Error = HealthError;
+    fn try_from(text: String) -> Result<Self, HealthError> {
+        text.parse()
+    }
+}
+
+impl From<Date> for String {
+    fn from(value: Date) -> Self {
+        value.to_string()
+    }
+}
+
+/// Days, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DateRange {
+    /// First day.
+    pub from: Date,
+    /// Last day.
+    pub until: Date,
+}
+
+impl DateRange {
+    /// Whether `date` lies in the range.
+    pub fn contains(&self, date: Date) -> bool {
+        self.from <= date && date <= self.until
+    }
+
+    /// Whether the whole of `other` lies in the range.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.from <= other.from && other.until <= self.until
+    }
+
+    /// Whether any day lies in both.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.from <= other.until && other.from <= self.until
+    }
+}
+
+/// Seconds since 1970-01-01 UTC; `from` is included, `until` is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Period {
+    /// First second.
+    pub from: i64,
+    /// The second after the last.
+    pub until: i64,
+}
+
+impl Period {
+    /// Whether `at` lies in the period.
+    pub fn contains(&self, at: i64) -> bool {
+        self.from <= at && at < self.until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_days_over_leap_years() {
+        let days = |text: &str| text.parse::<Date>().unwrap().days();
+        assert_eq!(days("1970-01-01"), 0);
+        assert_eq!(days("2000-03-01") - days("2000-02-28"), 2);
+        assert_eq!(days("1900-03-01") - days("1900-02-28"), 1);
+        assert_eq!(days("2026-11-21"), 20_778);
+    }
+
+    #[test]
+    fn round_trips_through_seconds() {
+        for text in [
+            "1969-12-31",
+            "1970-01-01",
+            "2024-02-29",
+            "2026-12-31",
+            "2100-03-01",
+        ] {
+            let date: Date = text.parse().unwrap();
+            assert_eq!(Date::from_unix(date.days() * 86_400 + 86_399).unwrap(), date);
+            assert_eq!(date.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_day() {
+        for text in [
+            "2026-02-29",
+            "2026-13-01",
+            "2026-00-10",
+            "2026-1-01",
+            "26-01-01",
+            "2026-01-0x",
+            "+026-01-01",
+            "1066-10-14",
+        ] {
+            assert!(text.parse::<Date>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_period_ends_before_its_last_second() {
+        let period = Period { from: 10, until: 20 };
+        assert!(period.contains(10) && period.contains(19) && !period.contains(20) && !period.contains(9));
+    }
+}

@@ -1,0 +1,195 @@
+//! The decision engine: consents × request × time → what is permitted. Pure.
+//!
+//! ```text
+//! access:   decide(consents, requester, request, at)             per requested category: deny > permit > indeterminate > not applicable
+//! release:  decide_item(consents, requester, request, item, at)  the same for one document, whose attributes are all known
+//! ```
+//!
+//! The rules, in order (they follow the design's decision algorithm):
+//! 1. Consents and provisions count only within their periods; revoked ones are not handed in.
+//! 2. A provision matches if all its lists match. TREAT covers ETREAT; BTG is covered only where a permit names BTG.
+//! 3. What the request leaves open never satisfies a restricted permit. It does meet a restricted deny: then that part of the items is
+//!    refused and the rest carries the obligation REDACT.
+//! 4. Deny stands over permit, across consents. Nothing matching permits nothing.
+//! 5. An unknown label or hierarchy that a permit depends on makes it indeterminate, which releases nothing.
+//! 6. A permit that names no sensitivity label covers no item that has one.
+
+mod matching;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+use crate::codes::{Category, Code, Label, Obligation};
+use crate::contracts::consent::{AccessRequest, Consent, Effect, Provision, Requester};
+use crate::date::Date;
+use crate::ids::{ConsentId, DocumentId};
+use matching::{Match, Subject, deny_match, permit_match};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+crate::codes::code_enum! {
+    /// The outcome of a decision.
+    Verdict {
+        /// Something is permitted.
+        Permit = "PERMIT",
+        /// Nothing is, and a deny matched.
+        Deny = "DENY",
+        /// No consent speaks about it.
+        NotApplicable = "NOT_APPLICABLE",
+        /// It depends on a code that is not known here.
+        Indeterminate = "INDETERMINATE",
+    }
+}
+
+/// A decision about a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// The outcome over all categories.
+    pub verdict: Verdict,
+    /// The permitted categories, sorted.
+    pub permitted: Vec<Category>,
+    /// What the permits oblige to, sorted.
+    pub obligations: Vec<Obligation>,
+    /// The consents it rests on, sorted.
+    pub basis: Vec<ConsentId>,
+    /// When the first of those permits ends, seconds since 1970; none without a permit.
+    pub ends_at: Option<i64>,
+}
+
+/// A document's attributes, all known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The document.
+    pub document: DocumentId,
+    /// Its category.
+    pub category: Category,
+    /// Its labels; empty means that it has none.
+    pub labels: Vec<Label>,
+    /// Its codes; empty means that none is recorded.
+    pub codes: Vec<Code>,
+    /// Its clinical date, where recorded.
+    pub date: Option<Date>,
+    /// Authoring organisation.
+    pub author: String,
+}
+
+/// Decides a request at a time (seconds since 1970). `consents` are the patient's that are not revoked, in any order.
+pub fn decide(consents: &[Consent], requester: &Requester, request: &AccessRequest, at: i64) -> Decision {
+    let mut outcome = Tally::default();
+    let categories: BTreeSet<Category> = request.categories.iter().copied().collect();
+    for category in &categories {
+        let subject = Subject::of_request(requester, request, *category);
+        let one = evaluate(consents, &subject, at);
+        outcome.add(*category, one);
+    }
+    outcome.finish(categories.len())
+}
+
+/// Decides about one document. It must also lie within what the request asked for, else it is not applicable.
+pub fn decide_item(
+    consents: &[Consent],
+    requester: &Requester,
+    request: &AccessRequest,
+    item: &Item,
+    at: i64,
+) -> Verdict {
+    if !matching::asked_for(request, item) {
+        return Verdict::NotApplicable;
+    }
+    evaluate(consents, &Subject::of_item(requester, request, item), at).verdict
+}
+
+/// What the consents say about one subject.
+struct Evaluation<'c> {
+    verdict: Verdict,
+    permits: Vec<(&'c Consent, &'c Provision)>,
+    partly_denied: bool,
+}
+
+fn evaluate<'c>(consents: &'c [Consent], subject: &Subject<'_>, at: i64) -> Evaluation<'c> {
+    let mut permits = Vec::new();
+    let (mut denied, mut partly_denied, mut unknown) = (false, false, false);
+    let live = consents.iter().filter(|c| c.period.contains(at));
+    for (consent, provision) in live.flat_map(|c| c.provisions.iter().map(move |p| (c, p))) {
+        if provision.period.is_some_and(|p| !p.contains(at)) {
+            continue;
+        }
+        match provision.effect {
+            Effect::Permit => match permit_match(provision, subject) {
+                Match::Yes => permits.push((consent, provision)),
+                Match::Unknown => unknown = true,
+                Match::No | Match::Absent => {}
+            },
+            Effect::Deny => match deny_match(provision, subject) {
+                Match::Yes | Match::Unknown => denied = true,
+                Match::Absent if subject.is_item => denied = true,
+                Match::Absent => partly_denied = true,
+                Match::No => {}
+            },
+        }
+    }
+    let verdict = match (denied, permits.is_empty(), unknown) {
+        (true, _, _) => Verdict::Deny,
+        (false, false, _) => Verdict::Permit,
+        (false, true, true) => Verdict::Indeterminate,
+        (false, true, false) => Verdict::NotApplicable,
+    };
+    Evaluation {
+        verdict,
+        permits,
+        partly_denied,
+    }
+}
+
+/// Collects the categories' evaluations.
+#[derive(Default)]
+struct Tally {
+    permitted: Vec<Category>,
+    obligations: BTreeSet<Obligation>,
+    basis: BTreeSet<ConsentId>,
+    ends_at: Option<i64>,
+    denied: bool,
+    unknown: bool,
+}
+
+impl Tally {
+    fn add(&mut self, category: Category, evaluation: Evaluation<'_>) {
+        match evaluation.verdict {
+            Verdict::Permit => self.permitted.push(category),
+            Verdict::Deny => return self.denied = true,
+            Verdict::Indeterminate => return self.unknown = true,
+            Verdict::NotApplicable => return,
+        }
+        if evaluation.partly_denied {
+            self.obligations.insert(Obligation::Redact);
+        }
+        for (consent, provision) in evaluation.permits {
+            self.basis.insert(consent.id);
+            self.obligations.extend(&provision.obligations);
+            let end = provision
+                .period
+                .map_or(consent.period.until, |p| p.until.min(consent.period.until));
+            self.ends_at = Some(self.ends_at.map_or(end, |so_far| so_far.min(end)));
+        }
+    }
+
+    fn finish(mut self, asked: usize) -> Decision {
+        let verdict = match (self.permitted.is_empty(), self.denied, self.unknown) {
+            (false, _, _) => Verdict::Permit,
+            (true, true, _) => Verdict::Deny,
+            (true, false, true) => Verdict::Indeterminate,
+            (true, false, false) => Verdict::NotApplicable,
+        };
+        if verdict == Verdict::Permit && self.permitted.len() < asked {
+            self.obligations.insert(Obligation::Redact);
+        }
+        Decision {
+            verdict,
+            permitted: self.permitted,
+            obligations: self.obligations.into_iter().collect(),
+            basis: self.basis.into_iter().collect(),
+            ends_at: self.ends_at,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Bounds of consents and requests, checked before anything is written. They also keep private values within their fixed, padded size.
+
+use crate::HealthError;
+use crate::codes::{Code, Purpose};
+use crate::contracts::consent::{
+    AccessRequest, BreakGlassRequest, CONSENT_SLOTS, Consent, MAX_BREAK_GLASS_MINUTES, MAX_CONSENT_SECONDS,
+    MAX_PROVISIONS, Revocation,
+};
+use crate::ids::Salt;
+
+/// Most entries of an optional list of a request.
+const MAX_REQUEST_LIST: usize = 8;
+/// Most entries of a list of a provision.
+const MAX_PROVISION_LIST: usize = 32;
+
+impl Consent {
+    /// Checks periods, numbers and texts. `LIMIT` for too much, `INVALID_CODE` for a wrong form, `SALT_MISSING` for a salt of zeros.
+    pub fn validate(&self) -> Result<(), HealthError> {
+        salted(&self.salt)?;
+        let length = self.period.until.checked_sub(self.period.from);
+        if length.is_none_or(|l| l <= 0) {
+            return invalid("a consent ends after it begins");
+        }
+        if length.is_some_and(|l| l > MAX_CONSENT_SECONDS) {
+            return limit("a consent holds for at most ten years");
+        }
+        if !(1..=MAX_PROVISIONS).contains(&self.provisions.len()) {
+            return limit("a consent has 1 to 32 provisions");
+        }
+        for provision in &self.provisions {
+            let lists = [
+                provision.actors.len(),
+                provision.purposes.len(),
+                provision.actions.len(),
+                provision.categories.len(),
+                provision.labels.len(),
+                provision.codes.len(),
+                provision.authored_by.len(),
+                provision.documents.len(),
+                provision.obligations.len(),
+            ];
+            if lists.into_iter().any(|l| l > MAX_PROVISION_LIST) {
+                return limit("a list of a provision has at most 32 entries");
+            }
+            if provision.period.is_some_and(|p| p.until <= p.from) {
+                return invalid("a provision ends after it begins");
+            }
+            if provision.data_period.is_some_and(|p| p.until < p.from) {
+                return invalid("a data period ends on or after its first day");
+            }
+            provision.codes.iter().try_for_each(|filter| code(&filter.code))?;
+        }
+        Ok(())
+    }
+}
+
+impl AccessRequest {
+    /// Checks numbers and texts, and that break-glass is asked for by its own function.
+    pub fn validate(&self) -> Result<(), HealthError> {
+        if self.purpose == Purpose::BreakTheGlass {
+            return invalid("the purpose BTG is not asked for here; break the glass instead");
+        }
+        let mut categories = self.categories.clone();
+        categories.sort_unstable();
+        categories.dedup();
+        if categories.is_empty() || categories.len() != self.categories.len() {
+            return invalid("a request names at least one category, and each once");
+        }
+        let lists = [
+            self.labels.as_ref().map(Vec::len),
+            self.codes.as_ref().map(Vec::len),
+            self.documents.as_ref().map(Vec::len),
+        ];
+        if lists
+            .into_iter()
+            .flatten()
+            .any(|l| !(1..=MAX_REQUEST_LIST).contains(&l))
+        {
+            return limit("labels, codes and documents of a request are left out or have 1 to 8 entries");
+        }
+        if self.data_period.is_some_and(|p| p.until < p.from) {
+            return invalid("a data period ends on or after its first day");
+        }
+        if self.authored_by.as_ref().is_some_and(|a| !plain(a, 64)) {
+            return invalid("an author is an MSP id");
+        }
+        self.codes.iter().flatten().try_for_each(code)
+    }
+}
+
+impl BreakGlassRequest {
+    /// Checks window and attestation (the reason is checked when it is read).
+    pub fn validate(&self) -> Result<(), HealthError> {
+        if !(1..=MAX_BREAK_GLASS_MINUTES).contains(&self.minutes) {
+            return invalid("a glass is broken for 1 to 240 minutes");
+        }
+        if !self.attest {
+            return invalid("the requester must attest that the reason holds");
+        }
+        Ok(())
+    }
+}
+
+impl Revocation {
+    /// Checks the number of consents named.
+    pub fn validate(&self) -> Result<(), HealthError> {
+        salted(&self.salt)?;
+        if !(1..=CONSENT_SLOTS).contains(&self.consents.len()) {
+            return limit("a revocation names 1 to 8 consents");
+        }
+        Ok(())
+    }
+}
+
+/// A salt of zeros is one that was not drawn.
+pub(crate) fn salted(salt: &Salt) -> Result<(), HealthError> {
+    if salt.as_bytes() == &[0; 32] {
+        return Err(HealthError::SaltMissing(
+            "32 random bytes are expected, not zeros".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// Printable ASCII without quote and backslash, which JSON would lengthen.
+pub(crate) fn plain(text: &str, max: usize) -> bool {
+    (1..=max).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\')
+}
+
+fn code(code: &Code) -> Result<(), HealthError> {
+    if plain(&code.system, 96) && plain(&code.code, 32) {
+        Ok(())
+    } else {
+        invalid("a code has a system URI of at most 96 and a code of at most 32 printable ASCII characters")
+    }
+}
+
+fn invalid(reason: &str) -> Result<(), HealthError> {
+    Err(HealthError::InvalidCode(reason.to_owned()))
+}
+
+fn limit(reason: &str) -> Result<(), HealthError> {
+    Err(HealthError::Limit(reason.to_owned()))
+}

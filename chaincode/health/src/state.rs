@@ -1,0 +1,182 @@
+//! Ledger helpers: the registered consortium, collections, write-once keys, events.
+
+use careledger_api::consortium::{self, CollectionSpec, Consortium, OrganisationRole};
+use careledger_api::contracts::registry::Registered;
+use careledger_api::event::{EVENT_NAME, Event, EventKind};
+use careledger_api::hashing::keyed_hash;
+use careledger_api::ids::{Salt, TxId};
+use careledger_api::{HealthError, Receipt};
+use fabric_contract_core::{Context, KeyPolicy, Principal, ReadContext, Role};
+use serde::{Deserialize, Serialize};
+
+/// Public key of the consortium.
+pub(crate) const CONSORTIUM_KEY: &str = "consortium";
+/// Private key of a collection's secret.
+pub(crate) const SECRET_KEY: &str = "secret";
+
+/// The value of [`SECRET_KEY`].
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Secret {
+    pub(crate) secret: Salt,
+}
+
+/// The consortium in force; `NOT_FOUND` before `establish`.
+pub(crate) fn registered(ctx: &ReadContext<'_>) -> Result<Registered, HealthError> {
+    ctx.get_json(CONSORTIUM_KEY)?.ok_or(HealthError::NotFound)
+}
+
+/// The transaction's id.
+pub(crate) fn tx_id(ctx: &ReadContext<'_>) -> Result<TxId, HealthError> {
+    ctx.tx_id().parse()
+}
+
+/// Emits the transaction's event and answers with its id.
+pub(crate) fn done(ctx: &Context<'_>, kind: EventKind, collection: Option<&Collection>) -> Result<Receipt, HealthError> {
+    let tx = tx_id(ctx)?;
+    let event = Event { kind, tx: tx.clone(), collection: collection.map(|c| c.name.clone()) };
+    let payload = serde_json::to_vec(&event).map_err(|_| HealthError::Ledger("an event could not be written".into()))?;
+    ctx.set_event(EVENT_NAME, &payload)?;
+    Ok(Receipt { tx })
+}
+
+/// A collection and its members.
+pub(crate) struct Collection {
+    pub(crate) name: String,
+    members: Vec<String>,
+}
+
+impl Collection {
+    /// A custodian's collection; `INVALID_CODE` if the organisation is no custodian.
+    pub(crate) fn care(consortium: &Consortium, custodian: &str) -> Result<Self, HealthError> {
+        has_role(consortium, custodian, OrganisationRole::Custodian)?;
+        Self::declared(consortium, &consortium::care_collection(custodian))
+    }
+
+    /// The collection of a payer and a provider.
+    pub(crate) fn pair(consortium: &Consortium, payer: &str, provider: &str) -> Result<Self, HealthError> {
+        has_role(consortium, payer, OrganisationRole::Payer)?;
+        has_role(consortium, provider, OrganisationRole::Custodian)?;
+        Self::declared(consortium, &consortium::pair_collection(payer, provider))
+    }
+
+    /// A payer's own collection.
+    pub(crate) fn payer(consortium: &Consortium, payer: &str) -> Result<Self, HealthError> {
+        has_role(consortium, payer, OrganisationRole::Payer)?;
+        Self::declared(consortium, &consortium::payer_collection(payer))
+    }
+
+    /// A collection by name; `INVALID_CODE` if the consortium has none of it.
+    pub(crate) fn declared(consortium: &Consortium, name: &str) -> Result<Self, HealthError> {
+        let CollectionSpec { name, members, .. } = consortium
+            .collection(name)
+            .ok_or_else(|| HealthError::InvalidCode("the consortium has no such collection".into()))?;
+        Ok(Self { name, members })
+    }
+
+    /// Whether an organisation is a member.
+    pub(crate) fn has_member(&self, organisation: &str) -> bool {
+        self.members.iter().any(|member| member == organisation)
+    }
+
+    /// Reads a body by its key.
+    pub(crate) fn get<T: serde::de::DeserializeOwned>(
+        &self,
+        ctx: &ReadContext<'_>,
+        key: &str,
+    ) -> Result<Option<T>, HealthError> {
+        Ok(ctx.private_get_json(&self.name, key)?)
+    }
+
+    /// Whether a key is there, by the hash that every peer has, even where the body was withheld.
+    pub(crate) fn exists(&self, ctx: &ReadContext<'_>, key: &str) -> Result<bool, HealthError> {
+        Ok(ctx.private_hash(&self.name, key)?.is_some())
+    }
+
+    /// Every body whose key begins with `prefix`, in key order. For questions only: a transaction that writes cannot use it.
+    pub(crate) fn list<T: serde::de::DeserializeOwned>(
+        &self,
+        ctx: &ReadContext<'_>,
+        prefix: &str,
+    ) -> Result<Vec<T>, HealthError> {
+        // Keys go on with hex digits after the prefix; `~` stands behind them all.
+        let end = format!("{prefix}~");
+        ctx.private_range(&self.name, prefix, &end)?
+            .map(|entry| {
+                let value = entry?.value;
+                serde_json::from_slice(&value)
+                    .map_err(|_| HealthError::Ledger("a private value has another form than expected".into()))
+            })
+            .collect()
+    }
+
+    /// Writes a body.
+    pub(crate) fn put<T: Serialize>(&self, ctx: &Context<'_>, key: &str, value: &T) -> Result<(), HealthError> {
+        Ok(ctx.private_put_json(&self.name, key, value)?)
+    }
+
+    /// Writes a body filled up with white space to exactly `size` bytes, so that its size says nothing. `LIMIT` if it is longer.
+    pub(crate) fn put_padded<T: Serialize>(
+        &self,
+        ctx: &Context<'_>,
+        key: &str,
+        value: &T,
+        size: usize,
+    ) -> Result<(), HealthError> {
+        let mut bytes =
+            serde_json::to_vec(value).map_err(|_| HealthError::Ledger("a value could not be written".into()))?;
+        if bytes.len() > size {
+            return Err(HealthError::Limit("the request is too long to be recorded".into()));
+        }
+        bytes.resize(size, b' ');
+        Ok(ctx.private_put(&self.name, key, &bytes)?)
+    }
+
+    /// From now on two member organisations guard the key: one alone, whatever code it runs, neither overwrites nor deletes it. A collection
+    /// of one member is guarded by that one.
+    pub(crate) fn guard(&self, ctx: &Context<'_>, key: &str) -> Result<(), HealthError> {
+        let required = u32::try_from(self.members.len().min(2)).unwrap_or(2);
+        let principals = self.members.iter().map(|member| Principal::new(member, Role::Peer)).collect();
+        Ok(ctx.set_private_key_policy(&self.name, key, &KeyPolicy { required, principals })?)
+    }
+
+    /// From now on that organisation alone changes the key.
+    pub(crate) fn hand_to(&self, ctx: &Context<'_>, key: &str, organisation: &str) -> Result<(), HealthError> {
+        Ok(ctx.set_private_key_policy(&self.name, key, &KeyPolicy::any_peer([organisation]))?)
+    }
+
+    /// Writes a body under a key that must be absent, and guards it. False, and nothing written, if it is there.
+    pub(crate) fn write_once<T: Serialize>(
+        &self,
+        ctx: &Context<'_>,
+        key: &str,
+        value: &T,
+    ) -> Result<bool, HealthError> {
+        if self.exists(ctx, key)? {
+            return Ok(false);
+        }
+        self.put(ctx, key, value)?;
+        self.guard(ctx, key)?;
+        Ok(true)
+    }
+
+    /// The collection's secret; `CONFLICT_STATE` if it was not opened.
+    pub(crate) fn secret(&self, ctx: &ReadContext<'_>) -> Result<Salt, HealthError> {
+        let found: Option<Secret> = self.get(ctx, SECRET_KEY)?;
+        found.map(|s| s.secret).ok_or_else(|| {
+            HealthError::ConflictState("the collection has no secret yet; its owner calls registry:openCollection".into())
+        })
+    }
+}
+
+/// A salt that only the collection's members can compute: `HMAC(secret, tx)`, one for each use.
+pub(crate) fn derived_salt(secret: &Salt, purpose: &str, tx: &TxId) -> Salt {
+    Salt::from_bytes(*keyed_hash(secret, purpose, &[tx.as_str().as_bytes()]).as_bytes())
+}
+
+fn has_role(consortium: &Consortium, organisation: &str, role: OrganisationRole) -> Result<(), HealthError> {
+    if consortium.has_role(organisation, role) {
+        Ok(())
+    } else {
+        Err(HealthError::InvalidCode(format!("no organisation of that MSP id has the role {role}")))
+    }
+}

@@ -1,0 +1,208 @@
+//! Chaincode packages: `metadata.json` and `code.tar.gz` in one `.tar.gz`, as `core/chaincode/persistence` reads them.
+
+use std::io;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+/// A chaincode package, the same bytes each time it is built from the same description.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChaincodePackage {
+    label: String,
+    bytes: Vec<u8>,
+}
+
+/// A package could not be built.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PackageError {
+    /// The label has a form that Fabric refuses.
+    #[error("the label {0:?} must be letters, digits and . + - _, beginning with a letter or digit")]
+    Label(String),
+    /// The archive could not be written.
+    #[error("the package could not be written: {0}")]
+    Write(#[from] io::Error),
+    /// A description could not be written as JSON.
+    #[error("the package's description could not be written: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// How a peer reaches a chaincode that runs as a service: the `connection.json` of a `ccaas` package.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChaincodeService {
+    address: String,
+    dial_timeout: String,
+    tls_required: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    client_auth_required: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    client_key: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    client_cert: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    root_cert: String,
+}
+
+impl ChaincodeService {
+    /// A service at `address` (`host:port`) without TLS, for tests and closed networks.
+    #[must_use]
+    pub fn plain(address: impl Into<String>) -> Self {
+        Self {
+            address: address.into(),
+            dial_timeout: "10s".to_owned(),
+            tls_required: false,
+            client_auth_required: false,
+            client_key: String::new(),
+            client_cert: String::new(),
+            root_cert: String::new(),
+        }
+    }
+
+    /// A service at `address` whose TLS certificate was issued by the CA in `root_pem`.
+    #[must_use]
+    pub fn tls(address: impl Into<String>, root_pem: impl Into<String>) -> Self {
+        Self { tls_required: true, root_cert: root_pem.into(), ..Self::plain(address) }
+    }
+
+    /// The certificate and key, both PEM, that the peer shows to the service (mutual TLS).
+    #[must_use]
+    pub fn client_certificate(mut self, cert_pem: impl Into<String>, key_pem: impl Into<String>) -> Self {
+        self.client_auth_required = true;
+        self.client_cert = cert_pem.into();
+        self.client_key = key_pem.into();
+        self
+    }
+
+    /// Replaces the 10 seconds that a connection may take; a duration as Go writes it, such as `30s`.
+    #[must_use]
+    pub fn dial_timeout(mut self, timeout: impl Into<String>) -> Self {
+        self.dial_timeout = timeout.into();
+        self
+    }
+}
+
+impl ChaincodePackage {
+    /// A package for a chaincode that runs as a service.
+    ///
+    /// # Errors
+    /// [`PackageError::Label`] if Fabric would refuse the label.
+    pub fn service(label: impl Into<String>, service: &ChaincodeService) -> Result<Self, PackageError> {
+        Self::build(label.into(), "ccaas", "connection.json", &serde_json::to_vec(service)?)
+    }
+
+    /// A package for a chaincode that an embedded network runs inside the peer, registered there as `factory`.
+    ///
+    /// # Errors
+    /// [`PackageError::Label`] if Fabric would refuse the label.
+    pub fn in_process(label: impl Into<String>, factory: &str) -> Result<Self, PackageError> {
+        let description = serde_json::json!({ "name": factory });
+        Self::build(label.into(), "in-process", "chaincode.json", &serde_json::to_vec(&description)?)
+    }
+
+    /// The label.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The package id that every peer gives it: the label and SHA-256 of the package.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}:{}", self.label, hex::encode(Sha256::digest(&self.bytes)))
+    }
+
+    /// The package as it is installed.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn build(label: String, kind: &str, file: &str, contents: &[u8]) -> Result<Self, PackageError> {
+        let first = label.chars().next().is_some_and(|first| first.is_ascii_alphanumeric());
+        if !first || !label.chars().all(|c| c.is_ascii_alphanumeric() || "_.+-".contains(c)) {
+            return Err(PackageError::Label(label));
+        }
+        let code = archive(&[(file, contents)])?;
+        let metadata = serde_json::json!({ "path": "", "type": kind, "label": label });
+        let bytes =
+            archive(&[("metadata.json", &serde_json::to_vec(&metadata)?), ("code.tar.gz", &code)])?;
+        Ok(Self { label, bytes })
+    }
+}
+
+fn archive(files: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
+    let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    for (name, contents) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(contents.len() as u64);
+        header.set_mode(0o100_644);
+        header.set_mtime(0);
+        tar.append_data(&mut header, name, *contents)?;
+    }
+    tar.into_inner()?.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::Read;
+
+    use super::*;
+
+    fn unpack(bytes: &[u8]) -> BTreeMap<String, Vec<u8>> {
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bytes));
+        archive
+            .entries()
+            .expect("entries")
+            .map(|entry| {
+                let mut entry = entry.expect("an entry");
+                let mut contents = Vec::new();
+                entry.read_to_end(&mut contents).expect("read");
+                (entry.path().expect("a path").display().to_string(), contents)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_service_package_holds_its_connection() {
+        let service = ChaincodeService::tls("127.0.0.1:9999", "ROOT").client_certificate("CERT", "KEY");
+        let package = ChaincodePackage::service("health_1.0", &service).expect("built");
+        let outer = unpack(package.bytes());
+        let metadata: serde_json::Value = serde_json::from_slice(&outer["metadata.json"]).expect("JSON");
+        assert_eq!(metadata["type"], "ccaas");
+        assert_eq!(metadata["label"], "health_1.0");
+        let inner = unpack(&outer["code.tar.gz"]);
+        let connection: serde_json::Value = serde_json::from_slice(&inner["connection.json"]).expect("JSON");
+        assert_eq!(connection["address"], "127.0.0.1:9999");
+        assert_eq!(connection["tls_required"], true);
+        assert_eq!(connection["client_auth_required"], true);
+        assert_eq!(connection["root_cert"], "ROOT");
+        assert_eq!(connection["client_cert"], "CERT");
+        assert_eq!(connection["client_key"], "KEY");
+    }
+
+    #[test]
+    fn the_id_depends_on_the_description_alone() {
+        let one = ChaincodePackage::in_process("health", "careledger").expect("built");
+        let two = ChaincodePackage::in_process("health", "careledger").expect("built");
+        let three = ChaincodePackage::in_process("health", "other").expect("built");
+        assert_eq!(one.id(), two.id());
+        assert_ne!(one.id(), three.id());
+        assert!(one.id().starts_with("health:"));
+        let inner = unpack(&unpack(one.bytes())["code.tar.gz"]);
+        assert_eq!(inner["chaincode.json"], br#"{"name":"careledger"}"#);
+    }
+
+    #[test]
+    fn labels_that_fabric_refuses_are_refused() {
+        for label in ["", "-a", "a b", "ä", "a:b"] {
+            assert!(
+                matches!(ChaincodePackage::in_process(label, "x"), Err(PackageError::Label(_))),
+                "{label:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! A configuration, read and checked: what everybody asks a channel (common/channelconfig/bundle.go).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use fabric_msp::policy::Policy;
+use fabric_msp::{Msp, MspManager, MspVersion};
+use fabric_protos::common::{
+    Block, BlockDataHashingStructure, Config, ConfigEnvelope, ConfigGroup, Envelope, HashingAlgorithm,
+    OrdererAddresses,
+};
+use fabric_protos::msp::MspConfig;
+use fabric_protos::peer::{AcLs, AnchorPeer, AnchorPeers};
+
+use crate::acl;
+use crate::block;
+use crate::capabilities::Capabilities;
+use crate::error::ChannelError;
+use crate::keys;
+use crate::orderer::{OrdererConfig, OrdererOrg};
+use crate::policies::{self, Policies};
+use crate::update;
+use crate::values::Values;
+
+/// Fabric's limit for the names of channels and configuration elements.
+const MAX_NAME: usize = 249;
+
+/// One configuration of a channel with everything that follows from it. Immutable: an update makes a new bundle, so whoever holds
+/// one sees MSPs, policies and limits that belong together.
+#[derive(Debug)]
+pub struct Bundle {
+    channel_id: String,
+    config: Config,
+    capabilities: Capabilities,
+    msps: Arc<MspManager>,
+    policies: Policies,
+    orderer: OrdererConfig,
+    orderer_addresses: Vec<String>,
+    application_orgs: Vec<ApplicationOrg>,
+    acls: BTreeMap<String, String>,
+}
+
+/// An organisation that runs peers and applications.
+#[derive(Debug, Clone)]
+pub struct ApplicationOrg {
+    /// Its name in the configuration: the path of its policies.
+    pub name: String,
+    /// Its MSP id.
+    pub msp_id: String,
+    /// Its MSP.
+    pub msp: Arc<Msp>,
+    /// Peers that other organisations may contact first.
+    pub anchor_peers: Vec<AnchorPeer>,
+}
+
+impl Bundle {
+    /// Reads the configuration in a configuration block.
+    ///
+    /// # Errors
+    /// [`ChannelError::NotConfig`] for another block, and as [`Bundle::from_config`].
+    pub fn from_block(block: &Block) -> Result<Self, ChannelError> {
+        let (channel_id, envelope) = block::config_of(block)?;
+        Self::from_envelope(&channel_id, envelope)
+    }
+
+    /// Reads and checks a configuration.
+    ///
+    /// # Errors
+    /// [`ChannelError::ChannelId`], [`ChannelError::Config`], [`ChannelError::Capability`], [`ChannelError::Msp`],
+    /// [`ChannelError::Policy`] or [`ChannelError::Decode`]: what Fabric would refuse, and configurations older than its 1.4.3.
+    pub fn from_config(channel_id: &str, config: Config) -> Result<Self, ChannelError> {
+        check_channel_id(channel_id)?;
+        let root = config
+            .channel_group
+            .as_ref()
+            .ok_or_else(|| ChannelError::config("/Channel", "the configuration has no channel group"))?;
+        update::check_names(root)?;
+        let mut reader = Reader::new(root)?;
+        let (orderer_group, orderer) = reader.orderer()?;
+        let application_orgs = reader.application_orgs()?;
+        let (capabilities, orderer_addresses, acls) = (reader.capabilities, reader.addresses, reader.acls);
+        let msps = Arc::new(MspManager::new(reader.msps.into_values().map(|(_, msp)| msp)));
+        let orderer = OrdererConfig::parse(orderer_group, orderer)?;
+        let policies = policies::compile("/Channel", root, &msps)?;
+        Ok(Self {
+            channel_id: channel_id.to_owned(),
+            capabilities,
+            msps,
+            policies,
+            orderer,
+            orderer_addresses,
+            application_orgs,
+            acls,
+            config,
+        })
+    }
+
+    fn from_envelope(channel_id: &str, envelope: ConfigEnvelope) -> Result<Self, ChannelError> {
+        let config = envelope
+            .config
+            .ok_or_else(|| ChannelError::NotConfig("the configuration envelope is empty".into()))?;
+        Self::from_config(channel_id, config)
+    }
+
+    /// The channel's name.
+    pub fn channel_id(&self) -> &str {
+        &self.channel_id
+    }
+
+    /// How many updates made this configuration.
+    pub fn sequence(&self) -> u64 {
+        self.config.sequence
+    }
+
+    /// The configuration itself.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The capabilities.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// The MSPs of all organisations.
+    pub fn msps(&self) -> &Arc<MspManager> {
+        &self.msps
+    }
+
+    /// The policy at an absolute path (`/Channel/Application/Writers`) or at one below the channel (`Application/Writers`).
+    pub fn policy(&self, path: &str) -> Option<Arc<dyn Policy>> {
+        let relative = match path.strip_prefix('/') {
+            Some(absolute) => absolute.strip_prefix("Channel/")?,
+            None => path,
+        };
+        self.policies.get(relative).cloned()
+    }
+
+    /// The organisations with peers, in the order of their names.
+    pub fn application_orgs(&self) -> &[ApplicationOrg] {
+        &self.application_orgs
+    }
+
+    /// The ordering service.
+    pub fn orderer_config(&self) -> &OrdererConfig {
+        &self.orderer
+    }
+
+    /// `host:port` of the ordering nodes: of the orderer's organisations, or the channel's where they name none.
+    pub fn orderer_addresses(&self) -> Vec<String> {
+        let own: Vec<String> = self
+            .orderer
+            .organizations
+            .iter()
+            .flat_map(|org| org.endpoints.iter().cloned())
+            .collect();
+        if own.is_empty() {
+            self.orderer_addresses.clone()
+        } else {
+            own
+        }
+    }
+
+    /// The path of the policy that guards a resource of this channel (`peer/Propose`): the channel's own rule, or the default.
+    /// `None` for unknown resources and for those of the peer itself (see [`acl::local_role`]).
+    pub fn acl(&self, resource: &str) -> Option<&str> {
+        if acl::local_role(resource).is_some() {
+            return None;
+        }
+        self.acls
+            .get(resource)
+            .map(String::as_str)
+            .or_else(|| acl::default_policy(resource))
+    }
+
+    /// The configuration that an envelope of type CONFIG_UPDATE asks for, if its signers may: one sequence number further, with
+    /// the update in it as evidence.
+    ///
+    /// # Errors
+    /// [`ChannelError::Update`] when it does not fit this configuration, [`ChannelError::Unauthorized`] when a modification policy
+    /// is not satisfied, and as [`Bundle::from_config`] when the result would be unusable.
+    pub fn propose_update(&self, update: &Envelope) -> Result<ConfigEnvelope, ChannelError> {
+        let channel_group = update::authorize(self, update)?;
+        let config = Config {
+            sequence: self.sequence() + 1,
+            channel_group: Some(channel_group),
+        };
+        let next = Self::from_config(&self.channel_id, config)?;
+        self.check_successor(&next)?;
+        Ok(ConfigEnvelope {
+            config: Some(next.config),
+            last_update: Some(update.clone()),
+        })
+    }
+
+    /// The bundle after `envelope`, the content of a configuration block: proposes its update again and compares.
+    ///
+    /// # Errors
+    /// [`ChannelError::Update`] when the sequence number is not the next one or the update gives another result, and as
+    /// [`Bundle::propose_update`].
+    pub fn apply_update(&self, envelope: &ConfigEnvelope) -> Result<Self, ChannelError> {
+        let config = envelope
+            .config
+            .as_ref()
+            .ok_or_else(|| ChannelError::Update("it has no configuration".into()))?;
+        if config.sequence != self.sequence() + 1 {
+            let (found, wanted) = (config.sequence, self.sequence() + 1);
+            return Err(ChannelError::Update(format!(
+                "sequence number {found} is not the next one, {wanted}"
+            )));
+        }
+        let update = envelope
+            .last_update
+            .as_ref()
+            .ok_or_else(|| ChannelError::Update("it has no update in it".into()))?;
+        let channel_group = update::authorize(self, update)?;
+        if config.channel_group.as_ref() != Some(&channel_group) {
+            return Err(ChannelError::Update(
+                "its update gives another configuration than the one in it".into(),
+            ));
+        }
+        let next = Self::from_config(&self.channel_id, config.clone())?;
+        self.check_successor(&next)?;
+        Ok(next)
+    }
+
+    /// What may never change from one configuration to the next (bundle.go `ValidateNew`).
+    fn check_successor(&self, next: &Self) -> Result<(), ChannelError> {
+        if !self.application_orgs.is_empty() && !has_group(&next.config, keys::APPLICATION) {
+            return Err(ChannelError::Update(
+                "the Application group may not go away".into(),
+            ));
+        }
+        let changed =
+            |name: &str| ChannelError::Update(format!("organisation {name} may not change its MSP id"));
+        for org in &self.application_orgs {
+            if next
+                .application_orgs
+                .iter()
+                .any(|new| new.name == org.name && new.msp_id != org.msp_id)
+            {
+                return Err(changed(&org.name));
+            }
+        }
+        for org in &self.orderer.organizations {
+            if next
+                .orderer
+                .organizations
+                .iter()
+                .any(|new| new.name == org.name && new.msp_id != org.msp_id)
+            {
+                return Err(changed(&org.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks a channel's name (common/configtx/validator.go `ValidateChannelID`).
+///
+/// # Errors
+/// [`ChannelError::ChannelId`].
+pub fn check_channel_id(name: &str) -> Result<(), ChannelError> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    let starts_well = name
+        .bytes()
+        .next()
+        .is_some_and(|first| first.is_ascii_lowercase());
+    if starts_well && name.len() <= MAX_NAME && name.bytes().all(fits) {
+        return Ok(());
+    }
+    Err(ChannelError::ChannelId(name.chars().take(MAX_NAME).collect()))
+}
+
+/// Reads the groups in turn and collects the MSPs.
+struct Reader<'a> {
+    root: &'a ConfigGroup,
+    capabilities: Capabilities,
+    addresses: Vec<String>,
+    acls: BTreeMap<String, String>,
+    msps: BTreeMap<String, (MspConfig, Arc<Msp>)>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(root: &'a ConfigGroup) -> Result<Self, ChannelError> {
+        let values = Values::new(
+            "/Channel",
+            root,
+            &[
+                keys::HASHING_ALGORITHM,
+                keys::BLOCK_DATA_HASHING_STRUCTURE,
+                keys::ORDERER_ADDRESSES,
+                keys::ORDERERS,
+                keys::CONSORTIUM,
+                keys::CAPABILITIES,
+            ],
+        )?;
+        if let Some(other) = root
+            .groups
+            .keys()
+            .find(|name| ![keys::ORDERER, keys::APPLICATION].contains(&name.as_str()))
+        {
+            return Err(values.error(format!("group {other} is not allowed")));
+        }
+        let algorithm: HashingAlgorithm = values.read(keys::HASHING_ALGORITHM)?;
+        if algorithm.name != "SHA256" {
+            return Err(values.error(format!("hashing algorithm '{}' is not SHA256", algorithm.name)));
+        }
+        let structure: BlockDataHashingStructure = values.read(keys::BLOCK_DATA_HASHING_STRUCTURE)?;
+        if structure.width != u32::MAX {
+            return Err(values.error("the width of BlockDataHashingStructure is not 4294967295"));
+        }
+        let capabilities = read_capabilities(root, &values)?;
+        let addresses: OrdererAddresses = values.read(keys::ORDERER_ADDRESSES)?;
+        if capabilities.channel_v3() && !addresses.addresses.is_empty() {
+            return Err(values
+                .error("OrdererAddresses are not allowed with V3_0; set Endpoints of the organisations"));
+        }
+        let addresses = addresses.addresses;
+        Ok(Self {
+            root,
+            capabilities,
+            addresses,
+            acls: BTreeMap::new(),
+            msps: BTreeMap::new(),
+        })
+    }
+
+    fn orderer(&mut self) -> Result<(&'a ConfigGroup, Vec<OrdererOrg>), ChannelError> {
+        let group = self
+            .root
+            .groups
+            .get(keys::ORDERER)
+            .ok_or_else(|| ChannelError::config("/Channel", "the Orderer group is missing"))?;
+        let mut organizations = Vec::with_capacity(group.groups.len());
+        for (name, org) in &group.groups {
+            let (values, msp) = self.organization(keys::ORDERER, name, org, keys::ENDPOINTS)?;
+            let endpoints = values.read::<OrdererAddresses>(keys::ENDPOINTS)?.addresses;
+            if self.capabilities.channel_v3() && endpoints.is_empty() {
+                return Err(
+                    values.error("Endpoints are missing; with V3_0 every orderer organisation needs them")
+                );
+            }
+            organizations.push(OrdererOrg {
+                name: name.clone(),
+                msp_id: msp.id().to_owned(),
+                msp,
+                endpoints,
+            });
+        }
+        Ok((group, organizations))
+    }
+
+    fn application_orgs(&mut self) -> Result<Vec<ApplicationOrg>, ChannelError> {
+        let Some(group) = self.root.groups.get(keys::APPLICATION) else {
+            return Ok(Vec::new());
+        };
+        let values = Values::new("/Channel/Application", group, &[keys::ACLS, keys::CAPABILITIES])?;
+        for (resource, entry) in values.read::<AcLs>(keys::ACLS)?.acls {
+            // An empty reference falls back to the default; a relative one means the application's policies.
+            match entry.policy_ref.as_str() {
+                "" => {}
+                absolute if absolute.starts_with('/') => {
+                    self.acls.insert(resource, entry.policy_ref);
+                }
+                relative => {
+                    self.acls
+                        .insert(resource, format!("/Channel/Application/{relative}"));
+                }
+            }
+        }
+        let mut organizations = Vec::with_capacity(group.groups.len());
+        for (name, org) in &group.groups {
+            let (values, msp) = self.organization(keys::APPLICATION, name, org, keys::ANCHOR_PEERS)?;
+            let anchor_peers = values.read::<AnchorPeers>(keys::ANCHOR_PEERS)?.anchor_peers;
+            organizations.push(ApplicationOrg {
+                name: name.clone(),
+                msp_id: msp.id().to_owned(),
+                msp,
+                anchor_peers,
+            });
+        }
+        Ok(organizations)
+    }
+
+    /// An organisation's values (its MSP and `extra`) and its MSP, set up once for all groups that name it.
+    fn organization(
+        &mut self,
+        parent: &str,
+        name: &str,
+        group: &'a ConfigGroup,
+        extra: &str,
+    ) -> Result<(Values<'a>, Arc<Msp>), ChannelError> {
+        let values = Values::new(format!("/Channel/{parent}/{name}"), group, &[keys::MSP, extra])?;
+        if !group.groups.is_empty() {
+            return Err(values.error("an organisation has no groups"));
+        }
+        if !values.has(keys::MSP) {
+            return Err(values.error("the MSP is missing"));
+        }
+        let definition: MspConfig = values.read(keys::MSP)?;
+        if let Some((_, msp)) = self.msps.values().find(|(known, _)| *known == definition) {
+            let msp = Arc::clone(msp);
+            return Ok((values, msp));
+        }
+        let version: MspVersion = self.capabilities.msp_version();
+        let msp = Msp::from_channel_value(&definition, version)
+            .map(Arc::new)
+            .map_err(|source| ChannelError::Msp {
+                organization: name.to_owned(),
+                source,
+            })?;
+        if self
+            .msps
+            .insert(msp.id().to_owned(), (definition, Arc::clone(&msp)))
+            .is_some()
+        {
+            return Err(values.error(format!("MSP {} is defined twice, and differently", msp.id())));
+        }
+        Ok((values, msp))
+    }
+}
+
+fn read_capabilities(root: &ConfigGroup, channel: &Values<'_>) -> Result<Capabilities, ChannelError> {
+    let of = |name: &str| -> Result<Option<BTreeSet<String>>, ChannelError> {
+        let Some(group) = root.groups.get(name) else {
+            return Ok(None);
+        };
+        let known: Vec<&str> = group.values.keys().map(String::as_str).collect();
+        Values::new(format!("/Channel/{name}"), group, &known)?
+            .capabilities()
+            .map(Some)
+    };
+    Capabilities::new(
+        channel.capabilities()?,
+        of(keys::ORDERER)?.unwrap_or_default(),
+        of(keys::APPLICATION)?,
+    )
+}
+
+fn has_group(config: &Config, name: &str) -> bool {
+    config
+        .channel_group
+        .as_ref()
+        .is_some_and(|root| root.groups.contains_key(name))
+}

@@ -1,0 +1,90 @@
+//! The one error type of channel configuration.
+
+use fabric_msp::MspError;
+use fabric_msp::policy::PolicyError;
+
+/// What can be wrong with a channel's configuration or with an update of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChannelError {
+    /// The channel's name breaks Fabric's rules.
+    #[error(
+        "channel name '{0}' is not allowed: a lower case letter, then lower case letters, digits, '.' and '-', at most 249"
+    )]
+    ChannelId(String),
+    /// A protobuf message cannot be decoded.
+    #[error("malformed {what}: {detail}")]
+    Decode {
+        /// The message that was expected.
+        what: &'static str,
+        /// The decoder's finding, or what is missing.
+        detail: String,
+    },
+    /// The block or envelope does not carry a configuration.
+    #[error("no configuration in it: {0}")]
+    NotConfig(String),
+    /// The configuration breaks a rule.
+    #[error("configuration {path}: {reason}")]
+    Config {
+        /// The element, `/Channel/…`.
+        path: String,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// The configuration asks for a capability that this software does not have.
+    #[error("{level} capability {name} is not supported; supported are {supported}")]
+    Capability {
+        /// Channel, Orderer or Application.
+        level: &'static str,
+        /// The capability's name.
+        name: String,
+        /// The names that are supported.
+        supported: &'static str,
+    },
+    /// An organisation's MSP cannot be set up.
+    #[error("MSP of organisation {organization}: {source}")]
+    Msp {
+        /// The organisation's name in the configuration.
+        organization: String,
+        /// Why.
+        source: MspError,
+    },
+    /// A policy cannot be compiled.
+    #[error("policy {path}: {source}")]
+    Policy {
+        /// The policy, `/Channel/…`.
+        path: String,
+        /// Why.
+        source: PolicyError,
+    },
+    /// An update does not fit the current configuration.
+    #[error("configuration update: {0}")]
+    Update(String),
+    /// An update is not signed by those who may change an element.
+    #[error("configuration update of {element} is not authorised: {source}")]
+    Unauthorized {
+        /// The element that would change.
+        element: String,
+        /// Why its modification policy does not hold.
+        source: PolicyError,
+    },
+    /// Signing failed.
+    #[error("signing failed: {0}")]
+    Signing(#[source] MspError),
+}
+
+impl ChannelError {
+    pub(crate) fn decode(what: &'static str, error: &prost::DecodeError) -> Self {
+        Self::Decode {
+            what,
+            detail: error.to_string(),
+        }
+    }
+
+    pub(crate) fn config(path: &str, reason: impl Into<String>) -> Self {
+        Self::Config {
+            path: path.to_owned(),
+            reason: reason.into(),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Writing a block's consequences to the database, as one batch.
+
+use std::collections::BTreeSet;
+
+use fabric_protos::common::Block;
+
+use super::Ledger;
+use crate::block::Written;
+use crate::commit::{PrivateChanges, PrivateUpdates, Update, Updates};
+use crate::db::{Batch, Space};
+use crate::rwset::{ParsedTx, TxKind, sha256};
+use crate::state::{encode, keys};
+use crate::{LedgerError, Version};
+
+impl Ledger {
+    /// Index, state, private state, history and savepoint of one block, together.
+    pub(super) fn apply(
+        &self,
+        block: &Block,
+        written: &Written,
+        txs: &[ParsedTx],
+        codes: &[u8],
+        updates: Updates,
+        changes: PrivateChanges,
+    ) -> Result<(), LedgerError> {
+        let number = block.header.as_ref().map_or(0, |header| header.number);
+        let mut batch = self.db.batch();
+        self.blocks.index(&mut batch, block, written)?;
+        put_state(&mut batch, updates);
+        put_history(&mut batch, number, txs, codes);
+        self.note_wipe(&mut batch, number, &changes)?;
+        put_private(&mut batch, changes);
+        batch.commit()
+    }
+}
+
+/// Values and the index of clear keys.
+pub(super) fn put_private_values(batch: &mut Batch, updates: PrivateUpdates) {
+    for ((namespace, collection, key), update) in updates {
+        let stored = keys::private(&namespace, &collection, &key);
+        let clear = keys::clear_key(&namespace, &collection, &sha256(key.as_bytes()));
+        match &update.value {
+            Some(value) => {
+                batch.put(Space::Private, stored, encode(update.version, &[], value));
+                batch.put(Space::Private, clear, key.into_bytes());
+            }
+            None => {
+                batch.remove(Space::Private, stored);
+                batch.remove(Space::Private, clear);
+            }
+        }
+    }
+}
+
+fn put_state(batch: &mut Batch, updates: Updates) {
+    for (namespace, updates) in updates.0 {
+        for (key, update) in updates.public {
+            put_value(batch, keys::public(&namespace, &key), &update);
+        }
+        for (collection, hashed) in updates.hashed {
+            for (hash, update) in hashed {
+                put_value(batch, keys::hashed(&namespace, &collection, &hash), &update);
+            }
+        }
+    }
+}
+
+fn put_value(batch: &mut Batch, key: Vec<u8>, update: &Update) {
+    match &update.value {
+        Some(value) => batch.put(Space::State, key, encode(update.version, &update.metadata, value)),
+        None => batch.remove(Space::State, key),
+    }
+}
+
+/// One entry for every public key that a valid transaction wrote.
+fn put_history(batch: &mut Batch, number: u64, txs: &[ParsedTx], codes: &[u8]) {
+    for (index, (tx, code)) in txs.iter().zip(codes).enumerate() {
+        let Some(rwset) = tx.rwset.as_ref().filter(|_| *code == 0 && tx.kind == TxKind::Endorser) else { continue };
+        let version = Version::new(number, index as u64);
+        let mut seen = BTreeSet::new();
+        for set in &rwset.namespaces {
+            for write in &set.rwset.writes {
+                if seen.insert((&set.namespace, &write.key)) {
+                    batch.put(Space::History, keys::history(&set.namespace, &write.key, version), Vec::new());
+                }
+            }
+        }
+    }
+}
+
+fn put_private(batch: &mut Batch, changes: PrivateChanges) {
+    for (namespace, collection, hash) in &changes.expired_hashes {
+        batch.remove(Space::State, keys::hashed(namespace, collection, hash));
+    }
+    for schedule in changes.done_schedule {
+        batch.remove(Space::Private, schedule);
+    }
+    for schedule in changes.new_schedule {
+        batch.put(Space::Private, schedule, Vec::new());
+    }
+    for ((namespace, collection, hash), version) in &changes.purges {
+        batch.put(Space::Private, keys::purge_marker(namespace, collection, hash), encode(*version, &[], &[]));
+    }
+    for (version, namespace, collection) in &changes.missing {
+        batch.put(Space::Private, keys::missing(*version, namespace, collection), Vec::new());
+    }
+    put_private_values(batch, changes.updates);
+}

@@ -1,0 +1,4 @@
+mod conflicts;
+mod durability;
+mod private;
+mod rwsets;

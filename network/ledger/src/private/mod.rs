@@ -1,0 +1,7 @@
+//! Private data on disk and on its way there.
+
+mod store;
+mod transient;
+
+pub(crate) use store::{PrivateBlock, PrivateStore, PrivateTx};
+pub use transient::TransientStore;

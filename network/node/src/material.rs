@@ -1,0 +1,151 @@
+//! Keys, certificates and the genesis block: made once, read again at every start.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+
+use fabric_msp::MspError;
+use fabric_msp::ca::Seed;
+use fabric_msp::cryptogen::{NodeSpec, OrgKind, OrgSpec, Organization};
+use fabric_protos::common::Block;
+use prost::Message;
+
+use crate::config::NetworkConfig;
+use crate::directory::Directory;
+use crate::error::NetworkError;
+use crate::genesis;
+
+/// What a network starts from.
+#[derive(Debug)]
+pub(crate) struct Material {
+    /// The ordering organisation.
+    pub(crate) orderer: Organization,
+    /// The members in the order of the configuration.
+    pub(crate) members: Vec<Organization>,
+    /// The channel's first block.
+    pub(crate) genesis: Block,
+}
+
+/// Where the channel's configuration says that nodes are reached.
+#[derive(Debug)]
+pub(crate) struct Addresses {
+    /// Port of the ordering node.
+    pub(crate) orderer: u16,
+    /// Ports of the peers in the order of the configuration.
+    pub(crate) peers: Vec<u16>,
+}
+
+impl Material {
+    /// Reads the material of a network that was in the directory before, or makes it.
+    pub(crate) fn prepare(
+        directory: &Directory,
+        config: &NetworkConfig,
+        addresses: &Addresses,
+    ) -> Result<Self, NetworkError> {
+        let root = directory.organizations();
+        let genesis_path = directory.genesis(&config.channel);
+        if directory.existed() {
+            let bytes = fs::read(&genesis_path).map_err(NetworkError::io(&genesis_path))?;
+            let (orderer, members) = open(&root, config);
+            return Ok(Self {
+                orderer,
+                members,
+                genesis: genesis::decode(&bytes, config)?,
+            });
+        }
+        let (orderer, members) = match &config.material {
+            Some(source) => {
+                copy_tree(source, &root)?;
+                open(&root, config)
+            }
+            None => generate(&root, config)?,
+        };
+        let genesis = match &config.genesis_block {
+            Some(path) => genesis::decode(&fs::read(path).map_err(NetworkError::io(path))?, config)?,
+            None => genesis::build(config, &orderer, &members, addresses)?,
+        };
+        directory.write(&format!("{}.block", config.channel), &genesis.encode_to_vec())?;
+        Ok(Self {
+            orderer,
+            members,
+            genesis,
+        })
+    }
+}
+
+fn open(root: &Path, config: &NetworkConfig) -> (Organization, Vec<Organization>) {
+    let orderer = Organization::open(
+        root,
+        OrgKind::Orderer,
+        &config.orderer.domain,
+        &config.orderer.msp_id,
+    );
+    let member = |domain: &str, msp_id: &str| Organization::open(root, OrgKind::Peer, domain, msp_id);
+    let members = config
+        .organisations
+        .iter()
+        .map(|org| member(&org.domain, &org.msp_id))
+        .collect();
+    (orderer, members)
+}
+
+/// Generates all organisations, each on a thread: most of the time goes into writing files.
+fn generate(root: &Path, config: &NetworkConfig) -> Result<(Organization, Vec<Organization>), NetworkError> {
+    let seed = config.seed.clone().map(Seed::new);
+    let san =
+        (!config.listen.is_loopback() && !config.listen.is_unspecified()).then(|| config.listen.to_string());
+    let node = |hostname: &str| NodeSpec {
+        hostname: hostname.to_owned(),
+        sans: san.iter().cloned().collect(),
+    };
+    let mut specs = vec![OrgSpec {
+        nodes: vec![node(&config.orderer.hostname)],
+        ..OrgSpec::orderers(&config.orderer.domain, &config.orderer.msp_id)
+    }];
+    specs.extend(config.organisations.iter().map(|organisation| OrgSpec {
+        nodes: vec![node(&organisation.hostname)],
+        users: organisation.users.clone(),
+        ..OrgSpec::peers(&organisation.domain, &organisation.msp_id)
+    }));
+    let generated: Result<Vec<Organization>, MspError> = thread::scope(|scope| {
+        let threads: Vec<_> = specs
+            .iter()
+            .map(|spec| scope.spawn(|| Organization::generate(root, spec, seed.as_ref())))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or(Err(MspError::Crypto("making keys panicked")))
+            })
+            .collect()
+    });
+    let mut generated = generated?;
+    let orderer = generated.remove(0);
+    Ok((orderer, generated))
+}
+
+/// Copies a tree of plain files and directories; links are refused, for they could lead anywhere.
+fn copy_tree(from: &Path, to: &Path) -> Result<(), NetworkError> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(to)
+        .map_err(NetworkError::io(to))?;
+    for entry in fs::read_dir(from).map_err(NetworkError::io(from))? {
+        let entry = entry.map_err(NetworkError::io(from))?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type().map_err(NetworkError::io(&source))?;
+        if kind.is_dir() {
+            copy_tree(&source, &target)?;
+        } else if kind.is_file() {
+            fs::copy(&source, &target).map_err(NetworkError::io(&source))?;
+        } else {
+            let reason = format!("{} is neither a file nor a directory", source.display());
+            return Err(NetworkError::Config(reason));
+        }
+    }
+    Ok(())
+}

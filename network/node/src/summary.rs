@@ -1,0 +1,71 @@
+//! What a running network tells about itself: the content of `network.json`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// A running network: where to reach whom, and which files clients need. All paths are absolute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkSummary {
+    /// The channel's name.
+    pub channel: String,
+    /// The network's directory.
+    pub dir: PathBuf,
+    /// The genesis block's file.
+    pub genesis_block: PathBuf,
+    /// The ordering node.
+    pub orderer: OrdererSummary,
+    /// The members in the order of the consortium.
+    pub organisations: Vec<OrganisationSummary>,
+}
+
+/// The ordering node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrdererSummary {
+    /// The MSP id.
+    pub msp_id: String,
+    /// The name in its TLS certificate.
+    pub host: String,
+    /// Broadcast and deliver.
+    pub endpoint: SocketAddr,
+    /// The channel participation API; it demands a TLS client certificate of the orderer's organisation.
+    pub admin: SocketAddr,
+    /// Health and metrics, plain HTTP.
+    pub operations: SocketAddr,
+    /// The CA of its TLS certificate.
+    pub tls_ca: PathBuf,
+    /// MSP directories of its organisation's users by name.
+    pub users: BTreeMap<String, PathBuf>,
+}
+
+/// A member and its peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrganisationSummary {
+    /// The MSP id.
+    pub msp_id: String,
+    /// The domain.
+    pub domain: String,
+    /// The name in the peer's TLS certificate.
+    pub host: String,
+    /// Gateway, endorser and deliver.
+    pub endpoint: SocketAddr,
+    /// For chaincode that connects to the peer.
+    pub chaincode: SocketAddr,
+    /// Health and metrics, plain HTTP.
+    pub operations: SocketAddr,
+    /// The CA of the peer's TLS certificate.
+    pub tls_ca: PathBuf,
+    /// MSP directories of the organisation's users by name.
+    pub users: BTreeMap<String, PathBuf>,
+}
+
+impl NetworkSummary {
+    /// The member with this MSP id.
+    pub fn organisation(&self, msp_id: &str) -> Option<&OrganisationSummary> {
+        self.organisations
+            .iter()
+            .find(|organisation| organisation.msp_id == msp_id)
+    }
+}

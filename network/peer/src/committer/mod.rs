@@ -1,0 +1,14 @@
+//! From the orderer's blocks to the ledger: one direction, one block at a time.
+//!
+//! ```text
+//! puller (Deliver stream) ─▶ verify ─▶ validate ─▶ private data ─▶ ledger.commit (durable) ─▶ waiters, events
+//! ```
+
+mod commit;
+mod puller;
+mod waiters;
+
+pub use commit::CommittedBlock;
+pub(crate) use commit::{Committer, commit_block};
+pub(crate) use puller::Puller;
+pub(crate) use waiters::StatusWaiters;

@@ -1,0 +1,75 @@
+//! What a peer is opened with.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fabric_chaincode_host::HostOptions;
+use fabric_ledger::files::{FileLayer, OsFiles};
+use fabric_msp::{Msp, SigningIdentity};
+
+use crate::directory::RemoteEndpoint;
+
+/// Settings of a peer.
+#[derive(Clone)]
+pub struct PeerConfig {
+    /// Where its ledgers and packages lie. Nobody else may use it.
+    pub dir: PathBuf,
+    /// The peer's identity, with which it endorses.
+    pub signer: SigningIdentity,
+    /// The MSP of its organisation: it decides about local administrators and members.
+    pub local_msp: Arc<Msp>,
+    /// The listener at which clients and other peers reach it.
+    pub endpoint: RemoteEndpoint,
+    /// Where blocks come from and transactions go to. Without any the peer takes no blocks by itself.
+    pub orderers: Vec<RemoteEndpoint>,
+    /// How far a proposal's or request's timestamp may be from this peer's clock. Fabric's default is 15
+    /// minutes, this one's 5: it is the only guard of time that chaincode has.
+    pub time_window: Duration,
+    /// How long a commit waits for private data that other peers have. Fabric's default is 60 seconds.
+    pub pull_patience: Duration,
+    /// Endorsed private data is forgotten after this many blocks without its transaction.
+    pub transient_retention: u64,
+    /// Whether clients must present TLS certificates; deliver requests are then bound to them.
+    pub mutual_tls: bool,
+    /// Settings of the chaincode host.
+    pub chaincode: HostOptions,
+    /// The file system below the ledgers.
+    pub files: Arc<dyn FileLayer>,
+}
+
+impl PeerConfig {
+    /// The defaults for a peer in `dir`: no orderers, 5 minutes of time window, packages in `dir/packages`.
+    pub fn new(
+        dir: impl Into<PathBuf>,
+        signer: SigningIdentity,
+        local_msp: Arc<Msp>,
+        endpoint: RemoteEndpoint,
+    ) -> Self {
+        let dir = dir.into();
+        Self {
+            chaincode: HostOptions::new(dir.join("packages")),
+            dir,
+            signer,
+            local_msp,
+            endpoint,
+            orderers: Vec::new(),
+            time_window: Duration::from_secs(5 * 60),
+            pull_patience: Duration::from_secs(60),
+            transient_retention: 20_000,
+            mutual_tls: false,
+            files: Arc::new(OsFiles),
+        }
+    }
+}
+
+impl fmt::Debug for PeerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerConfig")
+            .field("dir", &self.dir)
+            .field("signer", self.signer.identity())
+            .field("endpoint", &self.endpoint.address)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,132 @@
+//! What the chaincode host asks the peer while it runs one proposal.
+
+use std::sync::Arc;
+
+use fabric_chaincode_host::{
+    AccessError, Capabilities, ChaincodeDefinition, ChaincodeResolver, CollectionPermission, SimulatorLedger,
+    SystemCall, SystemReply, TransactionLedger,
+};
+use fabric_ledger::QueryExecutor;
+use fabric_protos::peer::SignedProposal;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use crate::lifecycle::{LIFECYCLE, Package};
+use crate::private::is_member;
+use crate::syscc::{self, Caller, access, is_system_chaincode};
+use crate::{Channel, Peer};
+
+/// Answers for one proposal, whose creator is verified.
+pub(crate) struct ProposalResolver {
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) caller: Caller,
+}
+
+impl ProposalResolver {
+    fn channel(&self, channel: &str) -> Result<Arc<Channel>, AccessError> {
+        self.peer.channel(channel).ok_or_else(|| format!("could not get channel config for channel '{channel}'").into())
+    }
+}
+
+impl ChaincodeResolver for ProposalResolver {
+    fn definition(
+        &self,
+        channel: &str,
+        chaincode: &str,
+        ledger: Option<&dyn TransactionLedger>,
+    ) -> Result<ChaincodeDefinition, AccessError> {
+        let joined = self.channel(channel)?;
+        let found = find_definition(&joined, chaincode, &joined.ledger().query())?;
+        // The transaction depends on the definition: a later definition makes it invalid.
+        if let Some(ledger) = ledger {
+            let key = format!("namespaces/fields/{chaincode}/Sequence");
+            ledger.state(LIFECYCLE, &key)?;
+        }
+        Ok(found)
+    }
+
+    fn is_system(&self, chaincode: &str) -> bool {
+        is_system_chaincode(chaincode)
+    }
+
+    fn invoke_system(&self, call: SystemCall) -> BoxFuture<'_, Result<SystemReply, AccessError>> {
+        let caller = self.caller.clone();
+        async move { Ok(SystemReply { response: syscc::invoke(&self.peer, caller, call).await, event: None }) }.boxed()
+    }
+
+    fn check_chaincode_to_chaincode(&self, channel: &str, _: &SignedProposal) -> Result<(), AccessError> {
+        let bundle = self.channel(channel)?.bundle();
+        let creator = bundle.msps().valid_identity(self.caller.creator.serialized())?;
+        Ok(access::check_channel(&bundle, "peer/ChaincodeToChaincode", &creator)?)
+    }
+
+    fn other_channel(
+        &self,
+        channel: &str,
+        tx_id: &str,
+    ) -> Result<Option<Arc<dyn TransactionLedger>>, AccessError> {
+        let Some(joined) = self.peer.channel(channel) else { return Ok(None) };
+        Ok(Some(Arc::new(SimulatorLedger::new(joined.ledger().simulator(tx_id)))))
+    }
+
+    fn collection_permission(
+        &self,
+        channel: &str,
+        chaincode: &str,
+        collection: &str,
+        _: Option<&SignedProposal>,
+        _: &dyn TransactionLedger,
+    ) -> Result<CollectionPermission, AccessError> {
+        let joined = self.channel(channel)?;
+        let config = joined.definitions().collection_config(chaincode, collection, &joined.ledger().query())?;
+        let Some(config) = config else {
+            return Err(format!("collection {channel}/{chaincode}/{collection} could not be found").into());
+        };
+        if !config.member_only_read && !config.member_only_write {
+            return Ok(CollectionPermission { read: true, write: true });
+        }
+        let view = joined.view();
+        let creator = view.bundle().msps().identity(self.caller.creator.serialized());
+        let member = creator.is_ok_and(|creator| is_member(&config, &creator, &view));
+        Ok(CollectionPermission {
+            read: member || !config.member_only_read,
+            write: member || !config.member_only_write,
+        })
+    }
+
+    fn capabilities(&self, channel: &str) -> Option<Capabilities> {
+        let bundle = self.peer.channel(channel)?.bundle();
+        let capabilities = bundle.capabilities();
+        Some(Capabilities {
+            key_level_endorsement: capabilities.application.key_level_endorsement(),
+            purge_private_data: capabilities.application.purge_private_data(),
+        })
+    }
+}
+
+/// The definition in force and the package that this organisation runs for it; texts as Fabric's.
+pub(crate) fn find_definition(
+    channel: &Channel,
+    chaincode: &str,
+    state: &QueryExecutor,
+) -> Result<ChaincodeDefinition, AccessError> {
+    let Some(definition) = channel.definitions().definition(chaincode, state)? else {
+        return Err(format!("chaincode {chaincode} not found").into());
+    };
+    let (sequence, id) = (definition.sequence, channel.id());
+    match channel.definitions().package(chaincode, &definition, state)? {
+        Package::Approved(package_id) => Ok(ChaincodeDefinition {
+            version: definition.endorsement.version.clone(),
+            init_required: definition.endorsement.init_required,
+            package_id,
+        }),
+        Package::Unavailable => Err(format!(
+            "chaincode definition for '{chaincode}' exists, but chaincode is not installed"
+        )
+        .into()),
+        Package::NotApproved => Err(format!(
+            "chaincode definition for '{chaincode}' at sequence {sequence} on channel '{id}' has not yet been approved by this org"
+        )
+        .into()),
+    }
+}

@@ -1,0 +1,170 @@
+//! The Gateway service: what a client asks of one peer so that it need not know the others.
+//!
+//! ```text
+//! Endorse ──▶ first endorser (ours) ─interest─▶ layouts (policies × peers) ─▶ Plan ─▶ other endorsers ─▶ transaction
+//! Submit  ──▶ Broadcaster: streams to the orderer that stay open, many transactions in flight
+//! CommitStatus ──▶ the peer's own ledger, or the notice of its next blocks
+//! Evaluate ─▶ one endorser            ChaincodeEvents ─▶ the peer's own blocks
+//! ```
+//!
+//! Follows `internal/pkg/gateway` in the choice of endorsers, in status codes, texts and details. It differs in this:
+//! - Groups of endorsers are organisations, not principals, and a role that no peer can have satisfies nothing.
+//! - When peers answer with different results, which happens when one of them has not committed the latest block yet,
+//!   the endorsements are collected anew a few times before the client sees the difference.
+//! - Transactions share Broadcast streams. An orderer ends a stream after a refusal; what followed on it is sent again.
+//! - Only crash fault tolerant ordering: one orderer's answer is enough.
+
+mod broadcast;
+mod commit_status;
+mod connections;
+mod endorse;
+mod evaluate;
+mod events;
+mod host;
+mod layouts;
+mod plan;
+mod proposal;
+mod status;
+mod submit;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fabric_protos::gateway::gateway_server::{Gateway, GatewayServer};
+use fabric_protos::gateway::{
+    ChaincodeEventsResponse, CommitStatusResponse, EndorseRequest, EndorseResponse, EvaluateRequest, EvaluateResponse,
+    SignedChaincodeEventsRequest, SignedCommitStatusRequest, SubmitRequest, SubmitResponse,
+};
+use fabric_protos::{MAX_MESSAGE_SIZE, peer};
+use futures::Stream;
+use rand::seq::SliceRandom;
+use tonic::{Request, Response, Status};
+
+pub use host::{ChaincodePolicies, CollectionPolicies, GatewayChannel, GatewayHost, Node};
+
+use connections::Connections;
+
+/// How long the gateway waits for other nodes (`peer.gateway` of Fabric's `core.yaml`).
+#[derive(Clone, Copy, Debug)]
+pub struct GatewayOptions {
+    /// For one endorsement; 10 seconds if not given.
+    pub endorsement_timeout: Duration,
+    /// For an orderer's answer; 10 seconds if not given.
+    pub broadcast_timeout: Duration,
+    /// For a connection to stand; 30 seconds if not given.
+    pub dial_timeout: Duration,
+}
+
+impl Default for GatewayOptions {
+    fn default() -> Self {
+        Self {
+            endorsement_timeout: Duration::from_secs(10),
+            broadcast_timeout: Duration::from_secs(10),
+            dial_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The Gateway service of one peer. Cheap to clone.
+#[derive(Clone)]
+pub struct GatewayService {
+    host: Arc<dyn GatewayHost>,
+    connections: Arc<Connections>,
+    options: GatewayOptions,
+}
+
+impl GatewayService {
+    /// The gateway of `host`.
+    #[must_use]
+    pub fn new(host: Arc<dyn GatewayHost>, options: GatewayOptions) -> Self {
+        let connections = Arc::new(Connections::new(options.dial_timeout));
+        Self { host, connections, options }
+    }
+
+    /// The gRPC service, with Fabric's limit on messages.
+    #[must_use]
+    pub fn into_server(self) -> GatewayServer<Self> {
+        GatewayServer::new(self)
+            .max_decoding_message_size(MAX_MESSAGE_SIZE)
+            .max_encoding_message_size(MAX_MESSAGE_SIZE)
+    }
+
+    fn is_local(&self, node: &Node) -> bool {
+        node.address() == self.host.node().address()
+    }
+
+    /// Asks one peer to endorse, and judges its answer.
+    async fn process(&self, node: &Node, proposal: peer::SignedProposal) -> status::Answer {
+        let local = self.is_local(node);
+        let call = async {
+            if local {
+                self.host.process_proposal(proposal).await
+            } else {
+                let mut client = self.connections.endorser(&node.endpoint)?;
+                client.process_proposal(proposal).await.map(Response::into_inner)
+            }
+        };
+        let result = match tokio::time::timeout(self.options.endorsement_timeout, call).await {
+            Ok(result) => result,
+            Err(_) => return status::Answer::timed_out(),
+        };
+        let answer = status::judge(result, local);
+        if answer.is_unreachable() && !local {
+            self.connections.forget(&node.endpoint);
+        }
+        answer
+    }
+
+    /// The peers that run `chaincode`: most blocks first, and of equals this one first, the rest at random.
+    fn endorsers(&self, channel: &dyn GatewayChannel, chaincode: &str) -> Vec<Node> {
+        let mut peers = channel.endorsers(chaincode);
+        peers.shuffle(&mut rand::rng());
+        peers.sort_by_key(|peer| (Reverse(peer.ledger_height), !self.is_local(peer)));
+        peers
+    }
+
+    fn channel(&self, name: &str) -> Result<Arc<dyn GatewayChannel>, String> {
+        self.host.channel(name).ok_or_else(|| format!("failed to get config for channel [{name}]: channel not found"))
+    }
+}
+
+impl std::fmt::Debug for GatewayService {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GatewayService").field("node", self.host.node()).finish_non_exhaustive()
+    }
+}
+
+#[tonic::async_trait]
+impl Gateway for GatewayService {
+    async fn endorse(&self, request: Request<EndorseRequest>) -> Result<Response<EndorseResponse>, Status> {
+        Self::endorse(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn submit(&self, request: Request<SubmitRequest>) -> Result<Response<SubmitResponse>, Status> {
+        Self::submit(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn commit_status(
+        &self,
+        request: Request<SignedCommitStatusRequest>,
+    ) -> Result<Response<CommitStatusResponse>, Status> {
+        Self::commit_status(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn evaluate(&self, request: Request<EvaluateRequest>) -> Result<Response<EvaluateResponse>, Status> {
+        Self::evaluate(self, request.into_inner()).await.map(Response::new)
+    }
+
+    type ChaincodeEventsStream = Pin<Box<dyn Stream<Item = Result<ChaincodeEventsResponse, Status>> + Send>>;
+
+    async fn chaincode_events(
+        &self,
+        request: Request<SignedChaincodeEventsRequest>,
+    ) -> Result<Response<Self::ChaincodeEventsStream>, Status> {
+        Self::chaincode_events(self, request.into_inner()).await.map(Response::new)
+    }
+}

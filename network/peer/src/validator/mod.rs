@@ -1,0 +1,60 @@
+//! Validation of blocks: every peer gives every transaction the same code.
+//!
+//! ```text
+//! block ─▶ orderer (number, hashes, orderer's signature)
+//!       ─▶ envelope (shape, creator, ids; once per transaction, in parallel)
+//!       ─▶ endorsement (definitions, collections, key-level policies)
+//!       ─▶ codes and parsed read-write sets ─▶ ledger (MVCC and commit)
+//! ```
+//!
+//! Order and codes follow `core/committer/txvalidator/v20` of Fabric. Nothing here writes.
+
+mod block;
+mod endorsement;
+mod envelope;
+mod orderer;
+mod policies;
+
+pub(crate) use block::{Context, Validated, validate};
+pub use orderer::{BlockRefused, verify_block};
+pub(crate) use policies::View;
+
+use fabric_protos::peer::TxValidationCode;
+
+/// Why a transaction is not valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its validation code.
+    pub code: TxValidationCode,
+    /// The reason, for logs: it holds ids and names, never values.
+    pub why: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: TxValidationCode, why: String) -> Self {
+        Self { code, why }
+    }
+}
+
+/// Validation could not be finished: nothing is known of the transactions, and the channel must not go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ValidationError {
+    /// The ledger did not answer.
+    #[error("the ledger failed during validation: {0}")]
+    Ledger(#[from] fabric_ledger::LedgerError),
+    /// The committed state of the lifecycle is unreadable.
+    #[error("the lifecycle's state is unreadable: {0}")]
+    Lifecycle(String),
+    /// A configuration that the orderer accepted is refused here.
+    #[error("the configuration in block {block} is refused: {why}")]
+    Config {
+        /// The block.
+        block: u64,
+        /// The reason.
+        why: String,
+    },
+    /// The block lacks a part that every block has.
+    #[error("block {0} has no header or no data")]
+    Malformed(u64),
+}

@@ -1,0 +1,93 @@
+//! Does a block continue the chain, and did the ordering service sign it?
+//! (`protoutil/blockutils.go` and `internal/pkg/peer/blocksprovider` of Fabric.)
+
+use fabric_channel::Bundle;
+use fabric_ledger::{block_data_hash, block_header_bytes};
+use fabric_msp::policy::SignedData;
+use fabric_protos::common::{Block, BlockMetadataIndex, Metadata, SignatureHeader};
+use prost::Message;
+
+/// The policy that the signatures of a block must satisfy.
+const BLOCK_VALIDATION: &str = "/Channel/Orderer/BlockValidation";
+
+/// Why a block from an orderer is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BlockRefused {
+    /// It lacks a part that every block has.
+    #[error("the block has no {0}")]
+    Incomplete(&'static str),
+    /// Not the next block.
+    #[error("block {found} came where block {expected} was expected")]
+    Number {
+        /// The next number of the chain.
+        expected: u64,
+        /// The block's number.
+        found: u64,
+    },
+    /// It was made for another chain, or the chain was changed.
+    #[error("the previous hash of block {0} is not the hash of the block before it")]
+    PreviousHash(u64),
+    /// The transactions are not those that the header speaks of.
+    #[error("the data hash of block {0} is not the hash of its transactions")]
+    DataHash(u64),
+    /// The orderers' signatures do not suffice.
+    #[error("the orderers' signatures on block {number} do not satisfy {BLOCK_VALIDATION}: {why}")]
+    Signature {
+        /// The block.
+        number: u64,
+        /// The policy's answer.
+        why: String,
+    },
+}
+
+/// Checks that `block` is number `expected`, follows the block with the hash `previous_hash`, is whole, and
+/// is signed as the channel's configuration demands.
+///
+/// # Errors
+/// [`BlockRefused`], with the first check that failed.
+pub fn verify_block(
+    block: &Block,
+    expected: u64,
+    previous_hash: &[u8],
+    bundle: &Bundle,
+) -> Result<(), BlockRefused> {
+    let header = block.header.as_ref().ok_or(BlockRefused::Incomplete("header"))?;
+    let data = block.data.as_ref().ok_or(BlockRefused::Incomplete("data"))?;
+    if header.number != expected {
+        return Err(BlockRefused::Number { expected, found: header.number });
+    }
+    if header.previous_hash != previous_hash {
+        return Err(BlockRefused::PreviousHash(expected));
+    }
+    if data.data.is_empty() {
+        return Err(BlockRefused::Incomplete("transactions"));
+    }
+    if header.data_hash != block_data_hash(data) {
+        return Err(BlockRefused::DataHash(expected));
+    }
+
+    let refused = |why: String| BlockRefused::Signature { number: expected, why };
+    let slot = block
+        .metadata
+        .as_ref()
+        .and_then(|metadata| metadata.metadata.get(BlockMetadataIndex::Signatures as usize))
+        .ok_or(BlockRefused::Incomplete("signatures"))?;
+    let metadata = Metadata::decode(slot.as_slice())
+        .map_err(|error| refused(format!("the signatures do not decode: {error}")))?;
+    let header_bytes = block_header_bytes(header);
+    let mut signatures = Vec::with_capacity(metadata.signatures.len());
+    for signature in metadata.signatures {
+        let signer = SignatureHeader::decode(signature.signature_header.as_slice())
+            .map_err(|error| refused(format!("a signature header does not decode: {error}")))?;
+        signatures.push(SignedData {
+            data: [&metadata.value[..], &signature.signature_header, &header_bytes].concat(),
+            identity: signer.creator,
+            signature: signature.signature,
+        });
+    }
+    let policy = bundle
+        .policy(BLOCK_VALIDATION)
+        .ok_or_else(|| refused("the channel has no such policy".to_owned()))?;
+    policy.evaluate_signed(&signatures).map_err(|error| refused(error.to_string()))
+}

@@ -1,0 +1,199 @@
+//! The rule under which a key leaves the vault.
+//!
+//! All of it must hold, or the answer is the one refusal that gives no reason:
+//! 1. the request is for this vault and channel, and signed by the creator of the access transaction;
+//! 2. this organisation's own peer shows that transaction as VALID, with its private event in the `care_` collection;
+//! 3. the decision, run again on current state at the vault's clock, still permits; the proposal is at most five minutes old; no grant or
+//!    revocation of the patient came since;
+//! 4. every category asked for is permitted;
+//! 5. none of the documents was released on this transaction before. That is written to disk before the first key leaves.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use careledger_api::contracts::consent::{ReleasableDocument, Release};
+use careledger_api::ids::{KemPublicKey, TxId};
+use careledger_sdk::sealing::{SealContext, seal};
+use careledger_sdk::vault::{ReleaseRequest, ReleaseResponse, ReleasedItem, SealedContent, SignedRequest};
+use fabric_msp::Certificate;
+use fabric_protos::msp::SerializedIdentity;
+use prost::Message;
+
+use crate::served::{self, ServedLog};
+use crate::store::{Entry, Store, StoreError};
+
+/// The most categories one request may name: all of them.
+const MAX_CATEGORIES: usize = 13;
+
+/// What the vault asks its own organisation's peer.
+pub trait Chain: Send + Sync {
+    /// The committed access of transaction `tx`, decided again at `now` (seconds since 1970). `None` unless it is committed and valid.
+    fn access(&self, tx: &TxId, now: i64) -> impl Future<Output = Result<Option<CommittedAccess>, ChainError>> + Send;
+}
+
+/// A committed access as the peer shows it.
+#[derive(Debug, Clone)]
+pub struct CommittedAccess {
+    /// The transaction's creator, a SerializedIdentity.
+    pub creator: Vec<u8>,
+    /// What may be released at the asked time.
+    pub release: Release,
+}
+
+/// The peer could not be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("this organisation's peer cannot be asked: {0}")]
+pub struct ChainError(pub String);
+
+/// Why nothing was released. Told to this organisation's own log, never to the requester.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The request is malformed or for another vault or channel.
+    #[error("the request is malformed or not for this vault")]
+    NotForThisVault,
+    /// The signature does not hold.
+    #[error("the request's signature does not hold")]
+    BadSignature,
+    /// No such valid access on this peer's ledger.
+    #[error("no valid access transaction of this id is committed")]
+    UnknownAccess,
+    /// The requester is not the access transaction's creator.
+    #[error("the requester did not make this access")]
+    NotTheCreator,
+    /// Too old, over, changed since, or nothing permitted.
+    #[error("the access permits nothing now")]
+    NothingPermitted,
+    /// A category beyond what is permitted.
+    #[error("a category beyond the access was asked for")]
+    BeyondTheAccess,
+    /// A second request.
+    #[error("a document of this access was released before")]
+    AlreadyServed,
+    /// The vault itself failed.
+    #[error("the vault failed: {0}")]
+    Store(#[from] StoreError),
+    /// The release could not be made durable.
+    #[error("the release log cannot be written: {0}")]
+    Log(std::io::Error),
+    /// The peer failed.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The requester's key cannot be sealed to.
+    #[error("the requester's key cannot be sealed to")]
+    BadKemKey,
+}
+
+impl Refusal {
+    /// Whether the vault, not the request, is at fault: the requester may try again later.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Log(_) | Self::Chain(_))
+    }
+}
+
+/// Decides on a request and, if the rule holds, gives the sealed keys with their files.
+///
+/// `now` is the vault's own clock, seconds since 1970.
+pub async fn release<C: Chain>(
+    scope: &Scope,
+    store: &Store,
+    served: &ServedLog,
+    chain: &C,
+    signed: &SignedRequest,
+    now: i64,
+) -> Result<ReleaseResponse, Refusal> {
+    let request = &signed.request;
+    scope.check(request)?;
+    let identity = verified_identity(signed)?;
+    let access = chain.access(&request.tx, now).await?.ok_or(Refusal::UnknownAccess)?;
+    if access.creator != identity {
+        return Err(Refusal::NotTheCreator);
+    }
+    let release = &access.release;
+    let kem_key = release.record.kem_key().ok_or(Refusal::UnknownAccess)?;
+    if !(release.fresh && release.in_time && release.epoch_unchanged) || release.documents.is_empty() {
+        return Err(Refusal::NothingPermitted);
+    }
+    let documents = asked_for(request, &release.documents)?;
+    let opened: Vec<(&ReleasableDocument, Entry, Vec<u8>)> = documents
+        .into_iter()
+        .map(|d| Ok((d, store.entry(d.document, d.version)?, store.file(d.document, d.version)?)))
+        .collect::<Result<_, StoreError>>()?;
+    for (document, ..) in &opened {
+        let release = served::Release {
+            tx_id: request.tx.to_string(),
+            document: document.document.to_string(),
+            version: document.version,
+        };
+        if !served.record(release).map_err(Refusal::Log)? {
+            return Err(Refusal::AlreadyServed);
+        }
+    }
+    let items = opened.into_iter().map(|(d, entry, file)| item(request, &kem_key, d, &entry, &file)).collect::<Result<_, _>>()?;
+    Ok(ReleaseResponse { items })
+}
+
+/// Whose vault this is, and for which channel.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// The organisation's MSP id.
+    pub custodian: String,
+    /// The channel.
+    pub channel: String,
+}
+
+impl Scope {
+    fn check(&self, request: &ReleaseRequest) -> Result<(), Refusal> {
+        let mut categories = request.categories.clone();
+        categories.sort();
+        categories.dedup();
+        let named_once = categories.len() == request.categories.len();
+        let fits = request.custodian == self.custodian && request.channel == self.channel;
+        if fits && named_once && (1..=MAX_CATEGORIES).contains(&categories.len()) { Ok(()) } else { Err(Refusal::NotForThisVault) }
+    }
+}
+
+/// The signer's serialized identity, its signature checked. Whether that identity may ask is settled by comparing it with the creator of a
+/// transaction that the peers found valid.
+fn verified_identity(signed: &SignedRequest) -> Result<Vec<u8>, Refusal> {
+    let serialized = signed.identity_bytes().map_err(|_| Refusal::BadSignature)?;
+    let identity = SerializedIdentity::decode(serialized.as_slice()).map_err(|_| Refusal::BadSignature)?;
+    let certificate = Certificate::from_pem(&identity.id_bytes).map_err(|_| Refusal::BadSignature)?;
+    let message = signed.message().map_err(|_| Refusal::NotForThisVault)?;
+    let signature = signed.signature_bytes().map_err(|_| Refusal::BadSignature)?;
+    certificate.key().verify(&message, &signature).map_err(|_| Refusal::BadSignature)?;
+    Ok(serialized)
+}
+
+/// The releasable documents of the categories asked for; each category must have at least one.
+fn asked_for<'d>(request: &ReleaseRequest, documents: &'d [ReleasableDocument]) -> Result<Vec<&'d ReleasableDocument>, Refusal> {
+    for category in &request.categories {
+        if !documents.iter().any(|d| d.category == *category) {
+            return Err(Refusal::BeyondTheAccess);
+        }
+    }
+    Ok(documents.iter().filter(|d| request.categories.contains(&d.category)).collect())
+}
+
+fn item(
+    request: &ReleaseRequest,
+    to: &KemPublicKey,
+    document: &ReleasableDocument,
+    entry: &Entry,
+    file: &[u8],
+) -> Result<ReleasedItem, Refusal> {
+    let content = SealedContent { dek: hex::encode(entry.dek.as_slice()), opening: entry.opening.clone() };
+    let content = zeroize::Zeroizing::new(serde_json::to_vec(&content).map_err(|_| Refusal::BadKemKey)?);
+    let context =
+        SealContext { channel: &request.channel, tx: &request.tx, document: document.document, version: document.version };
+    let sealed = seal(to, context, &content).map_err(|_| Refusal::BadKemKey)?;
+    Ok(ReleasedItem {
+        document: document.document,
+        version: document.version,
+        category: document.category,
+        encapsulated: STANDARD.encode(sealed.encapsulated),
+        sealed: STANDARD.encode(sealed.ciphertext),
+        file: STANDARD.encode(file),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,201 @@
+use std::path::Path;
+use std::sync::Mutex;
+
+use careledger_api::codes::{Action, Category, Purpose};
+use careledger_api::contracts::consent::{AccessKind, AccessRecord, AccessRequest, Outcome, Requester};
+use careledger_api::ids::{DocumentId, PatientId, Salt};
+use careledger_api::roles::Role;
+use careledger_sdk::sealing::KemKeyPair;
+use careledger_sdk::vault::WireError;
+use fabric_msp::SigningIdentity;
+use fabric_msp::ca::{Ca, IssueRequest, Kind};
+
+use super::*;
+use crate::kek::FileKey;
+
+const NOW: i64 = 1_800_000_000;
+
+/// A ledger that answers one prepared access for one transaction id.
+struct OneAccess {
+    tx: TxId,
+    access: Mutex<CommittedAccess>,
+}
+
+impl Chain for OneAccess {
+    async fn access(&self, tx: &TxId, _: i64) -> Result<Option<CommittedAccess>, ChainError> {
+        Ok((*tx == self.tx).then(|| self.access.lock().unwrap().clone()))
+    }
+}
+
+/// A vault with two laboratory documents and a note, and an access that permits the laboratory.
+struct World {
+    _dir: tempfile::TempDir,
+    store: Store,
+    served: ServedLog,
+    chain: OneAccess,
+    clinician: SigningIdentity,
+    other: SigningIdentity,
+    kem: KemKeyPair,
+}
+
+fn identity(name: &str) -> SigningIdentity {
+    let ca = Ca::new("ca.clinic.example.com", "clinic.example.com", None).unwrap();
+    let issued = ca.issue(&IssueRequest { common_name: name.into(), kind: Kind::Client, ..IssueRequest::default() }).unwrap();
+    SigningIdentity::from_pem("ClinicMSP", issued.certificate_pem.as_bytes(), issued.key_pem.as_bytes()).unwrap()
+}
+
+fn store(dir: &Path) -> Store {
+    Store::open(dir, Box::new(FileKey::open_or_create(&dir.join("kek")).unwrap())).unwrap()
+}
+
+fn document(n: u8) -> DocumentId {
+    DocumentId::from_bytes([n; 16])
+}
+
+fn world() -> World {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    for n in 1..=3 {
+        store.put(document(n), 1, "text/plain", format!("content {n}").as_bytes()).unwrap();
+    }
+    let (clinician, other) = (identity("clinician"), identity("other"));
+    let kem = KemKeyPair::generate();
+    let tx: TxId = "aa01".parse().unwrap();
+    let releasable = |n| ReleasableDocument { document: document(n), version: 1, category: Category::Laboratory };
+    let request = AccessRequest {
+        patient: PatientId::from_bytes([9; 32]),
+        purpose: Purpose::Treatment,
+        action: Action::Access,
+        categories: vec![Category::Laboratory, Category::Note],
+        labels: None,
+        codes: None,
+        data_period: None,
+        authored_by: None,
+        documents: None,
+        kem_key: kem.public(),
+    };
+    let record = AccessRecord {
+        tx: tx.clone(),
+        kind: AccessKind::Access,
+        at: NOW,
+        requester: Requester { organisation: "ClinicMSP".into(), role: Role::Clinician, person: String::new() },
+        request: Some(request),
+        emergency: None,
+        outcome: Outcome::Permitted,
+        permitted: vec![Category::Laboratory],
+        obligations: vec![],
+        basis: vec![],
+        expires_at: NOW + 60,
+        epoch: None,
+        salt: Salt::from_bytes([0; 32]),
+    };
+    let release = Release {
+        record,
+        fresh: true,
+        in_time: true,
+        epoch_unchanged: true,
+        documents: vec![releasable(1), releasable(2)],
+        obligations: vec![],
+    };
+    let access = CommittedAccess { creator: clinician.serialized().to_vec(), release };
+    let served = ServedLog::open(&dir.path().join("served")).unwrap();
+    World { store, served, chain: OneAccess { tx, access: Mutex::new(access) }, clinician, other, kem, _dir: dir }
+}
+
+fn request() -> ReleaseRequest {
+    ReleaseRequest {
+        custodian: "HospitalMSP".into(),
+        channel: "health".into(),
+        tx: "aa01".parse().unwrap(),
+        categories: vec![Category::Laboratory],
+    }
+}
+
+fn signed(request: ReleaseRequest, by: &SigningIdentity) -> SignedRequest {
+    SignedRequest::new::<WireError>(request, by.serialized(), |message| Ok(by.sign(message).unwrap())).unwrap()
+}
+
+impl World {
+    async fn ask(&self, signed: &SignedRequest) -> Result<ReleaseResponse, Refusal> {
+        let scope = Scope { custodian: "HospitalMSP".into(), channel: "health".into() };
+        release(&scope, &self.store, &self.served, &self.chain, signed, NOW).await
+    }
+}
+
+#[tokio::test]
+async fn releases_the_permitted_documents_to_the_requesters_key() {
+    let world = world();
+    let response = world.ask(&signed(request(), &world.clinician)).await.unwrap();
+    assert_eq!(response.items.iter().map(|i| i.document).collect::<Vec<_>>(), [document(1), document(2)]);
+    let item = &response.items[0];
+    let tx = "aa01".parse().unwrap();
+    let context = SealContext { channel: "health", tx: &tx, document: document(1), version: 1 };
+    let sealed = careledger_sdk::sealing::Sealed {
+        encapsulated: STANDARD.decode(&item.encapsulated).unwrap(),
+        ciphertext: STANDARD.decode(&item.sealed).unwrap(),
+    };
+    let content: SealedContent = serde_json::from_slice(&world.kem.open(context, &sealed).unwrap()).unwrap();
+    assert_eq!(content.opening, world.store.reopen(document(1), 1).unwrap());
+    assert!(KemKeyPair::generate().open(context, &sealed).is_err());
+}
+
+#[tokio::test]
+async fn releases_nothing_twice_also_after_a_restart() {
+    let world = world();
+    world.ask(&signed(request(), &world.clinician)).await.unwrap();
+    assert!(matches!(world.ask(&signed(request(), &world.clinician)).await, Err(Refusal::AlreadyServed)));
+    let reopened = World { served: ServedLog::open(&world._dir.path().join("served")).unwrap(), ..world };
+    assert!(matches!(reopened.ask(&signed(request(), &reopened.clinician)).await, Err(Refusal::AlreadyServed)));
+}
+
+#[tokio::test]
+async fn refuses_categories_beyond_the_access() {
+    let world = world();
+    for categories in [vec![Category::Note], vec![Category::Laboratory, Category::Note]] {
+        let wanted = signed(ReleaseRequest { categories, ..request() }, &world.clinician);
+        assert!(matches!(world.ask(&wanted).await, Err(Refusal::BeyondTheAccess)));
+    }
+    world.ask(&signed(request(), &world.clinician)).await.expect("a refused request burns nothing");
+}
+
+#[tokio::test]
+async fn refuses_another_requester_and_a_signature_that_does_not_hold() {
+    let world = world();
+    let stolen = signed(request(), &world.other);
+    assert!(matches!(world.ask(&stolen).await, Err(Refusal::NotTheCreator)));
+    let mut forged = signed(request(), &world.other);
+    forged.identity = STANDARD.encode(world.clinician.serialized());
+    assert!(matches!(world.ask(&forged).await, Err(Refusal::BadSignature)));
+    let mut altered = signed(request(), &world.clinician);
+    altered.request.tx = "aa02".parse().unwrap();
+    assert!(matches!(world.ask(&altered).await, Err(Refusal::BadSignature)));
+}
+
+#[tokio::test]
+async fn refuses_an_unknown_access_and_another_vault_or_channel() {
+    let world = world();
+    let unknown = ReleaseRequest { tx: "bb".parse().unwrap(), ..request() };
+    assert!(matches!(world.ask(&signed(unknown, &world.clinician)).await, Err(Refusal::UnknownAccess)));
+    for wrong in [
+        ReleaseRequest { custodian: "ClinicMSP".into(), ..request() },
+        ReleaseRequest { channel: "other".into(), ..request() },
+        ReleaseRequest { categories: vec![], ..request() },
+        ReleaseRequest { categories: vec![Category::Laboratory, Category::Laboratory], ..request() },
+    ] {
+        assert!(matches!(world.ask(&signed(wrong, &world.clinician)).await, Err(Refusal::NotForThisVault)));
+    }
+}
+
+#[tokio::test]
+async fn refuses_when_time_epoch_or_decision_changed() {
+    let world = world();
+    let spoil: [fn(&mut Release); 4] =
+        [|r| r.fresh = false, |r| r.in_time = false, |r| r.epoch_unchanged = false, |r| r.documents.clear()];
+    for change in spoil {
+        let kept = world.chain.access.lock().unwrap().clone();
+        change(&mut world.chain.access.lock().unwrap().release);
+        let refused = world.ask(&signed(request(), &world.clinician)).await;
+        assert!(matches!(refused, Err(Refusal::NothingPermitted)));
+        *world.chain.access.lock().unwrap() = kept;
+    }
+}
