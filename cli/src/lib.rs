@@ -1,10 +1,74 @@
 //! The `careledger` command for admins, developers and auditors, as a library; `main.rs` only calls [`main`].
 //!
 //! ```text
-//! args (clap) -> demo | network | audit | bench -> Outcome -> text on a terminal, or one JSON document
+//! args (clap) -> demo | network | audit | bench -> Output: text on a terminal, or one JSON document
 //! ```
 //!
 //! Exit codes: 0 success, 1 a refused or failed action with its reason on stderr, 2 wrong usage.
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod audit;
+pub mod bench;
+pub mod demo;
+pub mod health;
+pub mod network;
+pub mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{AuditCommand, Cli, Command, NetworkCommand};
+use crate::output::Output;
+
+/// What a command fails with: the reason, for a person.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+/// The outcome of an action.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Reads the command line, runs it, and gives the exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr(cli.log.as_deref());
+    let output = Output::new(cli.json);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    let result = runtime.block_on(run(&cli.command, &output));
+    output.done();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+/// Runs one command.
+pub async fn run(command: &Command, output: &Output) -> Result<()> {
+    match command {
+        Command::Demo(args) => demo::run(args, output).await,
+        Command::Network(NetworkCommand::Up(args)) => network::up(args, output).await,
+        Command::Network(NetworkCommand::Status(args)) => network::status(args, output).await,
+        Command::Audit(AuditCommand::Verify(args)) => audit::verify(args, output).await,
+        Command::Bench(args) => bench::run(args, output).await,
+    }
+}
+
+fn failed(error: &Error) -> ExitCode {
+    eprintln!("careledger: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        eprintln!("  because: {cause}");
+        source = cause.source();
+    }
+    ExitCode::FAILURE
+}
+
+fn log_to_stderr(filter: Option<&str>) {
+    let filter = filter.map(str::to_owned).or_else(|| std::env::var("CARELEDGER_LOG").ok());
+    let filter = EnvFilter::new(filter.as_deref().unwrap_or("warn"));
+    // A second subscriber in one process (tests) is no reason to stop.
+    let _already_set = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}

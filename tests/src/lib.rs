@@ -1,4 +1,7 @@
-//! What the end-to-end tests share. The tests themselves are in `tests/tests/`.
+//! What the end-to-end tests share. The tests themselves are in `tests/tests/`, one binary per subject.
 #![forbid(unsafe_code)]
 
+pub mod command;
+pub mod kv;
+pub mod members;
 pub mod scan;

@@ -113,18 +113,19 @@ impl Consortium {
     pub fn collections(&self) -> Vec<CollectionSpec> {
         let custodians = self.with_role(OrganisationRole::Custodian);
         let payers = self.with_role(OrganisationRole::Payer);
-        let mut all: Vec<CollectionSpec> = custodians.iter().map(|c| self.care(c)).collect();
-        all.extend(
-            payers
-                .iter()
-                .map(|payer| CollectionSpec::new(payer_collection(payer), &[payer])),
-        );
+        let mut all: Vec<CollectionSpec> = custodians
+            .iter()
+            .filter_map(|custodian| self.care(custodian))
+            .collect();
         for payer in &payers {
-            let providers = custodians.iter().filter(|provider| *provider != payer);
-            all.extend(providers.map(|p| CollectionSpec::new(pair_collection(payer, p), &[payer, p])));
+            all.extend(self.payer(payer));
+            all.extend(
+                custodians
+                    .iter()
+                    .filter_map(|provider| self.pair(payer, provider)),
+            );
         }
-        let everybody: Vec<&str> = self.organisations.iter().map(|o| o.msp_id.as_str()).collect();
-        all.push(CollectionSpec::new(LOG_COLLECTION.to_owned(), &everybody));
+        all.push(self.log());
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
@@ -140,29 +141,28 @@ impl Consortium {
     ) -> Result<Endorsers, HealthError> {
         let placement = placement(contract, function)
             .ok_or_else(|| HealthError::InvalidCode("no such function of the health chaincode".into()))?;
+        let missing =
+            |role| HealthError::InvalidCode(format!("the call needs an organisation with the role {role}"));
+        let care = || {
+            parties
+                .custodian
+                .and_then(|c| self.care(c))
+                .ok_or_else(|| missing(OrganisationRole::Custodian))
+        };
         let party = |party: Option<&str>, role: OrganisationRole| {
             party
                 .filter(|p| self.has_role(p, role))
                 .map(str::to_owned)
-                .ok_or_else(|| {
-                    HealthError::InvalidCode(format!("the call needs an organisation with the role {role}"))
-                })
+                .ok_or_else(|| missing(role))
         };
-        let custodian = || party(parties.custodian, OrganisationRole::Custodian);
         let provider = || party(parties.provider, OrganisationRole::Custodian);
         let payer = || party(parties.payer, OrganisationRole::Payer);
         Ok(match placement {
             Placement::Public => Endorsers::ChannelPolicy,
             Placement::AnyPeer => Endorsers::AnyPeer,
-            Placement::Custodian => {
-                let custodian = custodian()?;
-                Endorsers::Any(self.care(&custodian).members)
-            }
-            Placement::CustodianAlone => Endorsers::Any(vec![custodian()?]),
-            Placement::CustodianAndRegulator => {
-                let custodian = custodian()?;
-                Endorsers::All(self.care(&custodian).members.into_iter().take(2).collect())
-            }
+            Placement::Custodian => Endorsers::Any(care()?.members),
+            Placement::CustodianAlone => Endorsers::Any(care()?.members.into_iter().take(1).collect()),
+            Placement::CustodianAndRegulator => Endorsers::All(care()?.members.into_iter().take(2).collect()),
             Placement::Provider => Endorsers::Any(vec![provider()?, payer()?]),
             Placement::ProviderAlone => Endorsers::Any(vec![provider()?]),
             Placement::Payer => Endorsers::Any(vec![payer()?]),
@@ -179,17 +179,47 @@ impl Consortium {
 
     /// The collection of that name.
     pub fn collection(&self, name: &str) -> Option<CollectionSpec> {
-        self.collections().into_iter().find(|c| c.name == name)
+        match name.split_once('_') {
+            Some(("care", custodian)) => self.care(custodian),
+            Some(("payer", payer)) => self.payer(payer),
+            Some(("pair", pair)) => pair
+                .split_once('_')
+                .and_then(|(payer, provider)| self.pair(payer, provider)),
+            _ if name == LOG_COLLECTION => Some(self.log()),
+            _ => None,
+        }
     }
 
-    fn care(&self, custodian: &str) -> CollectionSpec {
-        let mut members = vec![custodian];
-        members.extend(
-            self.with_role(OrganisationRole::Regulator)
-                .into_iter()
-                .filter(|r| *r != custodian),
-        );
-        CollectionSpec::new(care_collection(custodian), &members)
+    /// A custodian's collection; `None` if the organisation is no custodian.
+    pub fn care(&self, custodian: &str) -> Option<CollectionSpec> {
+        self.has_role(custodian, OrganisationRole::Custodian).then(|| {
+            let mut members = vec![custodian];
+            members.extend(
+                self.with_role(OrganisationRole::Regulator)
+                    .into_iter()
+                    .filter(|r| *r != custodian),
+            );
+            CollectionSpec::new(care_collection(custodian), &members)
+        })
+    }
+
+    /// The collection of a payer and a provider; `None` if they are not that, or the same organisation.
+    pub fn pair(&self, payer: &str, provider: &str) -> Option<CollectionSpec> {
+        let roles = self.has_role(payer, OrganisationRole::Payer)
+            && self.has_role(provider, OrganisationRole::Custodian);
+        (roles && payer != provider)
+            .then(|| CollectionSpec::new(pair_collection(payer, provider), &[payer, provider]))
+    }
+
+    /// A payer's own collection; `None` if the organisation is no payer.
+    pub fn payer(&self, payer: &str) -> Option<CollectionSpec> {
+        self.has_role(payer, OrganisationRole::Payer)
+            .then(|| CollectionSpec::new(payer_collection(payer), &[payer]))
+    }
+
+    fn log(&self) -> CollectionSpec {
+        let everybody: Vec<&str> = self.organisations.iter().map(|o| o.msp_id.as_str()).collect();
+        CollectionSpec::new(LOG_COLLECTION.to_owned(), &everybody)
     }
 }
 

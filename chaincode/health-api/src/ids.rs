@@ -123,6 +123,18 @@ hex_type! {
     KemPublicKey, 32
 }
 
+impl Salt {
+    /// `SALT_MISSING` for zeros, which nobody drew.
+    pub fn require_drawn(&self) -> Result<(), HealthError> {
+        if self.0 == [0; 32] {
+            return Err(HealthError::SaltMissing(
+                "32 random bytes are expected, not zeros".into(),
+            ));
+        }
+        Ok(())
+    }
+}
+
 impl PatientId {
     /// The id of the patient whose first device key is `first_key`, at the custodian for which `random` was drawn.
     pub fn derive(first_key: &PublicKey, random: &Salt) -> Self {

@@ -317,7 +317,7 @@ mod tests {
         let mut fewer = inputs();
         fewer.remove("consent");
         assert!(check(&good, &fewer).is_err());
-        let mut salted = good.clone();
+        let mut salted = good;
         salted.salts.insert("consent".into(), Salt::from_bytes([0; 32]));
         assert!(check(&salted, &inputs()).is_err());
     }

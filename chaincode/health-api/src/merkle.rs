@@ -357,7 +357,7 @@ mod tests {
             one.commitment(),
             ContentOpening {
                 mime: "text/html".into(),
-                ..one.clone()
+                ..one
             }
             .commitment()
         );

@@ -21,7 +21,9 @@ impl Caller {
         let client = ctx.client()?;
         Ok(Self {
             organisation: client.msp_id().to_owned(),
-            role: client.attribute(ROLE_ATTRIBUTE).and_then(|role| role.parse().ok()),
+            role: client
+                .attribute(ROLE_ATTRIBUTE)
+                .and_then(|role| role.parse().ok()),
             admin: client.is_admin(),
             person: tagged_hash("person", &[client.id().as_bytes()]).to_string(),
         })
@@ -32,7 +34,9 @@ impl Caller {
         if consortium.contains(&self.organisation) {
             Ok(())
         } else {
-            Err(HealthError::Forbidden("the caller's organisation is not a member of the consortium".into()))
+            Err(HealthError::Forbidden(
+                "the caller's organisation is not a member of the consortium".into(),
+            ))
         }
     }
 
@@ -41,7 +45,10 @@ impl Caller {
         self.require_member(consortium)?;
         match self.role.filter(|role| roles.contains(role)) {
             Some(role) => Ok(role),
-            None => Err(HealthError::Forbidden(format!("the caller's certificate needs the role {}", names(roles)))),
+            None => Err(HealthError::Forbidden(format!(
+                "the caller's certificate needs the role {}",
+                names(roles)
+            ))),
         }
     }
 
@@ -63,7 +70,9 @@ impl Caller {
         if self.admin || self.role == Some(Role::Admin) {
             Ok(())
         } else {
-            Err(HealthError::Forbidden("only an administrator of a member organisation may do this".into()))
+            Err(HealthError::Forbidden(
+                "only an administrator of a member organisation may do this".into(),
+            ))
         }
     }
 
@@ -78,16 +87,26 @@ impl Caller {
         if consortium.has_role(&self.organisation, of) {
             Ok(())
         } else {
-            Err(HealthError::Forbidden(format!("only organisations with the role {of} may do this")))
+            Err(HealthError::Forbidden(format!(
+                "only organisations with the role {of} may do this"
+            )))
         }
     }
 
     /// The caller as the asker of an access.
     pub(crate) fn requester(self, role: Role) -> Requester {
-        Requester { organisation: self.organisation, role, person: self.person }
+        Requester {
+            organisation: self.organisation,
+            role,
+            person: self.person,
+        }
     }
 }
 
 fn names(roles: &[Role]) -> String {
-    roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" or ")
+    roles
+        .iter()
+        .map(|role| role.as_str())
+        .collect::<Vec<_>>()
+        .join(" or ")
 }

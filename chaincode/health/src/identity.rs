@@ -60,7 +60,7 @@ impl Identity for IdentityRules {
         let consortium = registered(ctx)?.consortium;
         Caller::of(ctx)?.require(&custodian, &[Role::Registrar, Role::Custodian])?;
         let care = Collection::care(&consortium, &custodian)?;
-        enrolment.validate()?;
+        enrolment.salt.require_drawn()?;
         let Enrolment { key, random, salt } = enrolment;
         let patient = PatientId::derive(&key, &random);
         if intent.intent.patient != patient {
@@ -68,13 +68,26 @@ impl Identity for IdentityRules {
         }
         check_nonce(&intent, SignedIntent::nonce_of(patient.as_bytes()))?;
         let at = ctx.timestamp().seconds;
-        intent.verify(&scope(ctx, &consortium), &(&custodian,), ctx.transient(), &key, at)?;
+        intent.verify(
+            &scope(ctx, &consortium),
+            &(&custodian,),
+            ctx.transient(),
+            &key,
+            at,
+        )?;
 
         let tx = tx_id(ctx)?;
-        if !care.write_once(ctx, &patient_key(&patient), &StoredPatient { enrolled: tx.clone(), salt })? {
+        if !care.write_once(
+            ctx,
+            &patient_key(&patient),
+            &StoredPatient {
+                enrolled: tx.clone(),
+                salt,
+            },
+        )? {
             return Err(HealthError::Duplicate("this id is enrolled".into()));
         }
-        let stored = StoredKey { added: tx.clone(), salt, key };
+        let stored = StoredKey { added: tx, salt, key };
         care.put(ctx, &key_key(&patient, &stored.key.id()), &stored)?;
         care.guard(ctx, &key_key(&patient, &stored.key.id()))?;
         // The slots are filled with blanks from the start: an access reads as many consents whether there are any or not.
@@ -97,12 +110,20 @@ impl Identity for IdentityRules {
         let consortium = registered(ctx)?.consortium;
         Caller::of(ctx)?.require_member(&consortium)?;
         let care = Collection::care(&consortium, &custodian)?;
-        addition.validate()?;
+        addition.salt.require_drawn()?;
         let KeyAddition { patient, key, salt } = addition;
         check_act(ctx, &consortium, &care, &custodian, &patient, &intent)?;
         check_nonce(&intent, SignedIntent::nonce_of(key.id().as_bytes()))?;
         let at = key_key(&patient, &key.id());
-        if !care.write_once(ctx, &at, &StoredKey { key, added: tx_id(ctx)?, salt })? {
+        if !care.write_once(
+            ctx,
+            &at,
+            &StoredKey {
+                key,
+                added: tx_id(ctx)?,
+                salt,
+            },
+        )? {
             return Err(HealthError::Duplicate("the patient has this key".into()));
         }
         done(ctx, EventKind::Identity, Some(&care))
@@ -118,9 +139,12 @@ impl Identity for IdentityRules {
         let consortium = registered(ctx)?.consortium;
         Caller::of(ctx)?.require_member(&consortium)?;
         let care = Collection::care(&consortium, &custodian)?;
-        removal.validate()?;
+        removal.salt.require_drawn()?;
         check_act(ctx, &consortium, &care, &custodian, &removal.patient, &intent)?;
-        let mark = Mark { tx: tx_id(ctx)?, salt: removal.salt };
+        let mark = Mark {
+            tx: tx_id(ctx)?,
+            salt: removal.salt,
+        };
         care.write_once(ctx, &key_revocation_key(&removal.patient, &removal.key), &mark)?;
         // Also when the key was revoked before: the transaction must write something.
         write_epoch(ctx, &care, &removal.patient, &removal.salt)?;
@@ -143,7 +167,9 @@ impl Identity for IdentityRules {
             let key = nonce_key(patient, nonce);
             let stored: StoredNonce = care.get(ctx, &key)?.ok_or(HealthError::NotFound)?;
             if stored.until.saturating_add(PRUNE_AFTER) > ctx.timestamp().seconds {
-                return Err(HealthError::ConflictState("an intent that ended less than ten minutes ago".into()));
+                return Err(HealthError::ConflictState(
+                    "an intent that ended less than ten minutes ago".into(),
+                ));
             }
             ctx.private_del(&care.name, &key)?;
         }
@@ -163,7 +189,12 @@ impl Identity for IdentityRules {
         let view = |stored: StoredKey| {
             let id = stored.key.id();
             let revoked = care.exists(ctx, &key_revocation_key(&query.patient, &id))?;
-            Ok(DeviceKeyView { id, key: stored.key, added: stored.added, revoked })
+            Ok(DeviceKeyView {
+                id,
+                key: stored.key,
+                added: stored.added,
+                revoked,
+            })
         };
         stored.into_iter().map(view).collect()
     }
@@ -177,7 +208,10 @@ pub(crate) fn spend_nonce(
     salt: &Salt,
 ) -> Result<(), HealthError> {
     let intent = &intent.intent;
-    let stored = StoredNonce { until: intent.period.until, salt: *salt };
+    let stored = StoredNonce {
+        until: intent.period.until,
+        salt: *salt,
+    };
     if care.write_once(ctx, &nonce_key(&intent.patient, &intent.nonce), &stored)? {
         Ok(())
     } else {

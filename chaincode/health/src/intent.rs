@@ -54,9 +54,17 @@ pub(crate) fn check_act(
     let stored: Option<StoredKey> = care.get(ctx, &key_key(patient, key_id))?;
     let revoked = care.exists(ctx, &key_revocation_key(patient, key_id))?;
     let Some(stored) = stored.filter(|_| !revoked) else {
-        return Err(HealthError::BadIntent("the signature does not verify with the device key".into()));
+        return Err(HealthError::BadIntent(
+            "the signature does not verify with the device key".into(),
+        ));
     };
-    intent.verify(&scope(ctx, consortium), &(custodian,), ctx.transient(), &stored.key, ctx.timestamp().seconds)
+    intent.verify(
+        &scope(ctx, consortium),
+        &(custodian,),
+        ctx.transient(),
+        &stored.key,
+        ctx.timestamp().seconds,
+    )
 }
 
 /// As [`check_act`], for a question: nothing is spent, so the intent must be short-lived.
@@ -71,7 +79,9 @@ pub(crate) fn check_question(
     check_act(ctx, consortium, care, custodian, patient, intent)?;
     // `check_act` refused a period whose length overflows.
     if intent.intent.period.until - intent.intent.period.from > MAX_QUERY_SECONDS {
-        return Err(HealthError::BadIntent("an intent that asks a question lives at most 10 minutes".into()));
+        return Err(HealthError::BadIntent(
+            "an intent that asks a question lives at most 10 minutes".into(),
+        ));
     }
     Ok(())
 }
@@ -81,7 +91,9 @@ pub(crate) fn check_nonce(intent: &SignedIntent, expected: Nonce) -> Result<(), 
     if intent.intent.nonce == expected {
         Ok(())
     } else {
-        Err(HealthError::BadIntent("its nonce is not that of what it creates".into()))
+        Err(HealthError::BadIntent(
+            "its nonce is not that of what it creates".into(),
+        ))
     }
 }
 
@@ -99,5 +111,7 @@ pub(crate) fn proves<T: Serialize>(
     let Some(stored) = stored else { return Ok(false) };
     let inputs = BTreeMap::from([(input.to_owned(), careledger_api::hashing::canonical(value)?)]);
     let at = intent.intent.period.from;
-    Ok(intent.verify(scope, &(custodian,), &inputs, &stored.key, at).is_ok())
+    Ok(intent
+        .verify(scope, &(custodian,), &inputs, &stored.key, at)
+        .is_ok())
 }

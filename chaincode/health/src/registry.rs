@@ -18,13 +18,22 @@ impl Registry for RegistryRules {
         Caller::of(ctx)?.require_admin(&consortium)?;
         if consortium.channel != ctx.channel_id() || consortium.chaincode != ctx.chaincode() {
             return Err(HealthError::InvalidCode(
-                "the consortium names another channel or chaincode than the ones this transaction runs on".into(),
+                "the consortium names another channel or chaincode than the ones this transaction runs on"
+                    .into(),
             ));
         }
         if ctx.get_state(CONSORTIUM_KEY)?.is_some() {
-            return Err(HealthError::Duplicate("the consortium is established; amend it".into()));
+            return Err(HealthError::Duplicate(
+                "the consortium is established; amend it".into(),
+            ));
         }
-        ctx.put_json(CONSORTIUM_KEY, &Registered { version: 1, consortium })?;
+        ctx.put_json(
+            CONSORTIUM_KEY,
+            &Registered {
+                version: 1,
+                consortium,
+            },
+        )?;
         done(ctx, EventKind::Registry, None)
     }
 
@@ -33,27 +42,46 @@ impl Registry for RegistryRules {
         let current = registered(ctx)?;
         Caller::of(ctx)?.require_admin(&current.consortium)?;
         if current.version != version {
-            return Err(HealthError::PolicyVersion(format!("version {} is in force", current.version)));
+            return Err(HealthError::PolicyVersion(format!(
+                "version {} is in force",
+                current.version
+            )));
         }
         let (old, new) = (&current.consortium, &consortium);
         if (&old.id, &old.channel, &old.chaincode) != (&new.id, &new.channel, &new.chaincode) {
-            return Err(HealthError::InvalidCode("the names of consortium, channel and chaincode stay".into()));
+            return Err(HealthError::InvalidCode(
+                "the names of consortium, channel and chaincode stay".into(),
+            ));
         }
-        ctx.put_json(CONSORTIUM_KEY, &Registered { version: version.saturating_add(1), consortium })?;
+        ctx.put_json(
+            CONSORTIUM_KEY,
+            &Registered {
+                version: version.saturating_add(1),
+                consortium,
+            },
+        )?;
         done(ctx, EventKind::Registry, None)
     }
 
-    fn open_collection(&self, ctx: &Context<'_>, collection: String, secret: Salt) -> Result<Receipt, HealthError> {
+    fn open_collection(
+        &self,
+        ctx: &Context<'_>,
+        collection: String,
+        secret: Salt,
+    ) -> Result<Receipt, HealthError> {
         let consortium = registered(ctx)?.consortium;
         let caller = Caller::of(ctx)?;
-        caller.require_role(&consortium, &[Role::Custodian, Role::Payer, Role::ProviderBilling])?;
+        caller.require_role(
+            &consortium,
+            &[Role::Custodian, Role::Payer, Role::ProviderBilling],
+        )?;
         let collection = Collection::declared(&consortium, &collection)?;
         if !collection.has_member(&caller.organisation) {
-            return Err(HealthError::Forbidden("only a member of the collection opens it".into()));
+            return Err(HealthError::Forbidden(
+                "only a member of the collection opens it".into(),
+            ));
         }
-        if secret.as_bytes() == &[0; 32] {
-            return Err(HealthError::SaltMissing("the secret is 32 random bytes, not zeros".into()));
-        }
+        secret.require_drawn()?;
         if !collection.write_once(ctx, SECRET_KEY, &Secret { secret })? {
             return Err(HealthError::Duplicate("the collection has its secret".into()));
         }

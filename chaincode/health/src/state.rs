@@ -1,6 +1,6 @@
 //! Ledger helpers: the registered consortium, collections, write-once keys, events.
 
-use careledger_api::consortium::{self, CollectionSpec, Consortium, OrganisationRole};
+use careledger_api::consortium::{CollectionSpec, Consortium};
 use careledger_api::contracts::registry::Registered;
 use careledger_api::event::{EVENT_NAME, Event, EventKind};
 use careledger_api::hashing::keyed_hash;
@@ -31,10 +31,19 @@ pub(crate) fn tx_id(ctx: &ReadContext<'_>) -> Result<TxId, HealthError> {
 }
 
 /// Emits the transaction's event and answers with its id.
-pub(crate) fn done(ctx: &Context<'_>, kind: EventKind, collection: Option<&Collection>) -> Result<Receipt, HealthError> {
+pub(crate) fn done(
+    ctx: &Context<'_>,
+    kind: EventKind,
+    collection: Option<&Collection>,
+) -> Result<Receipt, HealthError> {
     let tx = tx_id(ctx)?;
-    let event = Event { kind, tx: tx.clone(), collection: collection.map(|c| c.name.clone()) };
-    let payload = serde_json::to_vec(&event).map_err(|_| HealthError::Ledger("an event could not be written".into()))?;
+    let event = Event {
+        kind,
+        tx: tx.clone(),
+        collection: collection.map(|c| c.name.clone()),
+    };
+    let payload = serde_json::to_vec(&event)
+        .map_err(|_| HealthError::Ledger("an event could not be written".into()))?;
     ctx.set_event(EVENT_NAME, &payload)?;
     Ok(Receipt { tx })
 }
@@ -48,28 +57,30 @@ pub(crate) struct Collection {
 impl Collection {
     /// A custodian's collection; `INVALID_CODE` if the organisation is no custodian.
     pub(crate) fn care(consortium: &Consortium, custodian: &str) -> Result<Self, HealthError> {
-        has_role(consortium, custodian, OrganisationRole::Custodian)?;
-        Self::declared(consortium, &consortium::care_collection(custodian))
+        Self::of(consortium.care(custodian))
     }
 
-    /// The collection of a payer and a provider.
+    /// The collection of a payer and a provider; `INVALID_CODE` if they are not that.
     pub(crate) fn pair(consortium: &Consortium, payer: &str, provider: &str) -> Result<Self, HealthError> {
-        has_role(consortium, payer, OrganisationRole::Payer)?;
-        has_role(consortium, provider, OrganisationRole::Custodian)?;
-        Self::declared(consortium, &consortium::pair_collection(payer, provider))
+        Self::of(consortium.pair(payer, provider))
     }
 
-    /// A payer's own collection.
+    /// A payer's own collection; `INVALID_CODE` if the organisation is no payer.
     pub(crate) fn payer(consortium: &Consortium, payer: &str) -> Result<Self, HealthError> {
-        has_role(consortium, payer, OrganisationRole::Payer)?;
-        Self::declared(consortium, &consortium::payer_collection(payer))
+        Self::of(consortium.payer(payer))
     }
 
     /// A collection by name; `INVALID_CODE` if the consortium has none of it.
     pub(crate) fn declared(consortium: &Consortium, name: &str) -> Result<Self, HealthError> {
-        let CollectionSpec { name, members, .. } = consortium
-            .collection(name)
-            .ok_or_else(|| HealthError::InvalidCode("the consortium has no such collection".into()))?;
+        Self::of(consortium.collection(name))
+    }
+
+    fn of(spec: Option<CollectionSpec>) -> Result<Self, HealthError> {
+        let CollectionSpec { name, members, .. } = spec.ok_or_else(|| {
+            HealthError::InvalidCode(
+                "the consortium has no collection for these organisations and roles".into(),
+            )
+        })?;
         Ok(Self { name, members })
     }
 
@@ -110,7 +121,12 @@ impl Collection {
     }
 
     /// Writes a body.
-    pub(crate) fn put<T: Serialize>(&self, ctx: &Context<'_>, key: &str, value: &T) -> Result<(), HealthError> {
+    pub(crate) fn put<T: Serialize>(
+        &self,
+        ctx: &Context<'_>,
+        key: &str,
+        value: &T,
+    ) -> Result<(), HealthError> {
         Ok(ctx.private_put_json(&self.name, key, value)?)
     }
 
@@ -122,10 +138,12 @@ impl Collection {
         value: &T,
         size: usize,
     ) -> Result<(), HealthError> {
-        let mut bytes =
-            serde_json::to_vec(value).map_err(|_| HealthError::Ledger("a value could not be written".into()))?;
+        let mut bytes = serde_json::to_vec(value)
+            .map_err(|_| HealthError::Ledger("a value could not be written".into()))?;
         if bytes.len() > size {
-            return Err(HealthError::Limit("the request is too long to be recorded".into()));
+            return Err(HealthError::Limit(
+                "the request is too long to be recorded".into(),
+            ));
         }
         bytes.resize(size, b' ');
         Ok(ctx.private_put(&self.name, key, &bytes)?)
@@ -135,12 +153,21 @@ impl Collection {
     /// of one member is guarded by that one.
     pub(crate) fn guard(&self, ctx: &Context<'_>, key: &str) -> Result<(), HealthError> {
         let required = u32::try_from(self.members.len().min(2)).unwrap_or(2);
-        let principals = self.members.iter().map(|member| Principal::new(member, Role::Peer)).collect();
+        let principals = self
+            .members
+            .iter()
+            .map(|member| Principal::new(member, Role::Peer))
+            .collect();
         Ok(ctx.set_private_key_policy(&self.name, key, &KeyPolicy { required, principals })?)
     }
 
     /// From now on that organisation alone changes the key.
-    pub(crate) fn hand_to(&self, ctx: &Context<'_>, key: &str, organisation: &str) -> Result<(), HealthError> {
+    pub(crate) fn hand_to(
+        &self,
+        ctx: &Context<'_>,
+        key: &str,
+        organisation: &str,
+    ) -> Result<(), HealthError> {
         Ok(ctx.set_private_key_policy(&self.name, key, &KeyPolicy::any_peer([organisation]))?)
     }
 
@@ -163,7 +190,9 @@ impl Collection {
     pub(crate) fn secret(&self, ctx: &ReadContext<'_>) -> Result<Salt, HealthError> {
         let found: Option<Secret> = self.get(ctx, SECRET_KEY)?;
         found.map(|s| s.secret).ok_or_else(|| {
-            HealthError::ConflictState("the collection has no secret yet; its owner calls registry:openCollection".into())
+            HealthError::ConflictState(
+                "the collection has no secret yet; its owner calls registry:openCollection".into(),
+            )
         })
     }
 }
@@ -171,12 +200,4 @@ impl Collection {
 /// A salt that only the collection's members can compute: `HMAC(secret, tx)`, one for each use.
 pub(crate) fn derived_salt(secret: &Salt, purpose: &str, tx: &TxId) -> Salt {
     Salt::from_bytes(*keyed_hash(secret, purpose, &[tx.as_str().as_bytes()]).as_bytes())
-}
-
-fn has_role(consortium: &Consortium, organisation: &str, role: OrganisationRole) -> Result<(), HealthError> {
-    if consortium.has_role(organisation, role) {
-        Ok(())
-    } else {
-        Err(HealthError::InvalidCode(format!("no organisation of that MSP id has the role {role}")))
-    }
 }

@@ -1,6 +1,8 @@
 //! Blocks taken apart, for auditors: who did what, with which verdict, and what it changed.
 
-use fabric_protos::common::{self, BlockMetadataIndex, ChannelHeader, Envelope, HeaderType, Payload, SignatureHeader};
+use fabric_protos::common::{
+    self, BlockMetadataIndex, ChannelHeader, Envelope, HeaderType, Payload, SignatureHeader,
+};
 use fabric_protos::kvrwset::{HashedRwSet, KvrwSet};
 use fabric_protos::msp::SerializedIdentity;
 use fabric_protos::peer::{self, ChaincodeEvent, TxValidationCode};
@@ -143,11 +145,16 @@ impl DecodedBlock {
     #[must_use]
     pub fn decode(block: &common::Block) -> Self {
         let header = block.header.clone().unwrap_or_default();
-        let metadata = block.metadata.as_ref().map_or(&[][..], |metadata| &metadata.metadata);
+        let metadata = block
+            .metadata
+            .as_ref()
+            .map_or(&[][..], |metadata| &metadata.metadata);
         let codes = metadata.get(BlockMetadataIndex::TransactionsFilter as usize);
         let transactions = block.data.as_ref().map_or(&[][..], |data| &data.data);
         let transactions = transactions.iter().enumerate().map(|(index, envelope)| {
-            let code = codes.and_then(|codes| codes.get(index)).map(|code| i32::from(*code));
+            let code = codes
+                .and_then(|codes| codes.get(index))
+                .map(|code| i32::from(*code));
             let code = code.unwrap_or(TxValidationCode::NotValidated as i32);
             DecodedTransaction::decode(envelope, code.into())
         });
@@ -195,7 +202,9 @@ impl DecodedTransaction {
         let signature_header = SignatureHeader::decode(header.signature_header.as_slice())?;
         self.transaction_id = channel_header.tx_id;
         self.channel = channel_header.channel_id;
-        self.timestamp = channel_header.timestamp.map_or((0, 0), |time| (time.seconds, time.nanos));
+        self.timestamp = channel_header
+            .timestamp
+            .map_or((0, 0), |time| (time.seconds, time.nanos));
         self.creator = Identity::decode(&signature_header.creator)?;
         self.kind = match HeaderType::try_from(channel_header.r#type) {
             Ok(HeaderType::EndorserTransaction) => {
@@ -211,7 +220,10 @@ impl DecodedTransaction {
 impl Identity {
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let identity = SerializedIdentity::decode(bytes)?;
-        Ok(Self { msp_id: identity.mspid, certificate_pem: identity.id_bytes })
+        Ok(Self {
+            msp_id: identity.mspid,
+            certificate_pem: identity.id_bytes,
+        })
     }
 }
 
@@ -223,7 +235,10 @@ impl InvokedChaincode {
         let endorsed = payload.action.unwrap_or_default();
         let proposal = peer::ChaincodeProposalPayload::decode(payload.chaincode_proposal_payload.as_slice())?;
         let spec = peer::ChaincodeInvocationSpec::decode(proposal.input.as_slice())?;
-        let input = spec.chaincode_spec.and_then(|spec| spec.input).unwrap_or_default();
+        let input = spec
+            .chaincode_spec
+            .and_then(|spec| spec.input)
+            .unwrap_or_default();
         let response = peer::ProposalResponsePayload::decode(endorsed.proposal_response_payload.as_slice())?;
         let action = peer::ChaincodeAction::decode(response.extension.as_slice())?;
         let id = action.chaincode_id.unwrap_or_default();
@@ -237,22 +252,36 @@ impl InvokedChaincode {
             status: answer.status,
             result: answer.payload,
             event: (!event.event_name.is_empty()).then_some(event),
-            endorsements: endorsed.endorsements.into_iter().map(Endorsement::decode).collect::<Result<_, _>>()?,
-            changes: results.ns_rwset.into_iter().map(NamespaceChanges::decode).collect::<Result<_, _>>()?,
+            endorsements: endorsed
+                .endorsements
+                .into_iter()
+                .map(Endorsement::decode)
+                .collect::<Result<_, _>>()?,
+            changes: results
+                .ns_rwset
+                .into_iter()
+                .map(NamespaceChanges::decode)
+                .collect::<Result<_, _>>()?,
         })
     }
 }
 
 impl Endorsement {
     fn decode(endorsement: peer::Endorsement) -> Result<Self, DecodeError> {
-        Ok(Self { endorser: Identity::decode(&endorsement.endorser)?, signature: endorsement.signature })
+        Ok(Self {
+            endorser: Identity::decode(&endorsement.endorser)?,
+            signature: endorsement.signature,
+        })
     }
 }
 
 impl NamespaceChanges {
     fn decode(changes: NsReadWriteSet) -> Result<Self, DecodeError> {
         let set = KvrwSet::decode(changes.rwset.as_slice())?;
-        let private = changes.collection_hashed_rwset.into_iter().map(PrivateChanges::decode);
+        let private = changes
+            .collection_hashed_rwset
+            .into_iter()
+            .map(PrivateChanges::decode);
         let read = |read: fabric_protos::kvrwset::KvRead| KeyRead {
             key: read.key,
             version: read.version.map(|version| (version.block_num, version.tx_num)),
@@ -264,7 +293,11 @@ impl NamespaceChanges {
         Ok(Self {
             namespace: changes.namespace,
             reads: set.reads.into_iter().map(read).collect(),
-            ranges: set.range_queries_info.into_iter().map(|range| (range.start_key, range.end_key)).collect(),
+            ranges: set
+                .range_queries_info
+                .into_iter()
+                .map(|range| (range.start_key, range.end_key))
+                .collect(),
             writes: set.writes.into_iter().map(write).collect(),
             metadata_writes: set.metadata_writes.into_iter().map(|write| write.key).collect(),
             private: private.collect::<Result<_, _>>()?,

@@ -43,7 +43,9 @@ impl ValidationCode {
     /// Fabric's name for the code, or `None` for a number that this version does not know.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
-        TxValidationCode::try_from(self.0).ok().map(|code| code.as_str_name())
+        TxValidationCode::try_from(self.0)
+            .ok()
+            .map(|code| code.as_str_name())
     }
 }
 

@@ -48,12 +48,7 @@ impl Status {
 }
 
 impl Commit {
-    pub(crate) fn new(
-        gateway: Gateway,
-        channel: &str,
-        transaction_id: &str,
-        deadlines: Deadlines,
-    ) -> Self {
+    pub(crate) fn new(gateway: Gateway, channel: &str, transaction_id: &str, deadlines: Deadlines) -> Self {
         let request = CommitStatusRequest {
             transaction_id: transaction_id.to_owned(),
             channel_id: channel.to_owned(),
@@ -62,7 +57,10 @@ impl Commit {
         Self {
             gateway,
             transaction_id: transaction_id.to_owned(),
-            request: SignedCommitStatusRequest { request: request.encode_to_vec(), signature: Vec::new() },
+            request: SignedCommitStatusRequest {
+                request: request.encode_to_vec(),
+                signature: Vec::new(),
+            },
             deadlines,
         }
     }
@@ -103,7 +101,9 @@ impl Commit {
     /// # Errors
     /// [`CommitStatusError`] if the fate could not be learned. Ask again: it is not lost.
     pub async fn status(&self) -> Result<Status, CommitStatusError> {
-        self.answered().await.map_err(|cause| CommitStatusError::new(&self.transaction_id, cause))
+        self.answered()
+            .await
+            .map_err(|cause| CommitStatusError::new(&self.transaction_id, cause))
     }
 
     async fn answered(&self) -> Result<Status, Cause> {
@@ -113,8 +113,10 @@ impl Commit {
         }
         let mut client = self.gateway.client();
         let deadline = self.deadlines.commit_status;
-        let response =
-            unary("commit status", deadline, request, |request| client.commit_status(request)).await?;
+        let response = unary("commit status", deadline, request, |request| {
+            client.commit_status(request)
+        })
+        .await?;
         Ok(Status {
             transaction_id: self.transaction_id.clone(),
             block_number: response.block_number,

@@ -33,7 +33,12 @@ impl Contract {
         chaincode: String,
         name: Option<String>,
     ) -> Self {
-        Self { gateway, channel, chaincode, name }
+        Self {
+            gateway,
+            channel,
+            chaincode,
+            name,
+        }
     }
 
     /// The chaincode's name.
@@ -117,7 +122,11 @@ impl ProposalBuilder {
     pub async fn submit(&self) -> Result<Submitted, Error> {
         let (result, commit) = self.submit_async().await?;
         let status = commit.status().await?.into_result()?;
-        Ok(Submitted { result, transaction_id: status.transaction_id, block_number: status.block_number })
+        Ok(Submitted {
+            result,
+            transaction_id: status.transaction_id,
+            block_number: status.block_number,
+        })
     }
 
     /// As [`ProposalBuilder::submit`], started again as `retry` says. Each attempt is a new transaction.

@@ -208,7 +208,11 @@ mod tests {
     use super::*;
 
     fn unavailable() -> RpcFailure {
-        RpcFailure { code: Code::Unavailable, message: "gone".to_owned(), details: Vec::new() }
+        RpcFailure {
+            code: Code::Unavailable,
+            message: "gone".to_owned(),
+            details: Vec::new(),
+        }
     }
 
     #[test]
@@ -217,7 +221,11 @@ mod tests {
         assert!(!Error::from(SubmitError::new("t", unavailable())).is_retryable());
         assert!(!Error::from(CommitStatusError::new("t", unavailable())).is_retryable());
         let commit = |code: i32| {
-            Error::from(CommitError { transaction_id: "t".to_owned(), block_number: 1, code: code.into() })
+            Error::from(CommitError {
+                transaction_id: "t".to_owned(),
+                block_number: 1,
+                code: code.into(),
+            })
         };
         assert!(commit(11).is_retryable());
         assert!(!commit(10).is_retryable());
@@ -226,7 +234,10 @@ mod tests {
     #[test]
     fn the_text_names_stage_transaction_and_reason() {
         let error = Error::from(EndorseError::new("abc", unavailable()));
-        assert_eq!(error.to_string(), "endorsement of transaction abc failed: Unavailable: gone");
+        assert_eq!(
+            error.to_string(),
+            "endorsement of transaction abc failed: Unavailable: gone"
+        );
         assert_eq!(error.transaction_id(), "abc");
         assert_eq!(error.code(), Some(Code::Unavailable));
     }

@@ -124,7 +124,9 @@ impl Gateway {
 
 impl std::fmt::Debug for Gateway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gateway").field("msp_id", &self.inner.msp_id).finish_non_exhaustive()
+        f.debug_struct("Gateway")
+            .field("msp_id", &self.inner.msp_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -141,7 +143,9 @@ pub struct GatewayBuilder {
 
 impl std::fmt::Debug for GatewayBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GatewayBuilder").field("msp_id", &self.msp_id).finish_non_exhaustive()
+        f.debug_struct("GatewayBuilder")
+            .field("msp_id", &self.msp_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -160,7 +164,10 @@ impl GatewayBuilder {
     #[must_use]
     pub fn certificate(mut self, msp_id: impl Into<String>, certificate_pem: impl Into<Vec<u8>>) -> Self {
         self.msp_id = msp_id.into();
-        let identity = SerializedIdentity { mspid: self.msp_id.clone(), id_bytes: certificate_pem.into() };
+        let identity = SerializedIdentity {
+            mspid: self.msp_id.clone(),
+            id_bytes: certificate_pem.into(),
+        };
         self.creator = identity.encode_to_vec();
         self
     }
@@ -197,9 +204,25 @@ impl GatewayBuilder {
     /// The gateway client. Nothing is sent yet.
     #[must_use]
     pub fn connect(self) -> Gateway {
-        let Self { channel, msp_id, creator, signer, deadlines, tls_certificate_hash, clock } = self;
+        let Self {
+            channel,
+            msp_id,
+            creator,
+            signer,
+            deadlines,
+            tls_certificate_hash,
+            clock,
+        } = self;
         Gateway {
-            inner: Arc::new(Inner { channel, msp_id, creator, signer, deadlines, tls_certificate_hash, clock }),
+            inner: Arc::new(Inner {
+                channel,
+                msp_id,
+                creator,
+                signer,
+                deadlines,
+                tls_certificate_hash,
+                clock,
+            }),
         }
     }
 }

@@ -36,10 +36,18 @@ impl CryptogenOrganization {
     /// The organisation `domain` with MSP id `msp_id` in the tree at `organizations` (the directory that holds
     /// `peerOrganizations`). Nothing is read yet.
     #[must_use]
-    pub fn new(organizations: impl AsRef<Path>, domain: impl Into<String>, msp_id: impl Into<String>) -> Self {
+    pub fn new(
+        organizations: impl AsRef<Path>,
+        domain: impl Into<String>,
+        msp_id: impl Into<String>,
+    ) -> Self {
         let domain = domain.into();
         let directory = organizations.as_ref().join("peerOrganizations").join(&domain);
-        Self { directory, domain, msp_id: msp_id.into() }
+        Self {
+            directory,
+            domain,
+            msp_id: msp_id.into(),
+        }
     }
 
     /// The user `name` (such as `User1` or `Admin`) with its key.
@@ -60,7 +68,12 @@ impl CryptogenOrganization {
     /// [`CryptogenError::Tls`] if the CA's certificate cannot be read.
     pub fn peer(&self, name: &str, address: &str) -> Result<Endpoint, CryptogenError> {
         let host = format!("{name}.{}", self.domain);
-        let ca = self.directory.join("peers").join(&host).join("tls").join("ca.crt");
+        let ca = self
+            .directory
+            .join("peers")
+            .join(&host)
+            .join("tls")
+            .join("ca.crt");
         Ok(Endpoint::tls_ca_file(address, ca)?.server_name(host))
     }
 }

@@ -42,12 +42,12 @@ mod transaction;
 mod transport;
 
 pub use admin::{
-    AdminError, ChaincodeDefinition, ChaincodePackage, ChaincodeService, CollectionConfig, Deployed, Deployer,
-    Lifecycle, PackageError, PeerAdmin, Readiness, deploy,
+    AdminError, ChaincodeDefinition, ChaincodePackage, ChaincodeService, CollectionConfig, Deployed,
+    Deployer, Lifecycle, PackageError, PeerAdmin, Readiness, deploy,
 };
 pub use block::{
-    DecodedBlock, DecodedTransaction, Endorsement, Identity, InvokedChaincode, KeyRead, KeyWrite, NamespaceChanges,
-    PrivateChanges, TransactionKind,
+    DecodedBlock, DecodedTransaction, Endorsement, Identity, InvokedChaincode, KeyRead, KeyWrite,
+    NamespaceChanges, PrivateChanges, TransactionKind,
 };
 pub use code::ValidationCode;
 pub use commit::{Commit, Status};
@@ -55,8 +55,8 @@ pub use contract::{Contract, Submitted};
 pub use error::{Cause, CommitError, CommitStatusError, EndorseError, Error, EvaluateError, SubmitError};
 pub use events::{
     BlockEvents, BlockEventsBuilder, BlockEventsRequest, BlockKind, Blocks, ChaincodeEvent, ChaincodeEvents,
-    ChaincodeEventsBuilder, ChaincodeEventsRequest, Checkpoint, Checkpointer, EventError, FileCheckpointer, Filtered,
-    MemoryCheckpointer, WithPrivateData,
+    ChaincodeEventsBuilder, ChaincodeEventsRequest, Checkpoint, Checkpointer, EventError, FileCheckpointer,
+    Filtered, MemoryCheckpointer, WithPrivateData,
 };
 pub use fabric_msp::SigningIdentity;
 pub use gateway::{Clock, Deadlines, Gateway, GatewayBuilder};

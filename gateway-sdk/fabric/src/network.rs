@@ -38,14 +38,24 @@ impl Network {
     /// One of several contracts of a chaincode: functions are called as `contract:function`.
     #[must_use]
     pub fn contract_named(&self, chaincode: impl Into<String>, contract: impl Into<String>) -> Contract {
-        Contract::new(self.gateway.clone(), self.name.clone(), chaincode.into(), Some(contract.into()))
+        Contract::new(
+            self.gateway.clone(),
+            self.name.clone(),
+            chaincode.into(),
+            Some(contract.into()),
+        )
     }
 
     /// A handle on any transaction of this channel, by its id: for instance one whose submission ended in a
     /// deadline.
     #[must_use]
     pub fn commit(&self, transaction_id: &str) -> Commit {
-        Commit::new(self.gateway.clone(), &self.name, transaction_id, self.gateway.deadlines())
+        Commit::new(
+            self.gateway.clone(),
+            &self.name,
+            transaction_id,
+            self.gateway.deadlines(),
+        )
     }
 
     /// Waits until the transaction with this id is committed, whoever submitted it.

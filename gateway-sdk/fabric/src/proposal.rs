@@ -126,7 +126,10 @@ impl ProposalBuilder {
 
     fn header(&self, nonce: &[u8], transaction_id: &str) -> Header {
         let extension = peer::ChaincodeHeaderExtension {
-            chaincode_id: Some(peer::ChaincodeId { name: self.chaincode.clone(), ..Default::default() }),
+            chaincode_id: Some(peer::ChaincodeId {
+                name: self.chaincode.clone(),
+                ..Default::default()
+            }),
         };
         let channel_header = ChannelHeader {
             r#type: HeaderType::EndorserTransaction.into(),
@@ -138,8 +141,10 @@ impl ProposalBuilder {
             extension: extension.encode_to_vec(),
             tls_cert_hash: Vec::new(),
         };
-        let signature_header =
-            SignatureHeader { creator: self.gateway.creator().to_vec(), nonce: nonce.to_vec() };
+        let signature_header = SignatureHeader {
+            creator: self.gateway.creator().to_vec(),
+            nonce: nonce.to_vec(),
+        };
         Header {
             channel_header: channel_header.encode_to_vec(),
             signature_header: signature_header.encode_to_vec(),
@@ -151,7 +156,10 @@ impl ProposalBuilder {
             chaincode_spec: Some(peer::ChaincodeSpec {
                 // Fabric's own clients say "Node" for a chaincode of any language.
                 r#type: peer::chaincode_spec::Type::Node.into(),
-                chaincode_id: Some(peer::ChaincodeId { name: self.chaincode.clone(), ..Default::default() }),
+                chaincode_id: Some(peer::ChaincodeId {
+                    name: self.chaincode.clone(),
+                    ..Default::default()
+                }),
                 input: Some(peer::ChaincodeInput {
                     args: self.args.clone(),
                     decorations: BTreeMap::new(),
@@ -160,7 +168,10 @@ impl ProposalBuilder {
                 timeout: 0,
             }),
         };
-        peer::ChaincodeProposalPayload { input: spec.encode_to_vec(), transient_map: self.transient.clone() }
+        peer::ChaincodeProposalPayload {
+            input: spec.encode_to_vec(),
+            transient_map: self.transient.clone(),
+        }
     }
 }
 
@@ -218,7 +229,9 @@ impl Proposal {
     /// # Errors
     /// [`EvaluateError`] if no peer answered, or the peer or the chaincode refused.
     pub async fn evaluate(&self) -> Result<Vec<u8>, EvaluateError> {
-        self.evaluated().await.map_err(|cause| EvaluateError::new(&self.transaction_id, cause))
+        self.evaluated()
+            .await
+            .map_err(|cause| EvaluateError::new(&self.transaction_id, cause))
     }
 
     /// Collects the endorsements.
@@ -226,7 +239,9 @@ impl Proposal {
     /// # Errors
     /// [`EndorseError`] if too few peers endorsed, with what each of them said.
     pub async fn endorse(&self) -> Result<Transaction, EndorseError> {
-        self.endorsed().await.map_err(|cause| EndorseError::new(&self.transaction_id, cause))
+        self.endorsed()
+            .await
+            .map_err(|cause| EndorseError::new(&self.transaction_id, cause))
     }
 
     async fn evaluated(&self) -> Result<Vec<u8>, Cause> {
@@ -237,8 +252,10 @@ impl Proposal {
             target_organizations: self.organizations.clone(),
         };
         let mut client = self.gateway.client();
-        let response =
-            unary("evaluate", self.deadlines.evaluate, request, |request| client.evaluate(request)).await?;
+        let response = unary("evaluate", self.deadlines.evaluate, request, |request| {
+            client.evaluate(request)
+        })
+        .await?;
         response
             .result
             .map(|result| result.payload)
@@ -253,13 +270,20 @@ impl Proposal {
             endorsing_organizations: self.organizations.clone(),
         };
         let mut client = self.gateway.client();
-        let response =
-            unary("endorse", self.deadlines.endorse, request, |request| client.endorse(request)).await?;
+        let response = unary("endorse", self.deadlines.endorse, request, |request| {
+            client.endorse(request)
+        })
+        .await?;
         let envelope = response
             .prepared_transaction
             .ok_or_else(|| Cause::Malformed("an endorsement without a transaction".to_owned()))?;
-        Transaction::new(self.gateway.clone(), self.transaction_id.clone(), envelope, self.deadlines)
-            .map_err(|error| Cause::Malformed(error.to_string()))
+        Transaction::new(
+            self.gateway.clone(),
+            self.transaction_id.clone(),
+            envelope,
+            self.deadlines,
+        )
+        .map_err(|error| Cause::Malformed(error.to_string()))
     }
 
     async fn signed(&self) -> Result<peer::SignedProposal, SignError> {
@@ -272,7 +296,10 @@ impl Proposal {
     }
 
     fn signed_proposal(&self, signature: Vec<u8>) -> peer::SignedProposal {
-        peer::SignedProposal { proposal_bytes: self.proposal_bytes.clone(), signature }
+        peer::SignedProposal {
+            proposal_bytes: self.proposal_bytes.clone(),
+            signature,
+        }
     }
 }
 

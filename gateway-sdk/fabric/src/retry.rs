@@ -36,7 +36,10 @@ impl RetryPolicy {
     /// a peer.
     #[must_use]
     pub const fn transient(attempts: u32) -> Self {
-        Self { conflicts_only: false, ..Self::conflicts(attempts) }
+        Self {
+            conflicts_only: false,
+            ..Self::conflicts(attempts)
+        }
     }
 
     /// Replaces the pauses: the first, doubled each time up to the longest, each shortened at random by up to half.
@@ -49,12 +52,17 @@ impl RetryPolicy {
 
     /// The pause before the next attempt after `done` attempts, or `None` to give up.
     pub(crate) fn pause(&self, done: u32, error: &crate::Error) -> Option<Duration> {
-        let conflict = error.validation_code().is_some_and(crate::ValidationCode::is_conflict);
+        let conflict = error
+            .validation_code()
+            .is_some_and(crate::ValidationCode::is_conflict);
         if done >= self.attempts || !error.is_retryable() || (self.conflicts_only && !conflict) {
             return None;
         }
         let doublings = done.saturating_sub(1).min(16);
-        let pause = self.first_pause.saturating_mul(1 << doublings).min(self.longest_pause);
+        let pause = self
+            .first_pause
+            .saturating_mul(1 << doublings)
+            .min(self.longest_pause);
         // Rivals of equal speed must not meet again at the same moment.
         let parts = rand::random::<u32>() % 512 + 512;
         Some(pause.saturating_mul(parts) / 1024)
@@ -68,7 +76,12 @@ mod tests {
     use crate::status::RpcFailure;
 
     fn committed_as(code: i32) -> Error {
-        CommitError { transaction_id: "t".to_owned(), block_number: 1, code: code.into() }.into()
+        CommitError {
+            transaction_id: "t".to_owned(),
+            block_number: 1,
+            code: code.into(),
+        }
+        .into()
     }
 
     fn unreachable() -> Error {
@@ -100,8 +113,14 @@ mod tests {
     fn pauses_grow_and_stay_within_the_longest() {
         let policy = RetryPolicy::conflicts(100).pauses(Duration::from_millis(8), Duration::from_millis(100));
         let first = policy.pause(1, &committed_as(11)).expect("a pause");
-        assert!(first >= Duration::from_millis(4) && first <= Duration::from_millis(8), "{first:?}");
+        assert!(
+            first >= Duration::from_millis(4) && first <= Duration::from_millis(8),
+            "{first:?}"
+        );
         let late = policy.pause(60, &committed_as(11)).expect("a pause");
-        assert!(late >= Duration::from_millis(50) && late <= Duration::from_millis(100), "{late:?}");
+        assert!(
+            late >= Duration::from_millis(50) && late <= Duration::from_millis(100),
+            "{late:?}"
+        );
     }
 }

@@ -23,7 +23,9 @@ pub trait Signer: Send + Sync {
 #[non_exhaustive]
 pub enum SignError {
     /// The gateway was built without a signer and the object was not signed elsewhere.
-    #[error("nothing signed this: give the gateway a signer, or sign the object's digest and attach the signature")]
+    #[error(
+        "nothing signed this: give the gateway a signer, or sign the object's digest and attach the signature"
+    )]
     Unsigned,
     /// The signer refused or failed.
     #[error("the signer failed: {0}")]

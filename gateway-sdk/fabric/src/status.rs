@@ -46,7 +46,10 @@ impl RpcFailure {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.chaincode_message().is_none()
-            && matches!(self.code, Code::Unavailable | Code::ResourceExhausted | Code::Aborted)
+            && matches!(
+                self.code,
+                Code::Unavailable | Code::ResourceExhausted | Code::Aborted
+            )
     }
 
     pub(crate) fn deadline(what: &str) -> Self {
@@ -63,7 +66,11 @@ impl From<Status> for RpcFailure {
         // tonic's own timer says "cancelled" when the call's deadline passes.
         let timed_out = status.code() == Code::Cancelled && status.message() == "Timeout expired";
         Self {
-            code: if timed_out { Code::DeadlineExceeded } else { status.code() },
+            code: if timed_out {
+                Code::DeadlineExceeded
+            } else {
+                status.code()
+            },
             message: status.message().to_owned(),
             details: details(status.details()),
         }
@@ -96,13 +103,19 @@ pub(crate) struct RpcStatus {
 pub(crate) const ERROR_DETAIL_TYPE: &str = "gateway.ErrorDetail";
 
 fn details(bytes: &[u8]) -> Vec<NodeError> {
-    let Ok(status) = RpcStatus::decode(bytes) else { return Vec::new() };
+    let Ok(status) = RpcStatus::decode(bytes) else {
+        return Vec::new();
+    };
     status
         .details
         .iter()
         .filter(|any| any.type_url.rsplit('/').next() == Some(ERROR_DETAIL_TYPE))
         .filter_map(|any| fabric_protos::gateway::ErrorDetail::decode(any.value.as_slice()).ok())
-        .map(|detail| NodeError { address: detail.address, msp_id: detail.msp_id, message: detail.message })
+        .map(|detail| NodeError {
+            address: detail.address,
+            msp_id: detail.msp_id,
+            message: detail.message,
+        })
         .collect()
 }
 
@@ -134,21 +147,33 @@ mod tests {
 
     #[test]
     fn the_chaincodes_answer_is_found_in_a_detail() {
-        let failure = failure("failed to endorse", &["connection lost", r#"chaincode response 409, {"code":"X, Y"}"#]);
+        let failure = failure(
+            "failed to endorse",
+            &["connection lost", r#"chaincode response 409, {"code":"X, Y"}"#],
+        );
         assert_eq!(failure.chaincode_message(), Some((409, r#"{"code":"X, Y"}"#)));
         assert!(!failure.is_retryable());
     }
 
     #[test]
     fn the_chaincodes_answer_is_found_in_the_status_of_an_evaluation() {
-        let failure = failure("evaluate call to endorser returned error: chaincode response 500, no", &[]);
+        let failure = failure(
+            "evaluate call to endorser returned error: chaincode response 500, no",
+            &[],
+        );
         assert_eq!(failure.chaincode_message(), Some((500, "no")));
     }
 
     #[test]
     fn other_texts_are_no_answer_of_a_chaincode() {
-        assert_eq!(failure("x", &["chaincode response many, no"]).chaincode_message(), None);
-        assert_eq!(failure("x", &["chaincode response 500"]).chaincode_message(), None);
+        assert_eq!(
+            failure("x", &["chaincode response many, no"]).chaincode_message(),
+            None
+        );
+        assert_eq!(
+            failure("x", &["chaincode response 500"]).chaincode_message(),
+            None
+        );
         assert!(failure("x", &["connection lost"]).is_retryable());
     }
 
@@ -166,7 +191,10 @@ mod tests {
         let status = RpcStatus {
             code: 10,
             message: "m".to_owned(),
-            details: vec![any("google.rpc.Help", vec![1, 2]), any(ERROR_DETAIL_TYPE, ours.encode_to_vec())],
+            details: vec![
+                any("google.rpc.Help", vec![1, 2]),
+                any(ERROR_DETAIL_TYPE, ours.encode_to_vec()),
+            ],
         };
         let status = Status::with_details(Code::Aborted, "m", status.encode_to_vec().into());
         let failure = RpcFailure::from(status);
@@ -183,7 +211,13 @@ mod tests {
 
     #[test]
     fn tonics_timer_counts_as_a_deadline() {
-        assert_eq!(RpcFailure::from(Status::cancelled("Timeout expired")).code, Code::DeadlineExceeded);
-        assert_eq!(RpcFailure::from(Status::cancelled("by the user")).code, Code::Cancelled);
+        assert_eq!(
+            RpcFailure::from(Status::cancelled("Timeout expired")).code,
+            Code::DeadlineExceeded
+        );
+        assert_eq!(
+            RpcFailure::from(Status::cancelled("by the user")).code,
+            Code::Cancelled
+        );
     }
 }

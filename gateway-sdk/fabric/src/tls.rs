@@ -35,7 +35,9 @@ struct Tls {
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tls").field("server_name", &self.server_name).finish_non_exhaustive()
+        f.debug_struct("Tls")
+            .field("server_name", &self.server_name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -73,8 +75,16 @@ impl Endpoint {
     /// A node at `address` (`host:port`) whose TLS certificate was issued by the CA in `ca_pem`.
     #[must_use]
     pub fn tls(address: impl Into<String>, ca_pem: impl Into<Vec<u8>>) -> Self {
-        let tls = Tls { ca_pem: ca_pem.into(), server_name: None, client: None };
-        Self { address: address.into(), tls: Some(tls), connect_timeout: Duration::from_secs(10) }
+        let tls = Tls {
+            ca_pem: ca_pem.into(),
+            server_name: None,
+            client: None,
+        };
+        Self {
+            address: address.into(),
+            tls: Some(tls),
+            connect_timeout: Duration::from_secs(10),
+        }
     }
 
     /// As [`Endpoint::tls`], with the CA's certificate in a file such as `peers/peer0.…/tls/ca.crt`.
@@ -83,15 +93,21 @@ impl Endpoint {
     /// [`ConnectError::Read`] if the file cannot be read.
     pub fn tls_ca_file(address: impl Into<String>, ca_file: impl AsRef<Path>) -> Result<Self, ConnectError> {
         let path = ca_file.as_ref();
-        let pem = std::fs::read(path)
-            .map_err(|source| ConnectError::Read { path: path.display().to_string(), source })?;
+        let pem = std::fs::read(path).map_err(|source| ConnectError::Read {
+            path: path.display().to_string(),
+            source,
+        })?;
         Ok(Self::tls(address, pem))
     }
 
     /// A node that does not speak TLS.
     #[must_use]
     pub fn plain(address: impl Into<String>) -> Self {
-        Self { address: address.into(), tls: None, connect_timeout: Duration::from_secs(10) }
+        Self {
+            address: address.into(),
+            tls: None,
+            connect_timeout: Duration::from_secs(10),
+        }
     }
 
     /// The name that the node's certificate must hold, where it is not the host of the address.
@@ -136,7 +152,10 @@ impl Endpoint {
         self.prepare()?
             .connect()
             .await
-            .map_err(|source| ConnectError::Connect { address: self.address.clone(), source })
+            .map_err(|source| ConnectError::Connect {
+                address: self.address.clone(),
+                source,
+            })
     }
 
     /// Connects when it is first used, and again when the connection was lost.
@@ -148,7 +167,10 @@ impl Endpoint {
     }
 
     fn prepare(&self) -> Result<tonic::transport::Endpoint, ConnectError> {
-        let failed = |source| ConnectError::Prepare { address: self.address.clone(), source };
+        let failed = |source| ConnectError::Prepare {
+            address: self.address.clone(),
+            source,
+        };
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let endpoint = tonic::transport::Endpoint::from_shared(format!("{scheme}://{}", self.address))
             .map_err(failed)?
@@ -177,18 +199,28 @@ mod tests {
 
     #[test]
     fn an_address_that_is_none_is_refused() {
-        let error = Endpoint::plain("not an address").connect_lazy().expect_err("refused");
+        let error = Endpoint::plain("not an address")
+            .connect_lazy()
+            .expect_err("refused");
         assert!(error.to_string().contains("not an address"), "{error}");
     }
 
     #[tokio::test]
     async fn a_ca_that_is_no_pem_is_refused_before_connecting() {
-        assert!(Endpoint::tls("localhost:1", b"nonsense".to_vec()).connect().await.is_err());
+        assert!(
+            Endpoint::tls("localhost:1", b"nonsense".to_vec())
+                .connect()
+                .await
+                .is_err()
+        );
     }
 
     #[test]
     fn there_is_no_hash_without_a_client_certificate() {
-        assert_eq!(Endpoint::tls("localhost:1", b"".to_vec()).client_certificate_hash(), None);
+        assert_eq!(
+            Endpoint::tls("localhost:1", b"".to_vec()).client_certificate_hash(),
+            None
+        );
     }
 
     #[test]

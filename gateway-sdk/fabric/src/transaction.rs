@@ -31,7 +31,14 @@ impl Transaction {
         deadlines: Deadlines,
     ) -> Result<Self, RehydrateError> {
         let (channel, result) = contents(&envelope)?;
-        Ok(Self { gateway, channel, transaction_id, envelope, result, deadlines })
+        Ok(Self {
+            gateway,
+            channel,
+            transaction_id,
+            envelope,
+            result,
+            deadlines,
+        })
     }
 
     /// The transaction's id.
@@ -86,7 +93,9 @@ impl Transaction {
     /// # Errors
     /// [`SubmitError`] if the orderer refused it or could not be reached.
     pub async fn submit(&self) -> Result<Commit, SubmitError> {
-        self.submitted().await.map_err(|cause| SubmitError::new(&self.transaction_id, cause))
+        self.submitted()
+            .await
+            .map_err(|cause| SubmitError::new(&self.transaction_id, cause))
     }
 
     async fn submitted(&self) -> Result<Commit, Cause> {
@@ -100,8 +109,16 @@ impl Transaction {
             prepared_transaction: Some(envelope),
         };
         let mut client = self.gateway.client();
-        unary("submit", self.deadlines.submit, request, |request| client.submit(request)).await?;
-        Ok(Commit::new(self.gateway.clone(), &self.channel, &self.transaction_id, self.deadlines))
+        unary("submit", self.deadlines.submit, request, |request| {
+            client.submit(request)
+        })
+        .await?;
+        Ok(Commit::new(
+            self.gateway.clone(),
+            &self.channel,
+            &self.transaction_id,
+            self.deadlines,
+        ))
     }
 }
 
@@ -123,12 +140,17 @@ fn contents(envelope: &Envelope) -> Result<(String, Vec<u8>), RehydrateError> {
     let header = payload.header.ok_or(RehydrateError::Missing("header"))?;
     let channel_header = ChannelHeader::decode(header.channel_header.as_slice())?;
     let transaction = peer::Transaction::decode(payload.data.as_slice())?;
-    let action = transaction.actions.first().ok_or(RehydrateError::Missing("action"))?;
+    let action = transaction
+        .actions
+        .first()
+        .ok_or(RehydrateError::Missing("action"))?;
     let action = peer::ChaincodeActionPayload::decode(action.payload.as_slice())?
         .action
         .ok_or(RehydrateError::Missing("endorsed action"))?;
     let response = peer::ProposalResponsePayload::decode(action.proposal_response_payload.as_slice())?;
     let action = peer::ChaincodeAction::decode(response.extension.as_slice())?;
-    let response = action.response.ok_or(RehydrateError::Missing("chaincode response"))?;
+    let response = action
+        .response
+        .ok_or(RehydrateError::Missing("chaincode response"))?;
     Ok((channel_header.channel_id, response.payload))
 }

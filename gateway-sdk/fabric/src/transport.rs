@@ -26,7 +26,11 @@ impl Transport for Contract {
 impl Contract {
     /// A call names its contract itself; one that does not goes to ours.
     fn builder(&self, call: Call) -> ProposalBuilder {
-        let contract = if call.contract.is_empty() { self.name() } else { Some(call.contract.as_str()) };
+        let contract = if call.contract.is_empty() {
+            self.name()
+        } else {
+            Some(call.contract.as_str())
+        };
         self.proposal_for(contract, &call.function)
             .args(call.args)
             .transient_all(call.transient)

@@ -46,6 +46,15 @@ impl HealthClient {
         &self.network
     }
 
+    /// Waits until this gateway's own peer has committed a transaction that another organisation's gateway reported.
+    ///
+    /// Every peer commits at its own pace: an act that builds on another organisation's transaction asks for this first. Fails with the gateway's error,
+    /// also where the transaction is not committed within the commit-status deadline.
+    pub async fn caught_up(&self, tx_id: &str) -> Result<(), Error> {
+        self.network.commit_status(tx_id).await?.into_result()?;
+        Ok(())
+    }
+
     /// Organisations, collections.
     pub fn registry(&self) -> RegistryClient<'_, HealthTransport> {
         RegistryClient::new(&self.transport)

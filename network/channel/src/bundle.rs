@@ -1,26 +1,22 @@
 //! A configuration, read and checked: what everybody asks a channel (common/channelconfig/bundle.go).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fabric_msp::policy::Policy;
-use fabric_msp::{Msp, MspManager, MspVersion};
-use fabric_protos::common::{
-    Block, BlockDataHashingStructure, Config, ConfigEnvelope, ConfigGroup, Envelope, HashingAlgorithm,
-    OrdererAddresses,
-};
-use fabric_protos::msp::MspConfig;
-use fabric_protos::peer::{AcLs, AnchorPeer, AnchorPeers};
+use fabric_msp::{Msp, MspManager};
+use fabric_protos::common::{Block, Config, ConfigEnvelope, Envelope};
+use fabric_protos::peer::AnchorPeer;
 
 use crate::acl;
 use crate::block;
 use crate::capabilities::Capabilities;
 use crate::error::ChannelError;
 use crate::keys;
-use crate::orderer::{OrdererConfig, OrdererOrg};
+use crate::orderer::OrdererConfig;
 use crate::policies::{self, Policies};
+use crate::reader::Reader;
 use crate::update;
-use crate::values::Values;
 
 /// Fabric's limit for the names of channels and configuration elements.
 const MAX_NAME: usize = 249;
@@ -78,8 +74,8 @@ impl Bundle {
         let mut reader = Reader::new(root)?;
         let (orderer_group, orderer) = reader.orderer()?;
         let application_orgs = reader.application_orgs()?;
+        let msps = Arc::new(reader.manager());
         let (capabilities, orderer_addresses, acls) = (reader.capabilities, reader.addresses, reader.acls);
-        let msps = Arc::new(MspManager::new(reader.msps.into_values().map(|(_, msp)| msp)));
         let orderer = OrdererConfig::parse(orderer_group, orderer)?;
         let policies = policies::compile("/Channel", root, &msps)?;
         Ok(Self {
@@ -180,10 +176,15 @@ impl Bundle {
     /// [`ChannelError::Update`] when it does not fit this configuration, [`ChannelError::Unauthorized`] when a modification policy
     /// is not satisfied, and as [`Bundle::from_config`] when the result would be unusable.
     pub fn propose_update(&self, update: &Envelope) -> Result<ConfigEnvelope, ChannelError> {
-        let channel_group = update::authorize(self, update)?;
+        let channel_group = Some(update::authorize(self, update)?);
+        // New elements that no group names need nobody's consent and have no effect. Fabric orders such an
+        // update; here it is refused before it is ordered, but not when a block that holds one is read.
+        if channel_group == self.config.channel_group {
+            return Err(ChannelError::Update("it changes nothing".into()));
+        }
         let config = Config {
             sequence: self.sequence() + 1,
-            channel_group: Some(channel_group),
+            channel_group,
         };
         let next = Self::from_config(&self.channel_id, config)?;
         self.check_successor(&next)?;
@@ -270,172 +271,6 @@ pub fn check_channel_id(name: &str) -> Result<(), ChannelError> {
         return Ok(());
     }
     Err(ChannelError::ChannelId(name.chars().take(MAX_NAME).collect()))
-}
-
-/// Reads the groups in turn and collects the MSPs.
-struct Reader<'a> {
-    root: &'a ConfigGroup,
-    capabilities: Capabilities,
-    addresses: Vec<String>,
-    acls: BTreeMap<String, String>,
-    msps: BTreeMap<String, (MspConfig, Arc<Msp>)>,
-}
-
-impl<'a> Reader<'a> {
-    fn new(root: &'a ConfigGroup) -> Result<Self, ChannelError> {
-        let values = Values::new(
-            "/Channel",
-            root,
-            &[
-                keys::HASHING_ALGORITHM,
-                keys::BLOCK_DATA_HASHING_STRUCTURE,
-                keys::ORDERER_ADDRESSES,
-                keys::ORDERERS,
-                keys::CONSORTIUM,
-                keys::CAPABILITIES,
-            ],
-        )?;
-        if let Some(other) = root
-            .groups
-            .keys()
-            .find(|name| ![keys::ORDERER, keys::APPLICATION].contains(&name.as_str()))
-        {
-            return Err(values.error(format!("group {other} is not allowed")));
-        }
-        let algorithm: HashingAlgorithm = values.read(keys::HASHING_ALGORITHM)?;
-        if algorithm.name != "SHA256" {
-            return Err(values.error(format!("hashing algorithm '{}' is not SHA256", algorithm.name)));
-        }
-        let structure: BlockDataHashingStructure = values.read(keys::BLOCK_DATA_HASHING_STRUCTURE)?;
-        if structure.width != u32::MAX {
-            return Err(values.error("the width of BlockDataHashingStructure is not 4294967295"));
-        }
-        let capabilities = read_capabilities(root, &values)?;
-        let addresses: OrdererAddresses = values.read(keys::ORDERER_ADDRESSES)?;
-        if capabilities.channel_v3() && !addresses.addresses.is_empty() {
-            return Err(values
-                .error("OrdererAddresses are not allowed with V3_0; set Endpoints of the organisations"));
-        }
-        let addresses = addresses.addresses;
-        Ok(Self {
-            root,
-            capabilities,
-            addresses,
-            acls: BTreeMap::new(),
-            msps: BTreeMap::new(),
-        })
-    }
-
-    fn orderer(&mut self) -> Result<(&'a ConfigGroup, Vec<OrdererOrg>), ChannelError> {
-        let group = self
-            .root
-            .groups
-            .get(keys::ORDERER)
-            .ok_or_else(|| ChannelError::config("/Channel", "the Orderer group is missing"))?;
-        let mut organizations = Vec::with_capacity(group.groups.len());
-        for (name, org) in &group.groups {
-            let (values, msp) = self.organization(keys::ORDERER, name, org, keys::ENDPOINTS)?;
-            let endpoints = values.read::<OrdererAddresses>(keys::ENDPOINTS)?.addresses;
-            if self.capabilities.channel_v3() && endpoints.is_empty() {
-                return Err(
-                    values.error("Endpoints are missing; with V3_0 every orderer organisation needs them")
-                );
-            }
-            organizations.push(OrdererOrg {
-                name: name.clone(),
-                msp_id: msp.id().to_owned(),
-                msp,
-                endpoints,
-            });
-        }
-        Ok((group, organizations))
-    }
-
-    fn application_orgs(&mut self) -> Result<Vec<ApplicationOrg>, ChannelError> {
-        let Some(group) = self.root.groups.get(keys::APPLICATION) else {
-            return Ok(Vec::new());
-        };
-        let values = Values::new("/Channel/Application", group, &[keys::ACLS, keys::CAPABILITIES])?;
-        for (resource, entry) in values.read::<AcLs>(keys::ACLS)?.acls {
-            // An empty reference falls back to the default; a relative one means the application's policies.
-            match entry.policy_ref.as_str() {
-                "" => {}
-                absolute if absolute.starts_with('/') => {
-                    self.acls.insert(resource, entry.policy_ref);
-                }
-                relative => {
-                    self.acls
-                        .insert(resource, format!("/Channel/Application/{relative}"));
-                }
-            }
-        }
-        let mut organizations = Vec::with_capacity(group.groups.len());
-        for (name, org) in &group.groups {
-            let (values, msp) = self.organization(keys::APPLICATION, name, org, keys::ANCHOR_PEERS)?;
-            let anchor_peers = values.read::<AnchorPeers>(keys::ANCHOR_PEERS)?.anchor_peers;
-            organizations.push(ApplicationOrg {
-                name: name.clone(),
-                msp_id: msp.id().to_owned(),
-                msp,
-                anchor_peers,
-            });
-        }
-        Ok(organizations)
-    }
-
-    /// An organisation's values (its MSP and `extra`) and its MSP, set up once for all groups that name it.
-    fn organization(
-        &mut self,
-        parent: &str,
-        name: &str,
-        group: &'a ConfigGroup,
-        extra: &str,
-    ) -> Result<(Values<'a>, Arc<Msp>), ChannelError> {
-        let values = Values::new(format!("/Channel/{parent}/{name}"), group, &[keys::MSP, extra])?;
-        if !group.groups.is_empty() {
-            return Err(values.error("an organisation has no groups"));
-        }
-        if !values.has(keys::MSP) {
-            return Err(values.error("the MSP is missing"));
-        }
-        let definition: MspConfig = values.read(keys::MSP)?;
-        if let Some((_, msp)) = self.msps.values().find(|(known, _)| *known == definition) {
-            let msp = Arc::clone(msp);
-            return Ok((values, msp));
-        }
-        let version: MspVersion = self.capabilities.msp_version();
-        let msp = Msp::from_channel_value(&definition, version)
-            .map(Arc::new)
-            .map_err(|source| ChannelError::Msp {
-                organization: name.to_owned(),
-                source,
-            })?;
-        if self
-            .msps
-            .insert(msp.id().to_owned(), (definition, Arc::clone(&msp)))
-            .is_some()
-        {
-            return Err(values.error(format!("MSP {} is defined twice, and differently", msp.id())));
-        }
-        Ok((values, msp))
-    }
-}
-
-fn read_capabilities(root: &ConfigGroup, channel: &Values<'_>) -> Result<Capabilities, ChannelError> {
-    let of = |name: &str| -> Result<Option<BTreeSet<String>>, ChannelError> {
-        let Some(group) = root.groups.get(name) else {
-            return Ok(None);
-        };
-        let known: Vec<&str> = group.values.keys().map(String::as_str).collect();
-        Values::new(format!("/Channel/{name}"), group, &known)?
-            .capabilities()
-            .map(Some)
-    };
-    Capabilities::new(
-        channel.capabilities()?,
-        of(keys::ORDERER)?.unwrap_or_default(),
-        of(keys::APPLICATION)?,
-    )
 }
 
 fn has_group(config: &Config, name: &str) -> bool {

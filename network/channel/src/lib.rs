@@ -21,6 +21,7 @@ mod genesis;
 mod keys;
 mod orderer;
 mod policies;
+mod reader;
 mod spec;
 #[cfg(test)]
 mod tests;

@@ -81,9 +81,9 @@ mod tests {
     #[test]
     fn every_kind_of_position() {
         let (oldest, newest) = (Type::Oldest(SeekOldest {}), Type::Newest(SeekNewest {}));
-        assert_eq!(resolve(oldest.clone(), newest.clone()), Ok((0, 9)));
-        assert_eq!(resolve(newest.clone(), newest.clone()), Ok((9, 9)));
-        assert_eq!(resolve(newest.clone(), at(u64::MAX)), Ok((9, u64::MAX)));
+        assert_eq!(resolve(oldest, newest), Ok((0, 9)));
+        assert_eq!(resolve(newest, newest), Ok((9, 9)));
+        assert_eq!(resolve(newest, at(u64::MAX)), Ok((9, u64::MAX)));
         assert_eq!(resolve(at(4), at(4)), Ok((4, 4)));
         assert_eq!(resolve(at(10), at(12)), Ok((10, 12)));
         assert_eq!(

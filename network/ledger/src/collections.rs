@@ -27,7 +27,12 @@ pub trait CollectionInfo: Debug + Send + Sync {
     ///
     /// # Errors
     /// What reading `state` failed with.
-    fn collection(&self, state: &QueryExecutor, namespace: &str, collection: &str) -> Result<Collection, LedgerError>;
+    fn collection(
+        &self,
+        state: &QueryExecutor,
+        namespace: &str,
+        collection: &str,
+    ) -> Result<Collection, LedgerError>;
 }
 
 /// Every collection exists and never expires: for tools and tests that have no lifecycle.

@@ -20,10 +20,12 @@
 //! Blocks write more than simulations read, new keys are the common case, and redb loses every commit since its last
 //! durable one when the process is killed, while fjall's are in the page cache. Hence fjall.
 
+mod erase;
+
 use std::fmt;
 use std::ops::Bound;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable as _, UserKey, UserValue};
 
@@ -52,19 +54,13 @@ pub(crate) enum Space {
     History,
 }
 
-const SPACES: [(Space, &str); 5] = [
-    (Space::Meta, "meta"),
-    (Space::Index, "index"),
-    (Space::State, "state"),
-    (Space::Private, "private"),
-    (Space::History, "history"),
-];
+type Spaces = Arc<[Keyspace; 5]>;
 
 /// An open database. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Db {
     database: Database,
-    spaces: Arc<[Keyspace; 5]>,
+    spaces: Arc<RwLock<Spaces>>,
 }
 
 impl Db {
@@ -74,24 +70,43 @@ impl Db {
             .max_journaling_size(JOURNAL_BYTES)
             .cache_size(CACHE_BYTES)
             .open()?;
-        let open = |(_, name): (Space, &str)| {
-            database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))
+        let meta = keyspace(&database, "meta")?;
+        let generation = erase::generation(&meta)?;
+        let spaces = [
+            meta,
+            keyspace(&database, "index")?,
+            keyspace(&database, "state")?,
+            keyspace(&database, &erase::private_name(generation))?,
+            keyspace(&database, "history")?,
+        ];
+        let db = Self {
+            database,
+            spaces: Arc::new(RwLock::new(Arc::new(spaces))),
         };
-        let [meta, index, state, private, history] = SPACES.map(open);
-        let spaces = Arc::new([meta?, index?, state?, private?, history?]);
-        Ok(Self { database, spaces })
+        db.remove_old_generations(generation)?;
+        Ok(db)
     }
 
     pub(crate) fn batch(&self) -> Batch {
-        Batch { inner: self.database.batch(), spaces: self.spaces.clone() }
+        Batch {
+            inner: self.database.batch(),
+            spaces: self.spaces(),
+        }
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot { inner: Arc::new(self.database.snapshot()), spaces: self.spaces.clone() }
+        loop {
+            let spaces = self.spaces();
+            let inner = Arc::new(self.database.snapshot());
+            // Private entries may have moved to other handles in between; these would not show what came since.
+            if Arc::ptr_eq(&spaces, &self.spaces()) {
+                return Snapshot { inner, spaces };
+            }
+        }
     }
 
     pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<UserValue>, LedgerError> {
-        Ok(self.spaces[space as usize].get(key)?)
+        Ok(self.spaces()[space as usize].get(key)?)
     }
 
     /// Makes everything so far durable: opening after this replays nothing.
@@ -99,13 +114,15 @@ impl Db {
         Ok(self.database.persist(fjall::PersistMode::SyncAll)?)
     }
 
-    /// Rewrites `space` without the bytes of removed entries, and drops the journals that hold them.
-    pub(crate) fn compact(&self, space: Space) -> Result<(), LedgerError> {
-        for keyspace in self.spaces.iter() {
-            keyspace.rotate_memtable_and_wait()?;
-        }
-        Ok(self.spaces[space as usize].major_compact()?)
+    fn spaces(&self) -> Spaces {
+        self.spaces.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+fn keyspace(database: &Database, name: &str) -> Result<Keyspace, LedgerError> {
+    Ok(database.keyspace(name, || {
+        KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
+    })?)
 }
 
 impl fmt::Debug for Db {
@@ -117,7 +134,7 @@ impl fmt::Debug for Db {
 /// Writes that become visible together. A key must be written once only.
 pub(crate) struct Batch {
     inner: fjall::OwnedWriteBatch,
-    spaces: Arc<[Keyspace; 5]>,
+    spaces: Spaces,
 }
 
 impl Batch {
@@ -138,7 +155,7 @@ impl Batch {
 #[derive(Clone)]
 pub(crate) struct Snapshot {
     inner: Arc<fjall::Snapshot>,
-    spaces: Arc<[Keyspace; 5]>,
+    spaces: Spaces,
 }
 
 impl Snapshot {
@@ -152,7 +169,10 @@ impl Snapshot {
             return Entries(None);
         }
         let bounds = (Bound::Included(start), Bound::Excluded(end));
-        Entries(Some(self.inner.range::<Vec<u8>, _>(&self.spaces[space as usize], bounds)))
+        Entries(Some(
+            self.inner
+                .range::<Vec<u8>, _>(&self.spaces[space as usize], bounds),
+        ))
     }
 
     /// Entries whose key starts with `prefix`, in key order.

@@ -54,7 +54,9 @@ pub enum LedgerError {
     #[error("ledger database: {0}")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A record of the database does not decode. Removing the directory `db` rebuilds it from the blocks.
-    #[error("ledger database record of {0} does not decode; remove the directory db to rebuild it from the blocks")]
+    #[error(
+        "ledger database record of {0} does not decode; remove the directory db to rebuild it from the blocks"
+    )]
     Record(&'static str),
     /// An earlier write or sync failed, so what is on disk is unknown until the ledger is opened again.
     #[error("the ledger stopped after a failed write; open it again")]
@@ -85,7 +87,9 @@ pub enum LedgerError {
         source: prost::DecodeError,
     },
     /// A key is longer than the database takes.
-    #[error("key of {length} bytes in namespace [{namespace}] is too long; the limit is {limit} bytes with namespace and collection")]
+    #[error(
+        "key of {length} bytes in namespace [{namespace}] is too long; the limit is {limit} bytes with namespace and collection"
+    )]
     KeyTooLong {
         /// The namespace written to.
         namespace: String,
@@ -139,7 +143,9 @@ pub enum LedgerError {
     #[error("query iterator {0} is not open")]
     NoCursor(u32),
     /// Rich (JSON) queries: not offered by this state database.
-    #[error("ExecuteQuery not supported: rich queries are not available yet (planned with issue 3); use keys, ranges or composite keys")]
+    #[error(
+        "ExecuteQuery not supported: rich queries are not available yet (planned with issue 3); use keys, ranges or composite keys"
+    )]
     RichQuery,
 }
 
@@ -178,7 +184,10 @@ mod tests {
 
     #[test]
     fn texts_are_fabrics() {
-        let error = LedgerError::PrivateVersionMismatch { hash: Some(Version::new(7, 2)), private: None };
+        let error = LedgerError::PrivateVersionMismatch {
+            hash: Some(Version::new(7, 2)),
+            private: None,
+        };
         assert_eq!(
             error.to_string(),
             "private data matching public hash version is not available. Public hash version = {BlockNum: 7, TxNum: 2}, Private data version = <nil>"

@@ -46,7 +46,8 @@ mod version;
 mod wire;
 
 pub use block::{
-    BlockIter, BlockStore, Transaction, block_data_hash, block_header_bytes, block_header_hash, validation_codes,
+    BlockIter, BlockStore, Transaction, block_data_hash, block_header_bytes, block_header_hash,
+    validation_codes,
 };
 pub use collections::{AnyCollection, Collection, CollectionInfo};
 pub use error::LedgerError;
@@ -54,8 +55,8 @@ pub use ledger::{Committed, LatePrivateData, Ledger, LedgerOptions, MissingPriva
 pub use private::TransientStore;
 pub use rwset::{CollectionRwSet, NamespaceRwSet, ParsedTx, TxKind, TxRwSet};
 pub use simulate::{
-    CursorId, CursorItem, HistoryIter, KeyModification, KeyValue, Page, QueryExecutor, RangeIter, SimulationResults,
-    Simulator, WrittenKeys,
+    CursorId, CursorItem, HistoryIter, KeyModification, KeyValue, Page, QueryExecutor, RangeIter,
+    SimulationResults, Simulator, WrittenKeys,
 };
 pub use state::VersionedValue;
 pub use version::Version;

@@ -15,7 +15,12 @@ pub(crate) struct DirLock {
 impl DirLock {
     pub(crate) fn take(dir: &Path) -> Result<Self, LedgerError> {
         let path = dir.join("lock");
-        let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let open = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path);
         let file = open.map_err(LedgerError::io("open", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),

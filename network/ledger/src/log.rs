@@ -64,11 +64,15 @@ impl Segment {
     }
 
     pub(crate) fn len(&self) -> Result<u64, LedgerError> {
-        self.file.len().map_err(LedgerError::io("read the length of", &self.path))
+        self.file
+            .len()
+            .map_err(LedgerError::io("read the length of", &self.path))
     }
 
     pub(crate) fn append(&self, frame: &Frame) -> Result<(), LedgerError> {
-        self.file.append(&frame.0).map_err(LedgerError::io("append to", &self.path))
+        self.file
+            .append(&frame.0)
+            .map_err(LedgerError::io("append to", &self.path))
     }
 
     pub(crate) fn sync(&self) -> Result<(), LedgerError> {
@@ -76,7 +80,9 @@ impl Segment {
     }
 
     pub(crate) fn truncate(&self, length: u64) -> Result<(), LedgerError> {
-        self.file.truncate(length).map_err(LedgerError::io("truncate", &self.path))
+        self.file
+            .truncate(length)
+            .map_err(LedgerError::io("truncate", &self.path))
     }
 
     /// The checked payload of the frame at `offset`.
@@ -134,7 +140,11 @@ impl Segment {
     }
 
     pub(crate) fn corrupt(&self, offset: u64, what: impl Into<String>) -> LedgerError {
-        LedgerError::Corrupt { path: self.path.clone(), offset, what: what.into() }
+        LedgerError::Corrupt {
+            path: self.path.clone(),
+            offset,
+            what: what.into(),
+        }
     }
 
     fn frame(&self, offset: u64, length: u64) -> Result<Vec<u8>, Bad> {
@@ -144,12 +154,14 @@ impl Segment {
         }
         let mut header = [0; FRAME_HEADER];
         self.bytes(offset, &mut header).map_err(Bad::Io)?;
-        let (size, crc) = parse_header(&header).ok_or(Bad::Frame("the checksum of the frame header does not match"))?;
+        let (size, crc) =
+            parse_header(&header).ok_or(Bad::Frame("the checksum of the frame header does not match"))?;
         if left - (FRAME_HEADER as u64) < u64::from(size) {
             return Err(Bad::Frame("the frame is cut short"));
         }
         let mut payload = vec![0; size as usize];
-        self.bytes(offset + FRAME_HEADER as u64, &mut payload).map_err(Bad::Io)?;
+        self.bytes(offset + FRAME_HEADER as u64, &mut payload)
+            .map_err(Bad::Io)?;
         if crc32fast::hash(&payload) != crc {
             return Err(Bad::Frame("the checksum of the frame does not match"));
         }
@@ -171,7 +183,9 @@ impl Segment {
     }
 
     fn bytes(&self, offset: u64, buffer: &mut [u8]) -> Result<(), LedgerError> {
-        self.file.read_at(offset, buffer).map_err(LedgerError::io("read", &self.path))
+        self.file
+            .read_at(offset, buffer)
+            .map_err(LedgerError::io("read", &self.path))
     }
 }
 
@@ -198,7 +212,10 @@ mod tests {
     use crate::files::OsFiles;
 
     fn frame(fill: u8, length: usize) -> Frame {
-        Frame::encode(&Envelope { payload: vec![fill; length], signature: Vec::new() })
+        Frame::encode(&Envelope {
+            payload: vec![fill; length],
+            signature: Vec::new(),
+        })
     }
 
     fn written(dir: &Path, frames: &[Frame]) -> Segment {
@@ -222,11 +239,18 @@ mod tests {
     fn a_tail_cut_at_any_byte_is_dropped() {
         let temp = tempfile::tempdir().expect("temp dir");
         let segment = written(temp.path(), &[frame(1, 40), frame(2, 70), frame(3, 30)]);
-        let (first_two, whole) = ((FRAME_HEADER * 2 + 42 + 72) as u64, segment.len().expect("length"));
+        let (first_two, whole) = (
+            (FRAME_HEADER * 2 + 42 + 72) as u64,
+            segment.len().expect("length"),
+        );
         assert_eq!(scan(&segment, Tail::Cut).expect("whole"), [1, 2, 3]);
         for length in (first_two..whole).rev() {
             segment.truncate(length).expect("cut");
-            assert_eq!(scan(&segment, Tail::Cut).expect("torn tail"), [1, 2], "cut to {length}");
+            assert_eq!(
+                scan(&segment, Tail::Cut).expect("torn tail"),
+                [1, 2],
+                "cut to {length}"
+            );
             assert_eq!(segment.len().expect("length"), first_two);
             segment.append(&frame(3, 30)).expect("appends");
         }
@@ -238,7 +262,11 @@ mod tests {
             let temp = tempfile::tempdir().expect("temp dir");
             let segment = written(temp.path(), &[frame(1, 40)]);
             let good = segment.len().expect("length");
-            OsFiles.open(&segment.path).expect("opens").append(&[fill; 500]).expect("appends");
+            OsFiles
+                .open(&segment.path)
+                .expect("opens")
+                .append(&[fill; 500])
+                .expect("appends");
             assert_eq!(scan(&segment, Tail::Cut).expect("torn tail"), [1]);
             assert_eq!(segment.len().expect("length"), good);
         }
@@ -265,6 +293,9 @@ mod tests {
         let temp = tempfile::tempdir().expect("temp dir");
         let segment = written(temp.path(), &[frame(1, 40), frame(2, 70)]);
         segment.truncate(segment.len().expect("length") - 1).expect("cut");
-        assert!(matches!(scan(&segment, Tail::Refuse), Err(LedgerError::Corrupt { offset: 54, .. })));
+        assert!(matches!(
+            scan(&segment, Tail::Refuse),
+            Err(LedgerError::Corrupt { offset: 54, .. })
+        ));
     }
 }

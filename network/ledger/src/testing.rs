@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use fabric_protos::common::{
-    Block, BlockData, BlockHeader, BlockMetadata, BlockMetadataIndex, ChannelHeader, Envelope, Header, HeaderType,
-    Payload,
+    Block, BlockData, BlockHeader, BlockMetadata, BlockMetadataIndex, ChannelHeader, Envelope, Header,
+    HeaderType, Payload,
 };
 use fabric_protos::peer::{
     ChaincodeAction, ChaincodeActionPayload, ChaincodeEndorsedAction, ProposalResponsePayload, Transaction,
@@ -16,9 +16,7 @@ use prost::Message as _;
 use prost_types::Timestamp;
 
 use crate::block::set_slot;
-use crate::{
-    Committed, Ledger, LedgerOptions, ParsedTx, SimulationResults, Simulator, block_data_hash,
-};
+use crate::{Committed, Ledger, LedgerOptions, ParsedTx, SimulationResults, Simulator, block_data_hash};
 
 pub(crate) const NS: &str = "cc";
 pub(crate) const COLL: &str = "coll";
@@ -35,34 +33,77 @@ pub(crate) fn envelope(kind: HeaderType, tx_id: &str, seconds: i64, data: Vec<u8
         timestamp: Some(Timestamp { seconds, nanos: 0 }),
         ..ChannelHeader::default()
     };
-    let header = Header { channel_header: header.encode_to_vec(), signature_header: vec![1, 2, 3] };
-    let payload = Payload { header: Some(header), data }.encode_to_vec();
-    Envelope { payload, signature: b"signature".to_vec() }.encode_to_vec()
+    let header = Header {
+        channel_header: header.encode_to_vec(),
+        signature_header: vec![1, 2, 3],
+    };
+    let payload = Payload {
+        header: Some(header),
+        data,
+    }
+    .encode_to_vec();
+    Envelope {
+        payload,
+        signature: b"signature".to_vec(),
+    }
+    .encode_to_vec()
 }
 
 pub(crate) fn endorser_envelope(tx_id: &str, seconds: i64, results: Vec<u8>) -> Vec<u8> {
-    let action = ChaincodeAction { results, ..ChaincodeAction::default() };
-    let response = ProposalResponsePayload { proposal_hash: vec![7; 32], extension: action.encode_to_vec() };
-    let endorsed =
-        ChaincodeEndorsedAction { proposal_response_payload: response.encode_to_vec(), endorsements: Vec::new() };
-    let payload = ChaincodeActionPayload { chaincode_proposal_payload: Vec::new(), action: Some(endorsed) };
-    let action = TransactionAction { header: Vec::new(), payload: payload.encode_to_vec() };
-    let transaction = Transaction { actions: vec![action] };
-    envelope(HeaderType::EndorserTransaction, tx_id, seconds, transaction.encode_to_vec())
+    let action = ChaincodeAction {
+        results,
+        ..ChaincodeAction::default()
+    };
+    let response = ProposalResponsePayload {
+        proposal_hash: vec![7; 32],
+        extension: action.encode_to_vec(),
+    };
+    let endorsed = ChaincodeEndorsedAction {
+        proposal_response_payload: response.encode_to_vec(),
+        endorsements: Vec::new(),
+    };
+    let payload = ChaincodeActionPayload {
+        chaincode_proposal_payload: Vec::new(),
+        action: Some(endorsed),
+    };
+    let action = TransactionAction {
+        header: Vec::new(),
+        payload: payload.encode_to_vec(),
+    };
+    let transaction = Transaction {
+        actions: vec![action],
+    };
+    envelope(
+        HeaderType::EndorserTransaction,
+        tx_id,
+        seconds,
+        transaction.encode_to_vec(),
+    )
 }
 
 pub(crate) fn block(number: u64, previous_hash: Vec<u8>, envelopes: Vec<Vec<u8>>) -> Block {
     let data = BlockData { data: envelopes };
     let codes = vec![VALID; data.data.len()];
-    let header = BlockHeader { number, previous_hash, data_hash: block_data_hash(&data).to_vec() };
-    let mut block =
-        Block { header: Some(header), data: Some(data), metadata: Some(BlockMetadata { metadata: Vec::new() }) };
+    let header = BlockHeader {
+        number,
+        previous_hash,
+        data_hash: block_data_hash(&data).to_vec(),
+    };
+    let mut block = Block {
+        header: Some(header),
+        data: Some(data),
+        metadata: Some(BlockMetadata { metadata: Vec::new() }),
+    };
     set_slot(&mut block, BlockMetadataIndex::TransactionsFilter, codes);
     block
 }
 
 pub(crate) fn genesis() -> Block {
-    block(0, Vec::new(), vec![envelope(HeaderType::Config, "", 0, b"config".to_vec())])
+    block(
+        0,
+        Vec::new(),
+        vec![envelope(HeaderType::Config, "", 0, b"config".to_vec())],
+    )
 }
 
 pub(crate) fn new_ledger(dir: &Path, options: LedgerOptions) -> Ledger {
@@ -73,7 +114,10 @@ pub(crate) fn new_ledger(dir: &Path, options: LedgerOptions) -> Ledger {
 pub(crate) fn simulate(ledger: &Ledger, tx_id: &str, run: impl FnOnce(&mut Simulator)) -> Tx {
     let mut simulator = ledger.simulator(tx_id);
     run(&mut simulator);
-    Tx { id: tx_id.to_owned(), results: simulator.finish().expect("results") }
+    Tx {
+        id: tx_id.to_owned(),
+        results: simulator.finish().expect("results"),
+    }
 }
 
 /// A simulated transaction that waits for its block.
@@ -84,12 +128,25 @@ pub(crate) struct Tx {
 }
 
 /// The next block for these transactions, with the private data of all.
-pub(crate) fn next_block(ledger: &Ledger, txs: &[Tx]) -> (Block, Vec<ParsedTx>, BTreeMap<u64, TxPvtReadWriteSet>) {
+pub(crate) fn next_block(
+    ledger: &Ledger,
+    txs: &[Tx],
+) -> (Block, Vec<ParsedTx>, BTreeMap<u64, TxPvtReadWriteSet>) {
     let seconds = ledger.height() as i64;
-    let envelopes = txs.iter().map(|tx| endorser_envelope(&tx.id, seconds, tx.results.public.clone()));
+    let envelopes = txs
+        .iter()
+        .map(|tx| endorser_envelope(&tx.id, seconds, tx.results.public.clone()));
     let block = block(ledger.height(), ledger.last_hash(), envelopes.collect());
-    let parsed = block.data.iter().flat_map(|data| &data.data).map(|tx| ParsedTx::from_envelope(tx)).collect();
-    let private = txs.iter().enumerate().filter_map(|(n, tx)| Some((n as u64, tx.results.private.clone()?)));
+    let parsed = block
+        .data
+        .iter()
+        .flat_map(|data| &data.data)
+        .map(|tx| ParsedTx::from_envelope(tx))
+        .collect();
+    let private = txs
+        .iter()
+        .enumerate()
+        .filter_map(|(n, tx)| Some((n as u64, tx.results.private.clone()?)));
     (block, parsed, private.collect())
 }
 
@@ -107,7 +164,9 @@ pub(crate) fn run(ledger: &Ledger, tx_id: &str, run: impl FnOnce(&mut Simulator)
 }
 
 pub(crate) fn put(ledger: &Ledger, tx_id: &str, key: &str, value: &str) -> Committed {
-    run(ledger, tx_id, |s| s.put_state(NS, key, value.as_bytes().to_vec()).expect("puts"))
+    run(ledger, tx_id, |s| {
+        s.put_state(NS, key, value.as_bytes().to_vec()).expect("puts")
+    })
 }
 
 pub(crate) fn state(ledger: &Ledger, key: &str) -> Option<String> {

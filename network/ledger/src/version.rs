@@ -34,13 +34,19 @@ impl std::fmt::Display for Version {
 
 impl From<Version> for kvrwset::Version {
     fn from(version: Version) -> Self {
-        Self { block_num: version.block, tx_num: version.tx }
+        Self {
+            block_num: version.block,
+            tx_num: version.tx,
+        }
     }
 }
 
 impl From<kvrwset::Version> for Version {
     fn from(version: kvrwset::Version) -> Self {
-        Self { block: version.block_num, tx: version.tx_num }
+        Self {
+            block: version.block_num,
+            tx: version.tx_num,
+        }
     }
 }
 
@@ -60,7 +66,10 @@ mod tests {
         assert_eq!(Version::new(0, 0).to_bytes(), [0, 0]);
         assert_eq!(Version::new(1, 0).to_bytes(), [1, 1, 0]);
         assert_eq!(Version::new(256, 255).to_bytes(), [2, 1, 0, 1, 255]);
-        assert_eq!(Version::new(u64::MAX, 1).to_bytes(), [8, 255, 255, 255, 255, 255, 255, 255, 255, 1, 1]);
+        assert_eq!(
+            Version::new(u64::MAX, 1).to_bytes(),
+            [8, 255, 255, 255, 255, 255, 255, 255, 255, 1, 1]
+        );
         let numbers = [0, 1, 255, 256, 65_535, 65_536, u64::MAX];
         for pair in numbers.windows(2) {
             assert!(Version::new(pair[0], 9).to_bytes() < Version::new(pair[1], 0).to_bytes());

@@ -57,20 +57,32 @@ mod tests {
     fn finds_nested_fields_in_place() {
         let data = vec![vec![1; 3], Vec::new(), vec![2; 300]];
         let block = Block {
-            header: Some(BlockHeader { number: 1 << 40, previous_hash: vec![9; 32], data_hash: vec![8; 32] }),
+            header: Some(BlockHeader {
+                number: 1 << 40,
+                previous_hash: vec![9; 32],
+                data_hash: vec![8; 32],
+            }),
             data: Some(BlockData { data: data.clone() }),
             metadata: None,
         };
         let bytes = block.encode_to_vec();
         let inner = field(&bytes, 2).expect("the block has data");
-        let found: Vec<_> = spans(inner, 1).expect("well formed").into_iter().map(|span| inner[span].to_vec()).collect();
+        let found: Vec<_> = spans(inner, 1)
+            .expect("well formed")
+            .into_iter()
+            .map(|span| inner[span].to_vec())
+            .collect();
         assert_eq!(found, data);
         assert_eq!(field(&bytes, 3), None);
     }
 
     #[test]
     fn refuses_what_is_cut_short() {
-        let bytes = Envelope { payload: vec![5; 20], signature: vec![6; 20] }.encode_to_vec();
+        let bytes = Envelope {
+            payload: vec![5; 20],
+            signature: vec![6; 20],
+        }
+        .encode_to_vec();
         for end in 1..bytes.len() {
             let whole = spans(&bytes[..end], 1).is_some();
             assert_eq!(whole, end == 22, "cut at {end}");

@@ -218,7 +218,7 @@ impl NetworkConfig {
                 format!("{count} ports from {base} do not fit below 65536; choose a lower base port");
             return Err(NetworkError::Config(reason));
         }
-        let mut row = base..;
+        let mut row = base..=u16::MAX;
         let mut next = || if base == 0 { 0 } else { row.next().unwrap_or(0) };
         self.orderer.port = next();
         self.orderer.admin_port = next();

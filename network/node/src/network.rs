@@ -18,7 +18,7 @@ use crate::error::NetworkError;
 use crate::listeners::Listeners;
 use crate::material::Material;
 use crate::orderer_node::OrdererNode;
-use crate::peer_node::PeerNode;
+use crate::peer_node::{PeerNode, Surroundings};
 use crate::summary::{NetworkSummary, OrdererSummary, OrganisationSummary};
 
 /// A running network: one ordering node and a peer for each member, in this process.
@@ -73,27 +73,25 @@ impl Network {
             listeners.orderer,
         )
         .await?;
-        let together = Arc::new(InProcessNetwork::new());
+        let surroundings = Surroundings {
+            genesis,
+            orderer: orderer.endpoint(),
+            together: Arc::new(InProcessNetwork::new()),
+        };
         let mut starting = Vec::with_capacity(members.len());
         for ((organisation, tree), sockets) in config.organisations.iter().zip(&members).zip(listeners.peers)
         {
             let dir = directory.peer(&organisation.host())?;
-            let start = PeerNode::start(
+            starting.push(PeerNode::start(
                 &config,
                 organisation,
-                tree.clone(),
+                tree,
                 dir,
-                orderer.endpoint(),
-                Arc::clone(&together),
-                Arc::clone(&genesis),
+                surroundings.clone(),
                 sockets,
-            );
-            starting.push(start);
+            ));
         }
         let peers = futures::future::try_join_all(starting).await?;
-        for peer in &peers {
-            peer.follow();
-        }
         let json =
             serde_json::to_vec_pretty(&summary).map_err(|error| NetworkError::Config(error.to_string()))?;
         directory.write("network.json", &json)?;
@@ -163,7 +161,7 @@ impl Network {
     pub fn register_chaincode(&self, name: &str, chaincode: &InProcess) {
         for peer in &self.peers {
             peer.peer()
-                .chaincode_host()
+                .chaincode()
                 .register_in_process(name, chaincode.clone());
         }
     }

@@ -50,7 +50,4 @@ pub enum OrdererError {
     /// The block to join with is none.
     #[error("invalid join block: {0}")]
     JoinBlock(String),
-    /// A name that Fabric does not allow for a channel.
-    #[error("invalid channel ID: '{0}' must match [a-z][a-z0-9.-]* and have at most 249 characters")]
-    ChannelName(String),
 }

@@ -3,8 +3,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fabric_channel::Bundle;
+use fabric_msp::Certificate;
 use fabric_msp::policy::SignedData;
 use fabric_protos::common::{ChannelHeader, Envelope, HeaderType, Payload, SignatureHeader};
+use fabric_protos::msp::SerializedIdentity;
 use prost::Message;
 
 use crate::cutter::size;
@@ -56,11 +58,11 @@ pub(crate) fn apply(message: &Envelope, bundle: &Bundle) -> Result<(), Rejection
         return Err(Rejection::TooLarge { size, max });
     }
     let creator = creator(message)?;
-    if let Ok(identity) = bundle.msps().identity(&creator) {
+    if let Some(end) = expires_at(&creator, bundle) {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
-        if i64::try_from(now).unwrap_or(i64::MAX) >= identity.expires_at() {
+        if i64::try_from(now).unwrap_or(i64::MAX) >= end {
             return Err(Rejection::Expired);
         }
     }
@@ -92,4 +94,14 @@ fn creator(message: &Envelope) -> Result<Vec<u8>, Rejection> {
     Ok(SignatureHeader::decode(header.signature_header.as_slice())
         .map_err(unreadable)?
         .creator)
+}
+
+/// When the creator's certificate ends; `None` when there is none to be read. An expired certificate is called expired
+/// even if no organisation of the channel issued it.
+fn expires_at(creator: &[u8], bundle: &Bundle) -> Option<i64> {
+    if let Ok(identity) = bundle.msps().identity(creator) {
+        return Some(identity.expires_at());
+    }
+    let unknown = SerializedIdentity::decode(creator).ok()?;
+    Some(Certificate::from_pem(&unknown.id_bytes).ok()?.not_after())
 }

@@ -33,3 +33,6 @@ pub use error::OrdererError;
 pub use orderer::{ChannelInfo, Orderer};
 pub use rejection::Rejection;
 pub use service::BroadcastService;
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use fabric_channel::Bundle;
+use fabric_channel::{Bundle, check_channel_id};
 use fabric_deliver::{Chain, Chains, Deliver, DeliverOptions};
 use fabric_protos::MAX_MESSAGE_SIZE;
 use fabric_protos::common::{Block, Envelope};
@@ -19,9 +20,6 @@ use crate::filters;
 use crate::participation;
 use crate::rejection::Rejection;
 use crate::service::BroadcastService;
-
-/// Longest name of a channel, as Fabric limits it.
-const MAX_CHANNEL_NAME: usize = 249;
 
 /// An ordering node with its channels. It owns a thread per channel.
 #[derive(Debug)]
@@ -75,10 +73,10 @@ impl Orderer {
     ///
     /// # Errors
     /// [`OrdererError::ChannelExists`]; [`OrdererError::JoinBlock`] when the block is not the first configuration of an
-    /// application channel; [`OrdererError::ChannelName`]; the errors of the chain's files.
+    /// application channel; [`OrdererError::Channel`] for a name that is not allowed; the errors of the chain's files.
     pub fn join(&self, genesis: &Block) -> Result<ChannelInfo, OrdererError> {
         let name = participation::channel_of_join_block(genesis)?;
-        check_name(&name)?;
+        check_channel_id(&name)?;
         let mut chains = self.channels.0.write().unwrap_or_else(PoisonError::into_inner);
         if chains.contains_key(&name) {
             return Err(OrdererError::ChannelExists);
@@ -189,22 +187,6 @@ impl Chains for Channels {
     }
 }
 
-/// Checks a channel's name by Fabric's rule (`ValidateChannelID`); it also names a directory.
-pub(crate) fn check_name(name: &str) -> Result<(), OrdererError> {
-    let rest = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'.' || byte == b'-';
-    let valid = name.len() <= MAX_CHANNEL_NAME
-        && name
-            .bytes()
-            .next()
-            .is_some_and(|first| first.is_ascii_lowercase())
-        && name.bytes().all(rest);
-    if valid {
-        Ok(())
-    } else {
-        Err(OrdererError::ChannelName(name.to_owned()))
-    }
-}
-
 fn chain_dir(config: &OrdererConfig, name: &str) -> PathBuf {
     config.dir.join("chains").join(name)
 }
@@ -216,11 +198,15 @@ fn joined(config: &OrdererConfig) -> Result<Vec<String>, OrdererError> {
         path: path.clone(),
         source,
     };
-    fs::create_dir_all(&path).map_err(failed)?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&path)
+        .map_err(failed)?;
     let mut names = Vec::new();
     for entry in fs::read_dir(&path).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-        if check_name(&name).is_ok() {
+        if check_channel_id(&name).is_ok() {
             names.push(name);
         }
     }

@@ -17,7 +17,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use fabric_channel::Bundle;
+use fabric_channel::{Bundle, check_channel_id};
 use fabric_deliver::Chain;
 use fabric_ledger::block_data_hash;
 use fabric_protos::common::{Block, Envelope};
@@ -25,7 +25,7 @@ use prost::Message;
 use serde::Serialize;
 
 use crate::error::OrdererError;
-use crate::orderer::{ChannelInfo, Orderer, check_name};
+use crate::orderer::{ChannelInfo, Orderer};
 
 const CHANNELS: &str = "/participation/v1/channels";
 const CONFIG_BLOCK: &str = "config-block";
@@ -296,7 +296,7 @@ fn of(orderer: &Orderer, name: &str) -> Result<ChannelInfo, Failure> {
 }
 
 fn valid(name: &str) -> Result<(), Failure> {
-    check_name(name).map_err(|error| bad(error.to_string()))
+    check_channel_id(name).map_err(|error| bad(error.to_string()))
 }
 
 fn accepts_json(headers: &HeaderMap) -> Result<(), Failure> {

@@ -19,9 +19,6 @@ pub enum PeerError {
     /// The peer has joined the channel already.
     #[error("cannot create ledger from genesis block: ledger [{0}] already exists with state [ACTIVE]")]
     AlreadyJoined(String),
-    /// A channel's name cannot name a directory.
-    #[error("'{0}' is no channel name: expected a lowercase letter, then lowercase letters, digits, '.' and '-', 249 at most")]
-    ChannelName(String),
     /// The configuration of a channel is not usable.
     #[error("the configuration of the channel is not usable: {0}")]
     Config(#[from] fabric_channel::ChannelError),

@@ -117,7 +117,7 @@ fn luhn(digits: &[u8]) -> bool {
         .enumerate()
         .map(|(place, value)| if place % 2 == 1 { doubled(value) } else { value })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 fn currency(text: &str) -> bool {

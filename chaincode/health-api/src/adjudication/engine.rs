@@ -31,7 +31,13 @@ pub fn adjudicate(
         ));
     }
     if claim.currency != plan.currency {
-        let edit = |line| Edit::new(EditCode::Form, Some(line), "the claim is not in the plan's currency");
+        let edit = |line| {
+            Edit::new(
+                EditCode::Form,
+                Some(line),
+                "the claim is not in the plan's currency",
+            )
+        };
         return Ok(deny_all(claim, plan.version, paid, Group::Contractual, edit));
     }
     let mut run = Run {
@@ -68,8 +74,19 @@ fn deny_all(
     group: Group,
     edit: impl Fn(u16) -> Edit,
 ) -> Adjudication {
-    let lines = claim.lines.iter().map(|line| denied(line, group, edit(line.sequence))).collect();
-    Adjudication { claim: claim.id, plan_version, lines, allowed: 0, member: 0, accumulators: paid }
+    let lines = claim
+        .lines
+        .iter()
+        .map(|line| denied(line, group, edit(line.sequence)))
+        .collect();
+    Adjudication {
+        claim: claim.id,
+        plan_version,
+        lines,
+        allowed: 0,
+        member: 0,
+        accumulators: paid,
+    }
 }
 
 struct Run<'a> {

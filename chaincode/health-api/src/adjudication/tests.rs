@@ -213,7 +213,7 @@ fn the_front_end_refuses_what_no_plan_could_pay() {
         claim(vec![line(1, "X-1001", 1, 900), line(1, "X-1002", 1, 900)]),
         Claim {
             lines: vec![line(1, "X-1", 1, i64::MAX), line(2, "X-1", 1, i64::MAX)],
-            ..good.clone()
+            ..good
         },
     ] {
         assert_eq!(first(&wrong), Some(EditCode::Form), "{wrong:?}");
@@ -239,16 +239,18 @@ fn plan_coverage_and_currency_must_belong_together() {
         )
         .is_err()
     );
+    let foreign = Claim {
+        currency: "EUR".into(),
+        ..good.clone()
+    };
+    let foreign = run(&plan(), &coverage(), &foreign).unwrap();
+    assert!(!foreign.lines[0].covered && foreign.lines[0].balances());
+    let unknown = deny_unknown_coverage(&good);
     assert!(
-        run(
-            &plan(),
-            &coverage(),
-            &Claim {
-                currency: "EUR".into(),
-                ..good.clone()
-            }
-        )
-        .is_err()
+        unknown
+            .lines
+            .iter()
+            .all(|l| !l.covered && l.balances() && codes(l) == [EditCode::Coverage])
     );
     assert!(
         run(

@@ -6,7 +6,6 @@ use crate::contracts::consent::{
     AccessRequest, BreakGlassRequest, CONSENT_SLOTS, Consent, MAX_BREAK_GLASS_MINUTES, MAX_CONSENT_SECONDS,
     MAX_PROVISIONS, Revocation,
 };
-use crate::ids::Salt;
 
 /// Most entries of an optional list of a request.
 const MAX_REQUEST_LIST: usize = 8;
@@ -16,7 +15,7 @@ const MAX_PROVISION_LIST: usize = 32;
 impl Consent {
     /// Checks periods, numbers and texts. `LIMIT` for too much, `INVALID_CODE` for a wrong form, `SALT_MISSING` for a salt of zeros.
     pub fn validate(&self) -> Result<(), HealthError> {
-        salted(&self.salt)?;
+        self.salt.require_drawn()?;
         let length = self.period.until.checked_sub(self.period.from);
         if length.is_none_or(|l| l <= 0) {
             return invalid("a consent ends after it begins");
@@ -104,7 +103,7 @@ impl BreakGlassRequest {
 impl Revocation {
     /// Checks the number of consents named.
     pub fn validate(&self) -> Result<(), HealthError> {
-        salted(&self.salt)?;
+        self.salt.require_drawn()?;
         if !(1..=CONSENT_SLOTS).contains(&self.consents.len()) {
             return limit("a revocation names 1 to 8 consents");
         }
@@ -112,18 +111,8 @@ impl Revocation {
     }
 }
 
-/// A salt of zeros is one that was not drawn.
-pub(crate) fn salted(salt: &Salt) -> Result<(), HealthError> {
-    if salt.as_bytes() == &[0; 32] {
-        return Err(HealthError::SaltMissing(
-            "32 random bytes are expected, not zeros".into(),
-        ));
-    }
-    Ok(())
-}
-
 /// Printable ASCII without quote and backslash, which JSON would lengthen.
-pub(crate) fn plain(text: &str, max: usize) -> bool {
+fn plain(text: &str, max: usize) -> bool {
     (1..=max).contains(&text.len())
         && text
             .bytes()

@@ -151,8 +151,9 @@ impl ChaincodeDefinition {
     }
 
     pub(crate) fn commit(&self) -> CommitChaincodeDefinitionArgs {
-        let collections = (!self.collections.is_empty())
-            .then(|| CollectionConfigPackage { config: self.collections.clone() });
+        let collections = (!self.collections.is_empty()).then(|| CollectionConfigPackage {
+            config: self.collections.clone(),
+        });
         CommitChaincodeDefinitionArgs {
             sequence: self.sequence,
             name: self.name.clone(),
@@ -256,9 +257,16 @@ impl CollectionConfig {
 
     fn to_message(&self) -> Result<peer::CollectionConfig, AdminError> {
         if self.members.is_empty() {
-            return Err(AdminError::Policy(format!("the collection {} has no members", self.name)));
+            return Err(AdminError::Policy(format!(
+                "the collection {} has no members",
+                self.name
+            )));
         }
-        let members: Vec<String> = self.members.iter().map(|member| format!("'{member}.member'")).collect();
+        let members: Vec<String> = self
+            .members
+            .iter()
+            .map(|member| format!("'{member}.member'"))
+            .collect();
         let members = parse(&format!("OR({})", members.join(", ")))?;
         let endorsement_policy = self.endorsement_policy.as_deref().map(signature).transpose()?;
         let collection = StaticCollectionConfig {
@@ -281,12 +289,16 @@ impl CollectionConfig {
 
 fn reference(path: &str) -> ApplicationPolicy {
     ApplicationPolicy {
-        r#type: Some(application_policy::Type::ChannelConfigPolicyReference(path.to_owned())),
+        r#type: Some(application_policy::Type::ChannelConfigPolicyReference(
+            path.to_owned(),
+        )),
     }
 }
 
 fn signature(text: &str) -> Result<ApplicationPolicy, AdminError> {
-    Ok(ApplicationPolicy { r#type: Some(application_policy::Type::SignaturePolicy(parse(text)?)) })
+    Ok(ApplicationPolicy {
+        r#type: Some(application_policy::Type::SignaturePolicy(parse(text)?)),
+    })
 }
 
 fn parse(text: &str) -> Result<fabric_protos::common::SignaturePolicyEnvelope, AdminError> {
@@ -338,7 +350,15 @@ mod tests {
 
     #[test]
     fn policies_that_are_none_are_refused() {
-        assert!(ChaincodeDefinition::new("a", "1").endorsement_policy("SOME('A.peer')").is_err());
-        assert!(CollectionConfig::new("c", Vec::<String>::new()).to_message().is_err());
+        assert!(
+            ChaincodeDefinition::new("a", "1")
+                .endorsement_policy("SOME('A.peer')")
+                .is_err()
+        );
+        assert!(
+            CollectionConfig::new("c", Vec::<String>::new())
+                .to_message()
+                .is_err()
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! The whole lifecycle of a chaincode over several organisations.
 
+use futures::future::try_join_all;
+
 use super::{AdminError, ChaincodeDefinition, ChaincodePackage, Lifecycle, PeerAdmin};
 use crate::contract::Submitted;
 use crate::gateway::Gateway;
@@ -26,13 +28,21 @@ impl Deployer {
     #[must_use]
     pub fn new(gateway: Gateway, package: ChaincodePackage) -> Self {
         let peers = vec![PeerAdmin::new(gateway.clone())];
-        Self { gateway, peers, package: Some(package) }
+        Self {
+            gateway,
+            peers,
+            package: Some(package),
+        }
     }
 
     /// An organisation that agrees and runs no chaincode itself.
     #[must_use]
     pub const fn without_package(gateway: Gateway) -> Self {
-        Self { gateway, peers: Vec::new(), package: None }
+        Self {
+            gateway,
+            peers: Vec::new(),
+            package: None,
+        }
     }
 
     /// Installs the package on this peer of the organisation, too.
@@ -55,7 +65,10 @@ pub async fn deploy(
 ) -> Result<Deployed, AdminError> {
     let first = deployers.first().ok_or(AdminError::NoDeployer)?;
     let lifecycle = Lifecycle::new(&first.gateway.network(channel));
-    let mut deployed = Deployed { approvals: Vec::new(), commit: None };
+    let mut deployed = Deployed {
+        approvals: Vec::new(),
+        commit: None,
+    };
     if let Some(committed) = lifecycle.committed(definition.name()).await?
         && committed.sequence == definition.sequence
     {
@@ -65,16 +78,21 @@ pub async fn deploy(
 
     install(deployers).await?;
     let readiness = lifecycle.readiness(definition).await?;
-    for deployer in deployers {
-        let approved = readiness.approvals.get(deployer.gateway.msp_id()).copied().unwrap_or_default();
-        if !approved {
-            let package_id = deployer.package.as_ref().map(ChaincodePackage::id);
-            let lifecycle = Lifecycle::new(&deployer.gateway.network(channel));
-            deployed.approvals.push(lifecycle.approve(definition, package_id.as_deref()).await?);
-        }
-    }
+    let missing = deployers
+        .iter()
+        .filter(|deployer| readiness.approvals.get(deployer.gateway.msp_id()) != Some(&true));
+    // Approvals touch their own organisation's data only, so they do not get in each other's way.
+    let approvals = missing.map(|deployer| async move {
+        let package_id = deployer.package.as_ref().map(ChaincodePackage::id);
+        let lifecycle = Lifecycle::new(&deployer.gateway.network(channel));
+        lifecycle.approve(definition, package_id.as_deref()).await
+    });
+    deployed.approvals = try_join_all(approvals).await?;
     caught_up(channel, deployers, &deployed.approvals).await?;
-    let endorsing: Vec<&str> = deployers.iter().map(|deployer| deployer.gateway.msp_id()).collect();
+    let endorsing: Vec<&str> = deployers
+        .iter()
+        .map(|deployer| deployer.gateway.msp_id())
+        .collect();
     let commit = lifecycle.commit(definition, endorsing).await?;
     caught_up(channel, deployers, std::slice::from_ref(&commit)).await?;
     deployed.commit = Some(commit);
@@ -82,25 +100,24 @@ pub async fn deploy(
 }
 
 async fn install(deployers: &[Deployer]) -> Result<(), AdminError> {
-    for deployer in deployers {
-        let Some(package) = &deployer.package else { continue };
-        for peer in &deployer.peers {
-            peer.install(package).await?;
-        }
-    }
-    Ok(())
+    let packages = deployers
+        .iter()
+        .filter_map(|deployer| Some((deployer.package.as_ref()?, &deployer.peers)));
+    let installs = packages.flat_map(|(package, peers)| peers.iter().map(move |peer| peer.install(package)));
+    try_join_all(installs).await.map(drop)
 }
 
-/// Every organisation's peer must have committed the step before the next one is endorsed.
+/// Every organisation's peer must have committed the steps before the next one is endorsed.
 async fn caught_up(channel: &str, deployers: &[Deployer], steps: &[Submitted]) -> Result<(), AdminError> {
-    for step in steps {
-        for deployer in deployers {
-            let network = deployer.gateway.network(channel);
-            network
-                .commit_status(&step.transaction_id)
-                .await
-                .map_err(|error| AdminError::Transaction(error.into()))?;
-        }
-    }
-    Ok(())
+    let waits = deployers.iter().flat_map(|deployer| {
+        let network = deployer.gateway.network(channel);
+        steps.iter().map(move |step| {
+            let commit = network.commit(&step.transaction_id);
+            async move { commit.status().await }
+        })
+    });
+    let waited = try_join_all(waits).await;
+    waited
+        .map(drop)
+        .map_err(|error| AdminError::Transaction(error.into()))
 }

@@ -33,7 +33,10 @@ impl Lifecycle {
     /// The lifecycle of `network`'s channel.
     #[must_use]
     pub fn new(network: &Network) -> Self {
-        Self { contract: network.contract("_lifecycle"), msp_id: network.gateway().msp_id().to_owned() }
+        Self {
+            contract: network.contract("_lifecycle"),
+            msp_id: network.gateway().msp_id().to_owned(),
+        }
     }
 
     /// Approves `definition` for the caller's organisation, with the package (if any) that its peers run.
@@ -46,7 +49,10 @@ impl Lifecycle {
         package_id: Option<&str>,
     ) -> Result<Submitted, AdminError> {
         let args = definition.approval(package_id).encode_to_vec();
-        let call = self.contract.proposal("ApproveChaincodeDefinitionForMyOrg").arg(args);
+        let call = self
+            .contract
+            .proposal("ApproveChaincodeDefinitionForMyOrg")
+            .arg(args);
         // Nobody else needs to see which package an organisation runs.
         Ok(call.endorsing_organizations([&self.msp_id]).submit().await?)
     }
@@ -56,10 +62,19 @@ impl Lifecycle {
     /// # Errors
     /// [`AdminError::Evaluate`] if the question is refused.
     pub async fn readiness(&self, definition: &ChaincodeDefinition) -> Result<Readiness, AdminError> {
-        let payload = self.query("CheckCommitReadiness", &definition.readiness()).await?;
+        let payload = self
+            .query("CheckCommitReadiness", &definition.readiness())
+            .await?;
         let result = CheckCommitReadinessResult::decode(payload.as_slice())?;
-        let mismatches = result.mismatches.into_iter().map(|(msp_id, found)| (msp_id, found.items)).collect();
-        Ok(Readiness { approvals: result.approvals, mismatches })
+        let mismatches = result
+            .mismatches
+            .into_iter()
+            .map(|(msp_id, found)| (msp_id, found.items))
+            .collect();
+        Ok(Readiness {
+            approvals: result.approvals,
+            mismatches,
+        })
     }
 
     /// Makes `definition` the channel's. `endorsing` are the organisations whose peers confirm it; without any the
@@ -82,7 +97,9 @@ impl Lifecycle {
     /// # Errors
     /// [`AdminError::Evaluate`] if the question is refused.
     pub async fn committed(&self, name: &str) -> Result<Option<QueryChaincodeDefinitionResult>, AdminError> {
-        let args = QueryChaincodeDefinitionArgs { name: name.to_owned() };
+        let args = QueryChaincodeDefinitionArgs {
+            name: name.to_owned(),
+        };
         match self.query("QueryChaincodeDefinition", &args).await {
             Ok(payload) => Ok(Some(QueryChaincodeDefinitionResult::decode(payload.as_slice())?)),
             Err(AdminError::Evaluate(error))
@@ -101,7 +118,9 @@ impl Lifecycle {
     pub async fn all_committed(
         &self,
     ) -> Result<Vec<query_chaincode_definitions_result::ChaincodeDefinition>, AdminError> {
-        let payload = self.query("QueryChaincodeDefinitions", &QueryChaincodeDefinitionsArgs {}).await?;
+        let payload = self
+            .query("QueryChaincodeDefinitions", &QueryChaincodeDefinitionsArgs {})
+            .await?;
         Ok(QueryChaincodeDefinitionsResult::decode(payload.as_slice())?.chaincode_definitions)
     }
 
@@ -119,7 +138,9 @@ impl Lifecycle {
             sequence: sequence.unwrap_or_default(),
         };
         let payload = self.query("QueryApprovedChaincodeDefinition", &args).await?;
-        Ok(QueryApprovedChaincodeDefinitionResult::decode(payload.as_slice())?)
+        Ok(QueryApprovedChaincodeDefinitionResult::decode(
+            payload.as_slice(),
+        )?)
     }
 
     async fn query(&self, function: &str, args: &impl Message) -> Result<Vec<u8>, AdminError> {

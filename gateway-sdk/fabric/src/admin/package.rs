@@ -64,7 +64,11 @@ impl ChaincodeService {
     /// A service at `address` whose TLS certificate was issued by the CA in `root_pem`.
     #[must_use]
     pub fn tls(address: impl Into<String>, root_pem: impl Into<String>) -> Self {
-        Self { tls_required: true, root_cert: root_pem.into(), ..Self::plain(address) }
+        Self {
+            tls_required: true,
+            root_cert: root_pem.into(),
+            ..Self::plain(address)
+        }
     }
 
     /// The certificate and key, both PEM, that the peer shows to the service (mutual TLS).
@@ -90,7 +94,12 @@ impl ChaincodePackage {
     /// # Errors
     /// [`PackageError::Label`] if Fabric would refuse the label.
     pub fn service(label: impl Into<String>, service: &ChaincodeService) -> Result<Self, PackageError> {
-        Self::build(label.into(), "ccaas", "connection.json", &serde_json::to_vec(service)?)
+        Self::build(
+            label.into(),
+            "ccaas",
+            "connection.json",
+            &serde_json::to_vec(service)?,
+        )
     }
 
     /// A package for a chaincode that an embedded network runs inside the peer, registered there as `factory`.
@@ -99,7 +108,12 @@ impl ChaincodePackage {
     /// [`PackageError::Label`] if Fabric would refuse the label.
     pub fn in_process(label: impl Into<String>, factory: &str) -> Result<Self, PackageError> {
         let description = serde_json::json!({ "name": factory });
-        Self::build(label.into(), "in-process", "chaincode.json", &serde_json::to_vec(&description)?)
+        Self::build(
+            label.into(),
+            "in-process",
+            "chaincode.json",
+            &serde_json::to_vec(&description)?,
+        )
     }
 
     /// The label.
@@ -121,14 +135,23 @@ impl ChaincodePackage {
     }
 
     fn build(label: String, kind: &str, file: &str, contents: &[u8]) -> Result<Self, PackageError> {
-        let first = label.chars().next().is_some_and(|first| first.is_ascii_alphanumeric());
-        if !first || !label.chars().all(|c| c.is_ascii_alphanumeric() || "_.+-".contains(c)) {
+        let first = label
+            .chars()
+            .next()
+            .is_some_and(|first| first.is_ascii_alphanumeric());
+        if !first
+            || !label
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "_.+-".contains(c))
+        {
             return Err(PackageError::Label(label));
         }
         let code = archive(&[(file, contents)])?;
         let metadata = serde_json::json!({ "path": "", "type": kind, "label": label });
-        let bytes =
-            archive(&[("metadata.json", &serde_json::to_vec(&metadata)?), ("code.tar.gz", &code)])?;
+        let bytes = archive(&[
+            ("metadata.json", &serde_json::to_vec(&metadata)?),
+            ("code.tar.gz", &code),
+        ])?;
         Ok(Self { label, bytes })
     }
 }
@@ -200,7 +223,10 @@ mod tests {
     fn labels_that_fabric_refuses_are_refused() {
         for label in ["", "-a", "a b", "ä", "a:b"] {
             assert!(
-                matches!(ChaincodePackage::in_process(label, "x"), Err(PackageError::Label(_))),
+                matches!(
+                    ChaincodePackage::in_process(label, "x"),
+                    Err(PackageError::Label(_))
+                ),
                 "{label:?}"
             );
         }

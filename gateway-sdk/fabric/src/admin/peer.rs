@@ -46,11 +46,15 @@ impl PeerAdmin {
     /// # Errors
     /// [`AdminError`] if the peer refuses it.
     pub async fn install(&self, package: &ChaincodePackage) -> Result<String, AdminError> {
-        let args = InstallChaincodeArgs { chaincode_install_package: package.bytes().to_vec() };
+        let args = InstallChaincodeArgs {
+            chaincode_install_package: package.bytes().to_vec(),
+        };
         let call = self.lifecycle("InstallChaincode", &args);
         match self.process(call, INSTALL_DEADLINE).await {
             Ok(payload) => Ok(InstallChaincodeResult::decode(payload.as_slice())?.package_id),
-            Err(AdminError::Refused { message, .. }) if message.contains("already successfully installed") => {
+            Err(AdminError::Refused { message, .. })
+                if message.contains("already successfully installed") =>
+            {
                 Ok(package.id())
             }
             Err(error) => Err(error),
@@ -72,8 +76,15 @@ impl PeerAdmin {
     /// # Errors
     /// [`AdminError`] if the peer refuses or does not have it.
     pub async fn installed_package(&self, package_id: &str) -> Result<Vec<u8>, AdminError> {
-        let args = GetInstalledChaincodePackageArgs { package_id: package_id.to_owned() };
-        let payload = self.process(self.lifecycle("GetInstalledChaincodePackage", &args), INSTALL_DEADLINE).await?;
+        let args = GetInstalledChaincodePackageArgs {
+            package_id: package_id.to_owned(),
+        };
+        let payload = self
+            .process(
+                self.lifecycle("GetInstalledChaincodePackage", &args),
+                INSTALL_DEADLINE,
+            )
+            .await?;
         Ok(GetInstalledChaincodePackageResult::decode(payload.as_slice())?.chaincode_install_package)
     }
 
@@ -93,7 +104,11 @@ impl PeerAdmin {
     pub async fn channels(&self) -> Result<Vec<String>, AdminError> {
         let payload = self.process(self.call("cscc", "GetChannels"), DEADLINE).await?;
         let response = ChannelQueryResponse::decode(payload.as_slice())?;
-        Ok(response.channels.into_iter().map(|channel| channel.channel_id).collect())
+        Ok(response
+            .channels
+            .into_iter()
+            .map(|channel| channel.channel_id)
+            .collect())
     }
 
     fn lifecycle(&self, function: &str, args: &impl Message) -> ProposalBuilder {
@@ -107,16 +122,24 @@ impl PeerAdmin {
     async fn process(&self, call: ProposalBuilder, deadline: Duration) -> Result<Vec<u8>, AdminError> {
         let proposal = call.build();
         let signature = self.gateway.sign(proposal.message()).await?;
-        let signed = SignedProposal { proposal_bytes: proposal.message().to_vec(), signature };
+        let signed = SignedProposal {
+            proposal_bytes: proposal.message().to_vec(),
+            signature,
+        };
         let mut client = EndorserClient::new(self.gateway.channel().clone())
             .max_decoding_message_size(MAX_MESSAGE_SIZE)
             .max_encoding_message_size(MAX_MESSAGE_SIZE);
-        let answer =
-            unary("a proposal", deadline, signed, |request| client.process_proposal(request)).await?;
+        let answer = unary("a proposal", deadline, signed, |request| {
+            client.process_proposal(request)
+        })
+        .await?;
         let response = answer.response.unwrap_or_default();
         if (200..400).contains(&response.status) {
             return Ok(response.payload);
         }
-        Err(AdminError::Refused { status: response.status, message: response.message })
+        Err(AdminError::Refused {
+            status: response.status,
+            message: response.message,
+        })
     }
 }

@@ -182,7 +182,9 @@ impl<K: BlockKind> BlockEventsBuilder<K> {
         };
         let seek = SeekInfo {
             start: Some(SeekPosition { r#type: Some(start) }),
-            stop: Some(SeekPosition { r#type: Some(specified(self.stop)) }),
+            stop: Some(SeekPosition {
+                r#type: Some(specified(self.stop)),
+            }),
             behavior: SeekBehavior::BlockUntilReady.into(),
             ..Default::default()
         };
@@ -194,8 +196,10 @@ impl<K: BlockKind> BlockEventsBuilder<K> {
             ..Default::default()
         };
         let nonce: [u8; 24] = rand::random();
-        let signature_header =
-            SignatureHeader { creator: self.gateway.creator().to_vec(), nonce: nonce.to_vec() };
+        let signature_header = SignatureHeader {
+            creator: self.gateway.creator().to_vec(),
+            nonce: nonce.to_vec(),
+        };
         let payload = Payload {
             header: Some(Header {
                 channel_header: channel_header.encode_to_vec(),
@@ -203,8 +207,15 @@ impl<K: BlockKind> BlockEventsBuilder<K> {
             }),
             data: seek.encode_to_vec(),
         };
-        let envelope = Envelope { payload: payload.encode_to_vec(), signature: Vec::new() };
-        BlockEventsRequest { gateway: self.gateway.clone(), envelope, kind: PhantomData }
+        let envelope = Envelope {
+            payload: payload.encode_to_vec(),
+            signature: Vec::new(),
+        };
+        BlockEventsRequest {
+            gateway: self.gateway.clone(),
+            envelope,
+            kind: PhantomData,
+        }
     }
 
     /// Opens the stream. It ends with the first error.
@@ -263,7 +274,10 @@ impl<K: BlockKind> BlockEventsRequest<K> {
             .max_decoding_message_size(MAX_MESSAGE_SIZE)
             .max_encoding_message_size(MAX_MESSAGE_SIZE);
         let response = K::open(client, envelope).await.map_err(RpcFailure::from)?;
-        Ok(BlockEvents { streaming: Some(response.into_inner()), kind: PhantomData })
+        Ok(BlockEvents {
+            streaming: Some(response.into_inner()),
+            kind: PhantomData,
+        })
     }
 }
 
@@ -279,7 +293,11 @@ impl Gateway {
         let envelope = Envelope::decode(bytes)?;
         let payload = Payload::decode(envelope.payload.as_slice())?;
         SeekInfo::decode(payload.data.as_slice())?;
-        Ok(BlockEventsRequest { gateway: self.clone(), envelope, kind: PhantomData })
+        Ok(BlockEventsRequest {
+            gateway: self.clone(),
+            envelope,
+            kind: PhantomData,
+        })
     }
 }
 
@@ -294,16 +312,20 @@ impl<K: BlockKind> Stream for BlockEvents<K> {
     type Item = Result<K::Block, EventError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(streaming) = &mut self.streaming else { return Poll::Ready(None) };
+        let Some(streaming) = &mut self.streaming else {
+            return Poll::Ready(None);
+        };
         let item = match ready!(Pin::new(streaming).poll_next(cx)) {
             None => None,
             Some(Err(status)) => Some(Err(RpcFailure::from(status).into())),
-            Some(Ok(DeliverResponse { r#type: Some(Answer::Status(status)) })) => ended(status),
-            Some(Ok(DeliverResponse { r#type: answer })) => Some(
-                answer
-                    .and_then(K::block)
-                    .ok_or_else(|| EventError::Malformed("not the kind of block that was asked for".to_owned())),
-            ),
+            Some(Ok(DeliverResponse {
+                r#type: Some(Answer::Status(status)),
+            })) => ended(status),
+            Some(Ok(DeliverResponse { r#type: answer })) => {
+                Some(answer.and_then(K::block).ok_or_else(|| {
+                    EventError::Malformed("not the kind of block that was asked for".to_owned())
+                }))
+            }
         };
         if !matches!(item, Some(Ok(_))) {
             self.streaming = None;

@@ -94,12 +94,19 @@ impl ChaincodeEventsBuilder {
             channel_id: self.channel.clone(),
             chaincode_id: self.chaincode.clone(),
             identity: self.gateway.creator().to_vec(),
-            start_position: Some(SeekPosition { r#type: Some(position) }),
+            start_position: Some(SeekPosition {
+                r#type: Some(position),
+            }),
             after_transaction_id: self.after_transaction.clone(),
         };
-        let request =
-            SignedChaincodeEventsRequest { request: request.encode_to_vec(), signature: Vec::new() };
-        ChaincodeEventsRequest { gateway: self.gateway.clone(), request }
+        let request = SignedChaincodeEventsRequest {
+            request: request.encode_to_vec(),
+            signature: Vec::new(),
+        };
+        ChaincodeEventsRequest {
+            gateway: self.gateway.clone(),
+            request,
+        }
     }
 
     /// Opens the stream. It ends with the first error.
@@ -118,7 +125,11 @@ impl ChaincodeEventsBuilder {
     /// [`EventError`] if it cannot be opened the first time.
     pub async fn resuming_stream(&self, longest_pause: Duration) -> Result<ChaincodeEvents, EventError> {
         let mut events = self.stream().await?;
-        events.resume = Some(Resume { builder: self.clone(), longest_pause, failures: 0 });
+        events.resume = Some(Resume {
+            builder: self.clone(),
+            longest_pause,
+            failures: 0,
+        });
         Ok(events)
     }
 }
@@ -162,7 +173,11 @@ impl ChaincodeEventsRequest {
     /// [`EventError`] if it cannot be opened.
     pub async fn stream(&self) -> Result<ChaincodeEvents, EventError> {
         let streaming = self.open().await?;
-        Ok(ChaincodeEvents { state: State::Open(streaming), queue: VecDeque::new(), resume: None })
+        Ok(ChaincodeEvents {
+            state: State::Open(Box::new(streaming)),
+            queue: VecDeque::new(),
+            resume: None,
+        })
     }
 
     async fn open(&self) -> Result<Streaming<ChaincodeEventsResponse>, EventError> {
@@ -170,7 +185,12 @@ impl ChaincodeEventsRequest {
         if request.signature.is_empty() {
             request.signature = self.gateway.sign(&request.request).await?;
         }
-        let response = self.gateway.client().chaincode_events(request).await.map_err(RpcFailure::from)?;
+        let response = self
+            .gateway
+            .client()
+            .chaincode_events(request)
+            .await
+            .map_err(RpcFailure::from)?;
         Ok(response.into_inner())
     }
 }
@@ -183,7 +203,10 @@ impl Gateway {
     pub fn chaincode_events_request(&self, bytes: &[u8]) -> Result<ChaincodeEventsRequest, RehydrateError> {
         let request = SignedChaincodeEventsRequest::decode(bytes)?;
         RequestMessage::decode(request.request.as_slice())?;
-        Ok(ChaincodeEventsRequest { gateway: self.clone(), request })
+        Ok(ChaincodeEventsRequest {
+            gateway: self.clone(),
+            request,
+        })
     }
 }
 
@@ -195,7 +218,7 @@ pub struct ChaincodeEvents {
 }
 
 enum State {
-    Open(Streaming<ChaincodeEventsResponse>),
+    Open(Box<Streaming<ChaincodeEventsResponse>>),
     Waiting(Pin<Box<Sleep>>),
     Opening(BoxFuture<'static, Result<Streaming<ChaincodeEventsResponse>, EventError>>),
     Ended,
@@ -232,13 +255,14 @@ impl ChaincodeEvents {
 
     fn received(&mut self, response: ChaincodeEventsResponse) {
         let block_number = response.block_number;
-        self.queue.extend(response.events.into_iter().map(|event| ChaincodeEvent {
-            block_number,
-            transaction_id: event.tx_id,
-            chaincode: event.chaincode_id,
-            event_name: event.event_name,
-            payload: event.payload,
-        }));
+        self.queue
+            .extend(response.events.into_iter().map(|event| ChaincodeEvent {
+                block_number,
+                transaction_id: event.tx_id,
+                chaincode: event.chaincode_id,
+                event_name: event.event_name,
+                payload: event.payload,
+            }));
     }
 
     fn given(&mut self, event: &ChaincodeEvent) {
@@ -267,9 +291,9 @@ impl Stream for ChaincodeEvents {
                         None
                     }
                     Some(Err(status)) => Some(RpcFailure::from(status).into()),
-                    None if self.resume.is_some() => {
-                        Some(RpcFailure::from(tonic::Status::unavailable("the peer closed the stream")).into())
-                    }
+                    None if self.resume.is_some() => Some(
+                        RpcFailure::from(tonic::Status::unavailable("the peer closed the stream")).into(),
+                    ),
                     None => {
                         self.state = State::Ended;
                         None
@@ -285,7 +309,7 @@ impl Stream for ChaincodeEvents {
                 }
                 State::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
                     Ok(streaming) => {
-                        self.state = State::Open(streaming);
+                        self.state = State::Open(Box::new(streaming));
                         None
                     }
                     Err(error) => Some(error),
@@ -300,6 +324,8 @@ impl Stream for ChaincodeEvents {
 
 impl std::fmt::Debug for ChaincodeEvents {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ChaincodeEvents").field("queued", &self.queue.len()).finish_non_exhaustive()
+        f.debug_struct("ChaincodeEvents")
+            .field("queued", &self.queue.len())
+            .finish_non_exhaustive()
     }
 }

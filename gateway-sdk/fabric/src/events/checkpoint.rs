@@ -53,7 +53,10 @@ pub trait Checkpointer {
     /// # Errors
     /// An I/O error if it cannot be kept.
     fn acknowledge_block(&mut self, block_number: u64) -> io::Result<()> {
-        self.store(Checkpoint { block_number: Some(block_number.saturating_add(1)), transaction_id: None })
+        self.store(Checkpoint {
+            block_number: Some(block_number.saturating_add(1)),
+            transaction_id: None,
+        })
     }
 }
 
@@ -140,10 +143,19 @@ mod tests {
         let mut kept = MemoryCheckpointer::default();
         assert_eq!(kept.checkpoint(), &Checkpoint::default());
         kept.acknowledge(&event(7, "a")).expect("kept");
-        let expected = Checkpoint { block_number: Some(7), transaction_id: Some("a".to_owned()) };
+        let expected = Checkpoint {
+            block_number: Some(7),
+            transaction_id: Some("a".to_owned()),
+        };
         assert_eq!(kept.checkpoint(), &expected);
         kept.acknowledge_block(7).expect("kept");
-        assert_eq!(kept.checkpoint(), &Checkpoint { block_number: Some(8), transaction_id: None });
+        assert_eq!(
+            kept.checkpoint(),
+            &Checkpoint {
+                block_number: Some(8),
+                transaction_id: None
+            }
+        );
     }
 
     #[test]

@@ -6,7 +6,9 @@ mod checkpoint;
 
 use thiserror::Error;
 
-pub use block::{BlockEvents, BlockEventsBuilder, BlockEventsRequest, BlockKind, Blocks, Filtered, WithPrivateData};
+pub use block::{
+    BlockEvents, BlockEventsBuilder, BlockEventsRequest, BlockKind, Blocks, Filtered, WithPrivateData,
+};
 pub use chaincode::{ChaincodeEvent, ChaincodeEvents, ChaincodeEventsBuilder, ChaincodeEventsRequest};
 pub use checkpoint::{Checkpoint, Checkpointer, FileCheckpointer, MemoryCheckpointer};
 

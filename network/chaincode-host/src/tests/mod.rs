@@ -3,6 +3,7 @@
 mod calls;
 mod failures;
 mod initialization;
+mod ledger;
 mod queries;
 mod registration;
 mod sockets;

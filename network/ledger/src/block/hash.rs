@@ -9,7 +9,11 @@ pub fn block_header_bytes(header: &BlockHeader) -> Vec<u8> {
     let mut content = Vec::with_capacity(80);
     let number = header.number.to_be_bytes();
     let skip = (header.number.leading_zeros() as usize / 8).min(7);
-    let positive = if number[skip] & 0x80 == 0 { &[][..] } else { &[0][..] };
+    let positive = if number[skip] & 0x80 == 0 {
+        &[][..]
+    } else {
+        &[0][..]
+    };
     push_element(&mut content, 0x02, &[positive, &number[skip..]].concat());
     push_element(&mut content, 0x04, &header.previous_hash);
     push_element(&mut content, 0x04, &header.data_hash);
@@ -50,7 +54,11 @@ mod tests {
     use super::*;
 
     fn header(number: u64) -> BlockHeader {
-        BlockHeader { number, previous_hash: vec![0xaa; 32], data_hash: vec![0xbb; 32] }
+        BlockHeader {
+            number,
+            previous_hash: vec![0xaa; 32],
+            data_hash: vec![0xbb; 32],
+        }
     }
 
     /// Written out by hand from X.690, not with the encoder above.
@@ -70,27 +78,50 @@ mod tests {
         assert_eq!(block_header_bytes(&header(127)), by_hand(&[0x7f]));
         assert_eq!(block_header_bytes(&header(128)), by_hand(&[0, 0x80]));
         assert_eq!(block_header_bytes(&header(256)), by_hand(&[1, 0]));
-        assert_eq!(block_header_bytes(&header(u64::MAX)), by_hand(&[0, 255, 255, 255, 255, 255, 255, 255, 255]));
-        let genesis = BlockHeader { number: 0, previous_hash: Vec::new(), data_hash: vec![0xbb; 32] };
-        assert_eq!(block_header_bytes(&genesis)[..9], [0x30, 0x27, 0x02, 0x01, 0x00, 0x04, 0x00, 0x04, 0x20]);
+        assert_eq!(
+            block_header_bytes(&header(u64::MAX)),
+            by_hand(&[0, 255, 255, 255, 255, 255, 255, 255, 255])
+        );
+        let genesis = BlockHeader {
+            number: 0,
+            previous_hash: Vec::new(),
+            data_hash: vec![0xbb; 32],
+        };
+        assert_eq!(
+            block_header_bytes(&genesis)[..9],
+            [0x30, 0x27, 0x02, 0x01, 0x00, 0x04, 0x00, 0x04, 0x20]
+        );
     }
 
     #[test]
     fn long_parts_use_the_long_form() {
-        let long = BlockHeader { number: 1, previous_hash: vec![1; 200], data_hash: Vec::new() };
+        let long = BlockHeader {
+            number: 1,
+            previous_hash: vec![1; 200],
+            data_hash: Vec::new(),
+        };
         let bytes = block_header_bytes(&long);
-        assert_eq!(bytes[..10], [0x30, 0x81, 208, 0x02, 0x01, 0x01, 0x04, 0x81, 200, 1]);
+        assert_eq!(
+            bytes[..10],
+            [0x30, 0x81, 208, 0x02, 0x01, 0x01, 0x04, 0x81, 200, 1]
+        );
     }
 
     #[test]
     fn hashes_are_sha256_of_known_bytes() {
         // sha256sum of "abc" and of the DER bytes 3027020100040004 20 bb…bb, computed outside of this crate.
-        let data = BlockData { data: vec![b"a".to_vec(), Vec::new(), b"bc".to_vec()] };
+        let data = BlockData {
+            data: vec![b"a".to_vec(), Vec::new(), b"bc".to_vec()],
+        };
         assert_eq!(
             hex::encode(block_data_hash(&data)),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
-        let genesis = BlockHeader { number: 0, previous_hash: Vec::new(), data_hash: vec![0xbb; 32] };
+        let genesis = BlockHeader {
+            number: 0,
+            previous_hash: Vec::new(),
+            data_hash: vec![0xbb; 32],
+        };
         assert_eq!(hex::encode(block_header_hash(&genesis)), GENESIS);
     }
 

@@ -41,7 +41,11 @@ pub(crate) fn add(
     site.extend_from_slice(&written.site.segment.to_be_bytes());
     site.extend_from_slice(&written.site.offset.to_be_bytes());
     batch.put(Space::Index, number_key(header.number), site);
-    batch.put(Space::Index, hash_key(&block_header_hash(header)), header.number.to_be_bytes().as_slice());
+    batch.put(
+        Space::Index,
+        hash_key(&block_header_hash(header)),
+        header.number.to_be_bytes().as_slice(),
+    );
     if transactions {
         add_transactions(db, batch, block, written.frame.payload(), header.number)?;
     }
@@ -49,21 +53,34 @@ pub(crate) fn add(
 }
 
 pub(crate) fn site(db: &Db, number: u64) -> Result<Option<Site>, LedgerError> {
-    let Some(value) = db.get(Space::Index, &number_key(number))? else { return Ok(None) };
+    let Some(value) = db.get(Space::Index, &number_key(number))? else {
+        return Ok(None);
+    };
     let bytes: [u8; 12] = value[..].try_into().map_err(|_| LedgerError::Record("a block"))?;
     let [s0, s1, s2, s3, offset @ ..] = bytes;
-    Ok(Some(Site { segment: u32::from_be_bytes([s0, s1, s2, s3]), offset: u64::from_be_bytes(offset) }))
+    Ok(Some(Site {
+        segment: u32::from_be_bytes([s0, s1, s2, s3]),
+        offset: u64::from_be_bytes(offset),
+    }))
 }
 
 pub(crate) fn number_of_hash(db: &Db, hash: &[u8]) -> Result<Option<u64>, LedgerError> {
-    let Some(value) = db.get(Space::Index, &hash_key(hash))? else { return Ok(None) };
-    let bytes = value[..].try_into().map_err(|_| LedgerError::Record("a block hash"))?;
+    let Some(value) = db.get(Space::Index, &hash_key(hash))? else {
+        return Ok(None);
+    };
+    let bytes = value[..]
+        .try_into()
+        .map_err(|_| LedgerError::Record("a block hash"))?;
     Ok(Some(u64::from_be_bytes(bytes)))
 }
 
 pub(crate) fn transaction(db: &Db, tx_id: &str) -> Result<Option<TxSite>, LedgerError> {
-    let Some(value) = db.get(Space::Index, &tx_key(tx_id))? else { return Ok(None) };
-    TxSite::decode(&value).ok_or(LedgerError::Record("a transaction")).map(Some)
+    let Some(value) = db.get(Space::Index, &tx_key(tx_id))? else {
+        return Ok(None);
+    };
+    TxSite::decode(&value)
+        .ok_or(LedgerError::Record("a transaction"))
+        .map(Some)
 }
 
 pub(crate) fn tx_exists(db: &Db, tx_id: &str) -> Result<bool, LedgerError> {
@@ -72,10 +89,19 @@ pub(crate) fn tx_exists(db: &Db, tx_id: &str) -> Result<bool, LedgerError> {
 
 /// Places of the envelopes within the block's bytes.
 pub(crate) fn envelope_spans(block: &[u8], number: u64) -> Result<Vec<Range<usize>>, LedgerError> {
-    let malformed = || LedgerError::MalformedBlock { number, why: "its bytes are no block".into() };
-    let data = wire::spans(block, 2).ok_or_else(malformed)?.pop().ok_or_else(malformed)?;
+    let malformed = || LedgerError::MalformedBlock {
+        number,
+        why: "its bytes are no block".into(),
+    };
+    let data = wire::spans(block, 2)
+        .ok_or_else(malformed)?
+        .pop()
+        .ok_or_else(malformed)?;
     let inner = wire::spans(&block[data.clone()], 1).ok_or_else(malformed)?;
-    Ok(inner.into_iter().map(|span| data.start + span.start..data.start + span.end).collect())
+    Ok(inner
+        .into_iter()
+        .map(|span| data.start + span.start..data.start + span.end)
+        .collect())
 }
 
 fn add_transactions(
@@ -116,7 +142,9 @@ fn tx_id(envelope: &[u8]) -> Option<&str> {
     let header = wire::field(payload, 1)?;
     let channel_header = wire::field(header, 1)?;
     let tx_id = wire::field(channel_header, 5)?;
-    std::str::from_utf8(tx_id).ok().filter(|id| !id.is_empty() && id.len() <= 1024)
+    std::str::from_utf8(tx_id)
+        .ok()
+        .filter(|id| !id.is_empty() && id.len() <= 1024)
 }
 
 impl TxSite {
@@ -133,7 +161,9 @@ impl TxSite {
     fn decode(bytes: &[u8]) -> Option<Self> {
         let (block, rest) = bytes.split_first_chunk::<8>()?;
         let (words, code) = rest.split_first_chunk::<16>()?;
-        let word = |n: usize| u32::from_be_bytes([words[n * 4], words[n * 4 + 1], words[n * 4 + 2], words[n * 4 + 3]]);
+        let word = |n: usize| {
+            u32::from_be_bytes([words[n * 4], words[n * 4 + 1], words[n * 4 + 2], words[n * 4 + 3]])
+        };
         Some(Self {
             block: u64::from_be_bytes(*block),
             index: word(0),

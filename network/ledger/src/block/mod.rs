@@ -5,8 +5,8 @@ mod index;
 mod store;
 
 pub use hash::{block_data_hash, block_header_bytes, block_header_hash};
-pub use store::{BlockIter, BlockStore, Transaction};
 pub(crate) use store::Written;
+pub use store::{BlockIter, BlockStore, Transaction};
 
 use fabric_protos::common::{Block, BlockHeader, BlockMetadataIndex};
 
@@ -19,7 +19,11 @@ pub fn validation_codes(block: &Block) -> &[u8] {
 
 /// The bytes of one metadata slot; empty when absent.
 pub(crate) fn slot(block: &Block, index: BlockMetadataIndex) -> &[u8] {
-    block.metadata.as_ref().and_then(|metadata| metadata.metadata.get(index as usize)).map_or(&[], Vec::as_slice)
+    block
+        .metadata
+        .as_ref()
+        .and_then(|metadata| metadata.metadata.get(index as usize))
+        .map_or(&[], Vec::as_slice)
 }
 
 /// Writes one metadata slot, with empty ones before it where they are missing.
@@ -33,8 +37,8 @@ pub(crate) fn set_slot(block: &mut Block, index: BlockMetadataIndex, value: Vec<
 
 /// The header, which every block has.
 pub(crate) fn header(block: &Block) -> Result<&BlockHeader, LedgerError> {
-    block
-        .header
-        .as_ref()
-        .ok_or_else(|| LedgerError::MalformedBlock { number: 0, why: "it has no header".into() })
+    block.header.as_ref().ok_or_else(|| LedgerError::MalformedBlock {
+        number: 0,
+        why: "it has no header".into(),
+    })
 }

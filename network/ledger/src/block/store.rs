@@ -9,11 +9,11 @@ use prost::Message as _;
 
 use super::index::{self, Site, TxSite};
 use super::{block_header_hash, header};
-use crate::{LedgerError, Version};
 use crate::db::{Batch, Db, Space};
 use crate::files::FileLayer;
 use crate::lock::DirLock;
 use crate::log::{Frame, Segment, Tail};
+use crate::{LedgerError, Version};
 
 /// A block file is closed once it is this long.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -123,7 +123,9 @@ impl BlockStore {
         if let Some(block) = self.recent(number) {
             return Ok(Some(block));
         }
-        let Some(site) = index::site(&self.db, number)? else { return Ok(None) };
+        let Some(site) = index::site(&self.db, number)? else {
+            return Ok(None);
+        };
         let segment = self.segment(site.segment)?;
         let bytes = segment.read(site.offset)?;
         let block = Block::decode(bytes.as_slice()).map_err(LedgerError::decode("a block"))?;
@@ -165,11 +167,22 @@ impl BlockStore {
     /// # Errors
     /// As [`block`](Self::block).
     pub fn transaction(&self, tx_id: &str) -> Result<Option<Transaction>, LedgerError> {
-        let Some(site) = self.tx_site(tx_id)? else { return Ok(None) };
-        let Some(frame) = index::site(&self.db, site.block)? else { return Ok(None) };
-        let bytes = self.segment(frame.segment)?.read_part(frame.offset, site.span.clone(), site.crc)?;
+        let Some(site) = self.tx_site(tx_id)? else {
+            return Ok(None);
+        };
+        let Some(frame) = index::site(&self.db, site.block)? else {
+            return Ok(None);
+        };
+        let bytes = self
+            .segment(frame.segment)?
+            .read_part(frame.offset, site.span.clone(), site.crc)?;
         let envelope = Envelope::decode(bytes.as_slice()).map_err(LedgerError::decode("an envelope"))?;
-        Ok(Some(Transaction { envelope, code: site.code, block: site.block, index: site.index }))
+        Ok(Some(Transaction {
+            envelope,
+            code: site.code,
+            block: site.block,
+            index: site.index,
+        }))
     }
 
     /// Block number, index and validation code of the transaction with this id, without reading it.
@@ -177,7 +190,9 @@ impl BlockStore {
     /// # Errors
     /// [`LedgerError::Database`] when the index can not be read.
     pub fn transaction_status(&self, tx_id: &str) -> Result<Option<(u64, u32, u8)>, LedgerError> {
-        Ok(self.tx_site(tx_id)?.map(|site| (site.block, site.index, site.code)))
+        Ok(self
+            .tx_site(tx_id)?
+            .map(|site| (site.block, site.index, site.code)))
     }
 
     /// Whether a transaction with this id was committed, valid or not.
@@ -190,14 +205,22 @@ impl BlockStore {
 
     /// The bytes of the envelope at `version`.
     pub(crate) fn envelope(&self, version: Version) -> Result<Option<Vec<u8>>, LedgerError> {
-        let Some(block) = self.block(version.block)? else { return Ok(None) };
+        let Some(block) = self.block(version.block)? else {
+            return Ok(None);
+        };
         let envelopes = block.data.as_ref().map_or(&[][..], |data| &data.data);
-        Ok(usize::try_from(version.tx).ok().and_then(|index| envelopes.get(index)).cloned())
+        Ok(usize::try_from(version.tx)
+            .ok()
+            .and_then(|index| envelopes.get(index))
+            .cloned())
     }
 
     /// Blocks from `number` to the height at the time of each step: after the end it may go on when blocks were added.
     pub fn iter_from(&self, number: u64) -> BlockIter<'_> {
-        BlockIter { store: self, next: number }
+        BlockIter {
+            store: self,
+            next: number,
+        }
     }
 
     pub(crate) fn attach(
@@ -226,24 +249,38 @@ impl BlockStore {
         &self,
         mut apply: impl FnMut(&Block, &Written) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
-        let names = self.files.list(&self.dir).map_err(LedgerError::io("list", &self.dir))?;
+        let names = self
+            .files
+            .list(&self.dir)
+            .map_err(LedgerError::io("list", &self.dir))?;
         let last_segment = names.len().saturating_sub(1) as u32;
         for (number, name) in names.iter().enumerate() {
             if *name != segment_name(number as u32) {
                 let path = self.dir.join(segment_name(number as u32));
-                return Err(LedgerError::Corrupt { path, offset: 0, what: "the file is missing".into() });
+                return Err(LedgerError::Corrupt {
+                    path,
+                    offset: 0,
+                    what: "the file is missing".into(),
+                });
             }
         }
         let indexed = savepoint(&self.db)?;
         let start = match indexed.checked_sub(1) {
             Some(last) => index::site(&self.db, last)?.ok_or(LedgerError::Record("the last block"))?,
-            None => Site { segment: 0, offset: 0 },
+            None => Site {
+                segment: 0,
+                offset: 0,
+            },
         };
         let mut end = 0;
         for number in start.segment..=last_segment {
             let segment = self.segment(number)?;
             let from = if number == start.segment { start.offset } else { 0 };
-            let tail = if number == last_segment { Tail::Cut } else { Tail::Refuse };
+            let tail = if number == last_segment {
+                Tail::Cut
+            } else {
+                Tail::Refuse
+            };
             end = segment.scan(from, tail, |offset, payload| {
                 let block = Block::decode(payload.as_slice())
                     .map_err(|error| segment.corrupt(offset, format!("no block: {error}")))?;
@@ -251,8 +288,17 @@ impl BlockStore {
                 // The last indexed block was read for its hash only.
                 if number_found >= indexed {
                     self.check_next(&block)?;
-                    let site = Site { segment: number, offset };
-                    apply(&block, &Written { site, frame: Frame::encode(&block) })?;
+                    let site = Site {
+                        segment: number,
+                        offset,
+                    };
+                    apply(
+                        &block,
+                        &Written {
+                            site,
+                            frame: Frame::encode(&block),
+                        },
+                    )?;
                 }
                 self.advance(&block)
             })?;
@@ -263,9 +309,15 @@ impl BlockStore {
             return Err(segment.corrupt(end, what));
         }
         if names.is_empty() {
-            self.files.sync_dir(&self.dir).map_err(LedgerError::io("sync", &self.dir))?;
+            self.files
+                .sync_dir(&self.dir)
+                .map_err(LedgerError::io("sync", &self.dir))?;
         }
-        *lock(&self.writer) = Writer { segment: last_segment, length: end, stopped: false };
+        *lock(&self.writer) = Writer {
+            segment: last_segment,
+            length: end,
+            stopped: false,
+        };
         Ok(())
     }
 
@@ -283,9 +335,18 @@ impl BlockStore {
     }
 
     /// Adds a written block to the index and moves the savepoint behind it.
-    pub(crate) fn index(&self, batch: &mut Batch, block: &Block, written: &Written) -> Result<(), LedgerError> {
+    pub(crate) fn index(
+        &self,
+        batch: &mut Batch,
+        block: &Block,
+        written: &Written,
+    ) -> Result<(), LedgerError> {
         index::add(&self.db, batch, block, written, self.transactions)?;
-        batch.put(Space::Meta, SAVEPOINT, (header(block)?.number + 1).to_be_bytes().as_slice());
+        batch.put(
+            Space::Meta,
+            SAVEPOINT,
+            (header(block)?.number + 1).to_be_bytes().as_slice(),
+        );
         Ok(())
     }
 
@@ -307,14 +368,23 @@ impl BlockStore {
         let head = self.head();
         let number = found.number;
         if number != head.height {
-            return Err(LedgerError::NotNext { number, why: format!("block {} comes next", head.height) });
+            return Err(LedgerError::NotNext {
+                number,
+                why: format!("block {} comes next", head.height),
+            });
         }
         if found.previous_hash != head.last_hash && number > 0 {
             let expected = hex::encode(&head.last_hash);
-            return Err(LedgerError::NotNext { number, why: format!("its previous hash should be {expected}") });
+            return Err(LedgerError::NotNext {
+                number,
+                why: format!("its previous hash should be {expected}"),
+            });
         }
         if block.data.is_none() {
-            return Err(LedgerError::MalformedBlock { number, why: "it has no data".into() });
+            return Err(LedgerError::MalformedBlock {
+                number,
+                why: "it has no data".into(),
+            });
         }
         Ok(())
     }
@@ -325,11 +395,16 @@ impl BlockStore {
             writer.length = 0;
         }
         let segment = self.segment(writer.segment)?;
-        let site = Site { segment: writer.segment, offset: writer.length };
+        let site = Site {
+            segment: writer.segment,
+            offset: writer.length,
+        };
         segment.append(frame)?;
         segment.sync()?;
         if writer.length == 0 {
-            self.files.sync_dir(&self.dir).map_err(LedgerError::io("sync", &self.dir))?;
+            self.files
+                .sync_dir(&self.dir)
+                .map_err(LedgerError::io("sync", &self.dir))?;
         }
         writer.length = segment.len()?;
         Ok(site)
@@ -435,7 +510,10 @@ const SAVEPOINT: &[u8] = b"height";
 fn savepoint(db: &Db) -> Result<u64, LedgerError> {
     match db.get(Space::Meta, SAVEPOINT)? {
         None => Ok(0),
-        Some(value) => value[..].try_into().map(u64::from_be_bytes).map_err(|_| LedgerError::Record("the savepoint")),
+        Some(value) => value[..]
+            .try_into()
+            .map(u64::from_be_bytes)
+            .map_err(|_| LedgerError::Record("the savepoint")),
     }
 }
 

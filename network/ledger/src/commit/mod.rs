@@ -27,7 +27,11 @@ const KEY_OVERHEAD: usize = 32;
 pub(crate) fn check_key_length(namespace: &str, collection: &str, length: usize) -> Result<(), LedgerError> {
     let limit = MAX_KEY.saturating_sub(KEY_OVERHEAD + namespace.len() + collection.len());
     if length > limit {
-        return Err(LedgerError::KeyTooLong { namespace: namespace.to_owned(), length, limit });
+        return Err(LedgerError::KeyTooLong {
+            namespace: namespace.to_owned(),
+            length,
+            limit,
+        });
     }
     Ok(())
 }

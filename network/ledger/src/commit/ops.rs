@@ -26,11 +26,19 @@ pub(crate) fn apply(
     }
     for (target, update) in ready {
         match target {
-            Target { namespace, collection: None, key } => {
+            Target {
+                namespace,
+                collection: None,
+                key,
+            } => {
                 let key = std::str::from_utf8(key).expect("public keys come from strings");
                 updates.put_public(namespace, key, update);
             }
-            Target { namespace, collection: Some(collection), key } => {
+            Target {
+                namespace,
+                collection: Some(collection),
+                key,
+            } => {
                 updates.put_hashed(namespace, collection, key, update);
             }
         }
@@ -63,21 +71,41 @@ fn collect(rwset: &TxRwSet) -> BTreeMap<Target<'_>, Op<'_>> {
     for set in &rwset.namespaces {
         let namespace = set.namespace.as_str();
         for write in &set.rwset.writes {
-            let target = Target { namespace, collection: None, key: write.key.as_bytes() };
-            ops.entry(target).or_default().write(is_delete(write), &write.value);
+            let target = Target {
+                namespace,
+                collection: None,
+                key: write.key.as_bytes(),
+            };
+            ops.entry(target)
+                .or_default()
+                .write(is_delete(write), &write.value);
         }
         for write in &set.rwset.metadata_writes {
-            let target = Target { namespace, collection: None, key: write.key.as_bytes() };
+            let target = Target {
+                namespace,
+                collection: None,
+                key: write.key.as_bytes(),
+            };
             ops.entry(target).or_default().metadata(&write.entries);
         }
         for hashed in &set.collections {
             let collection = Some(hashed.collection.as_str());
             for write in &hashed.hashed.hashed_writes {
-                let target = Target { namespace, collection, key: &write.key_hash };
-                ops.entry(target).or_default().write(is_hash_delete(write), &write.value_hash);
+                let target = Target {
+                    namespace,
+                    collection,
+                    key: &write.key_hash,
+                };
+                ops.entry(target)
+                    .or_default()
+                    .write(is_hash_delete(write), &write.value_hash);
             }
             for write in &hashed.hashed.metadata_writes {
-                let target = Target { namespace, collection, key: &write.key_hash };
+                let target = Target {
+                    namespace,
+                    collection,
+                    key: &write.key_hash,
+                };
                 ops.entry(target).or_default().metadata(&write.entries);
             }
         }
@@ -94,7 +122,9 @@ impl<'r> Op<'r> {
     }
 
     fn metadata(&mut self, entries: &[KvMetadataEntry]) {
-        self.flags = self.flags.wrapping_add(if entries.is_empty() { NO_METADATA } else { METADATA });
+        self.flags = self
+            .flags
+            .wrapping_add(if entries.is_empty() { NO_METADATA } else { METADATA });
         if !entries.is_empty() {
             self.metadata = encode_metadata(entries);
         }
@@ -110,30 +140,59 @@ fn resolve(
     view: &mut View,
 ) -> Result<Option<Update>, LedgerError> {
     if op.flags & DELETE != 0 {
-        return Ok(Some(Update { value: None, metadata: Vec::new(), version }));
+        return Ok(Some(Update {
+            value: None,
+            metadata: Vec::new(),
+            version,
+        }));
     }
     if op.flags & VALUE != 0 && op.flags & (METADATA | NO_METADATA) != 0 {
-        return Ok(Some(Update { value: Some(op.value.to_vec()), metadata: op.metadata, version }));
+        return Ok(Some(Update {
+            value: Some(op.value.to_vec()),
+            metadata: op.metadata,
+            version,
+        }));
     }
     let only_value = op.flags | VALUE == VALUE;
-    let Target { namespace, collection, key } = target;
+    let Target {
+        namespace,
+        collection,
+        key,
+    } = target;
     let earlier = match collection {
-        None => updates.public(namespace, std::str::from_utf8(key).expect("public keys come from strings")),
+        None => updates.public(
+            namespace,
+            std::str::from_utf8(key).expect("public keys come from strings"),
+        ),
         Some(collection) => updates.hashed(namespace, collection, key),
     };
     let (value, metadata) = match earlier {
         Some(update) => (update.value.as_deref(), update.metadata.as_slice()),
         None => {
             let committed = match collection {
-                None => view.public(namespace, std::str::from_utf8(key).expect("public keys come from strings"))?,
+                None => view.public(
+                    namespace,
+                    std::str::from_utf8(key).expect("public keys come from strings"),
+                )?,
                 Some(collection) => view.hashed(namespace, collection, key)?,
             };
-            (committed.map(|found| found.value.as_slice()), committed.map_or(&[][..], |found| &found.metadata))
+            (
+                committed.map(|found| found.value.as_slice()),
+                committed.map_or(&[][..], |found| &found.metadata),
+            )
         }
     };
     Ok(if only_value {
-        Some(Update { value: Some(op.value.to_vec()), metadata: metadata.to_vec(), version })
+        Some(Update {
+            value: Some(op.value.to_vec()),
+            metadata: metadata.to_vec(),
+            version,
+        })
     } else {
-        value.map(|value| Update { value: Some(value.to_vec()), metadata: op.metadata, version })
+        value.map(|value| Update {
+            value: Some(value.to_vec()),
+            metadata: op.metadata,
+            version,
+        })
     })
 }

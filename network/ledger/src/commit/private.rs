@@ -47,12 +47,22 @@ pub(crate) fn matching_sets(rwset: &TxRwSet, set: &TxPvtReadWriteSet) -> TxPvtRe
             && KvrwSet::decode(found.rwset.as_slice()).is_ok()
     };
     let namespaces = set.ns_pvt_rwset.iter().filter_map(|found| {
-        let kept = found.collection_pvt_rwset.iter().filter(|set| matches(&found.namespace, set)).cloned();
+        let kept = found
+            .collection_pvt_rwset
+            .iter()
+            .filter(|set| matches(&found.namespace, set))
+            .cloned();
         let collection_pvt_rwset: Vec<_> = kept.collect();
         let namespace = found.namespace.clone();
-        (!collection_pvt_rwset.is_empty()).then_some(NsPvtReadWriteSet { namespace, collection_pvt_rwset })
+        (!collection_pvt_rwset.is_empty()).then_some(NsPvtReadWriteSet {
+            namespace,
+            collection_pvt_rwset,
+        })
     });
-    TxPvtReadWriteSet { data_model: set.data_model, ns_pvt_rwset: namespaces.collect() }
+    TxPvtReadWriteSet {
+        data_model: set.data_model,
+        ns_pvt_rwset: namespaces.collect(),
+    }
 }
 
 /// Works out the private side of a block. `private` holds matching sets only, by transaction index.
@@ -68,7 +78,13 @@ pub(crate) fn private_changes(
     let mut changes = PrivateChanges::default();
     let mut renewed = BTreeSet::new();
     for (index, (tx, code)) in txs.iter().zip(codes).enumerate() {
-        let Some(rwset) = tx.rwset.as_ref().filter(|_| *code == VALID && tx.kind == TxKind::Endorser) else { continue };
+        let Some(rwset) = tx
+            .rwset
+            .as_ref()
+            .filter(|_| *code == VALID && tx.kind == TxKind::Endorser)
+        else {
+            continue;
+        };
         let version = Version::new(number, index as u64);
         let set = private.get(&version.tx);
         changes.note_missing(rwset, set, version);
@@ -94,11 +110,19 @@ pub(crate) fn late_updates(
     let mut updates = PrivateUpdates::new();
     for_each_set(set, |namespace, collection, rwset| {
         for write in rwset.writes.iter().filter(|write| !is_delete(write)) {
-            let Some(hashed) = view.hashed(namespace, collection, &sha256(write.key.as_bytes()))? else { continue };
+            let Some(hashed) = view.hashed(namespace, collection, &sha256(write.key.as_bytes()))? else {
+                continue;
+            };
             if hashed.version == version || hashed.value == sha256(&write.value) {
-                let update =
-                    Update { value: Some(write.value.clone()), metadata: Vec::new(), version: hashed.version };
-                updates.insert((namespace.to_owned(), collection.to_owned(), write.key.clone()), update);
+                let update = Update {
+                    value: Some(write.value.clone()),
+                    metadata: Vec::new(),
+                    version: hashed.version,
+                };
+                updates.insert(
+                    (namespace.to_owned(), collection.to_owned(), write.key.clone()),
+                    update,
+                );
             }
         }
         Ok(())
@@ -114,19 +138,34 @@ impl PrivateChanges {
             set.is_some_and(|set| {
                 set.ns_pvt_rwset.iter().any(|found| {
                     found.namespace == namespace
-                        && found.collection_pvt_rwset.iter().any(|found| found.collection_name == collection)
+                        && found
+                            .collection_pvt_rwset
+                            .iter()
+                            .any(|found| found.collection_name == collection)
                 })
             })
         };
-        let missing = rwset.private_collections().filter(|(namespace, collection)| !present(namespace, collection));
-        self.missing.extend(missing.map(|(namespace, name)| (version, namespace.to_owned(), name.to_owned())));
+        let missing = rwset
+            .private_collections()
+            .filter(|(namespace, collection)| !present(namespace, collection));
+        self.missing
+            .extend(missing.map(|(namespace, name)| (version, namespace.to_owned(), name.to_owned())));
     }
 
     fn note_purges(&mut self, rwset: &TxRwSet, version: Version) {
         for namespace in &rwset.namespaces {
             for collection in &namespace.collections {
-                for write in collection.hashed.hashed_writes.iter().filter(|write| write.is_purge) {
-                    let name = (namespace.namespace.clone(), collection.collection.clone(), write.key_hash.clone());
+                for write in collection
+                    .hashed
+                    .hashed_writes
+                    .iter()
+                    .filter(|write| write.is_purge)
+                {
+                    let name = (
+                        namespace.namespace.clone(),
+                        collection.collection.clone(),
+                        write.key_hash.clone(),
+                    );
                     self.purges.insert(name, version);
                 }
             }
@@ -142,12 +181,22 @@ impl PrivateChanges {
         for_each_set(set, |namespace, collection, rwset| {
             for write in rwset.writes {
                 if check_key_length(namespace, collection, write.key.len()).is_err() {
-                    tracing::warn!(namespace, collection, length = write.key.len(), "private key is too long, left out");
+                    tracing::warn!(
+                        namespace,
+                        collection,
+                        length = write.key.len(),
+                        "private key is too long, left out"
+                    );
                     continue;
                 }
                 let value = (!is_delete(&write)).then_some(write.value);
-                let update = Update { value, metadata: Vec::new(), version };
-                self.updates.insert((namespace.to_owned(), collection.to_owned(), write.key), update);
+                let update = Update {
+                    value,
+                    metadata: Vec::new(),
+                    version,
+                };
+                self.updates
+                    .insert((namespace.to_owned(), collection.to_owned(), write.key), update);
             }
             let metadata = rwset.metadata_writes.into_iter();
             renewed.extend(metadata.map(|write| (namespace.to_owned(), collection.to_owned(), write.key)));
@@ -164,16 +213,25 @@ impl PrivateChanges {
     ) -> Result<(), LedgerError> {
         for name in renewed {
             let (namespace, collection, key) = &name;
-            let Some(hashed) = updates.hashed(namespace, collection, &sha256(key.as_bytes())) else { continue };
+            let Some(hashed) = updates.hashed(namespace, collection, &sha256(key.as_bytes())) else {
+                continue;
+            };
             let latest = match self.updates.get(&name) {
                 Some(update) => update.value.clone().map(|value| (value, update.version)),
-                None => view.state.private(namespace, collection, key)?.map(|found| (found.value, found.version)),
+                None => view
+                    .state
+                    .private(namespace, collection, key)?
+                    .map(|found| (found.value, found.version)),
             };
             if let Some((value, version)) = latest
                 && version != hashed.version
                 && hashed.value.as_deref() == Some(&sha256(&value)[..])
             {
-                let update = Update { value: Some(value), metadata: Vec::new(), version: hashed.version };
+                let update = Update {
+                    value: Some(value),
+                    metadata: Vec::new(),
+                    version: hashed.version,
+                };
                 self.updates.insert(name, update);
             }
         }
@@ -194,13 +252,25 @@ impl PrivateChanges {
             if current.is_some_and(|version| version.block == committed)
                 && updates.hashed(namespace, collection, hash).is_none()
             {
-                self.expired_hashes.insert((namespace.to_owned(), collection.to_owned(), hash.to_vec()));
+                self.expired_hashes
+                    .insert((namespace.to_owned(), collection.to_owned(), hash.to_vec()));
             }
-            let Some(key) = view.clear_key(namespace, collection, hash)? else { continue };
-            let stored = view.state.private(namespace, collection, &key)?.map(|found| found.version);
+            let Some(key) = view.clear_key(namespace, collection, hash)? else {
+                continue;
+            };
+            let stored = view
+                .state
+                .private(namespace, collection, &key)?
+                .map(|found| found.version);
             if stored.is_some_and(|version| version.block == committed) {
-                let removed = Update { value: None, metadata: Vec::new(), version: Version::new(number, u64::MAX) };
-                self.updates.entry((namespace.to_owned(), collection.to_owned(), key)).or_insert(removed);
+                let removed = Update {
+                    value: None,
+                    metadata: Vec::new(),
+                    version: Version::new(number, u64::MAX),
+                };
+                self.updates
+                    .entry((namespace.to_owned(), collection.to_owned(), key))
+                    .or_insert(removed);
             }
         }
         Ok(())
@@ -209,10 +279,20 @@ impl PrivateChanges {
     /// Removes purged keys from private state even where the transaction's private set is missing here.
     fn apply_purges(&mut self, view: &mut View) -> Result<(), LedgerError> {
         for ((namespace, collection, hash), version) in &self.purges {
-            let Some(key) = view.clear_key(namespace, collection, hash)? else { continue };
+            let Some(key) = view.clear_key(namespace, collection, hash)? else {
+                continue;
+            };
             let name = (namespace.clone(), collection.clone(), key);
-            if self.updates.get(&name).is_none_or(|update| update.version < *version) {
-                let removed = Update { value: None, metadata: Vec::new(), version: *version };
+            if self
+                .updates
+                .get(&name)
+                .is_none_or(|update| update.version < *version)
+            {
+                let removed = Update {
+                    value: None,
+                    metadata: Vec::new(),
+                    version: *version,
+                };
                 self.updates.insert(name, removed);
             }
         }
@@ -234,10 +314,13 @@ impl PrivateChanges {
                         live
                     }
                 };
-                let Some(expiring) = expiring_block(number, live) else { continue };
+                let Some(expiring) = expiring_block(number, live) else {
+                    continue;
+                };
                 let written = hashed.iter().filter(|(_, update)| update.value.is_some());
-                self.new_schedule
-                    .extend(written.map(|(hash, _)| keys::expiry(expiring, number, namespace, collection, hash)));
+                self.new_schedule.extend(
+                    written.map(|(hash, _)| keys::expiry(expiring, number, namespace, collection, hash)),
+                );
             }
         }
         Ok(())

@@ -26,7 +26,10 @@ pub(crate) fn unchanged(
             }
             let mut reads = RangeReads::new(summary.max_degree);
             while let Some((key, version)) = now.next()? {
-                reads.add(KvRead { key, version: Some(version.into()) });
+                reads.add(KvRead {
+                    key,
+                    version: Some(version.into()),
+                });
             }
             Ok(reads.finish().as_ref() == info.reads_info.as_ref())
         }
@@ -66,10 +69,20 @@ impl<'u> Merged<'u> {
         view: &mut View,
     ) -> Result<Self, LedgerError> {
         let (start, end) = (info.start_key.as_str(), info.end_key.as_str());
-        let last = if info.itr_exhausted { None } else { end_key(namespace, end, updates, view)? };
+        let last = if info.itr_exhausted {
+            None
+        } else {
+            end_key(namespace, end, updates, view)?
+        };
         let state = view.state.public_range(namespace, start, end);
         let updates = Box::new(updates.range(namespace, start, end));
-        let mut merged = Self { state, updates, next_state: None, next_update: None, last };
+        let mut merged = Self {
+            state,
+            updates,
+            next_state: None,
+            next_update: None,
+            last,
+        };
         merged.move_state()?;
         merged.next_update = merged.updates.next();
         Ok(merged)
@@ -100,7 +113,11 @@ impl<'u> Merged<'u> {
     }
 
     fn move_state(&mut self) -> Result<(), LedgerError> {
-        self.next_state = self.state.next().transpose()?.map(|(key, found)| (key, found.version));
+        self.next_state = self
+            .state
+            .next()
+            .transpose()?
+            .map(|(key, found)| (key, found.version));
         Ok(())
     }
 }

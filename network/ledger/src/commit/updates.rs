@@ -46,7 +46,11 @@ impl Updates {
         start: &str,
         end: &str,
     ) -> impl Iterator<Item = (&'u String, &'u Update)> + use<'u> {
-        let last = if end.is_empty() { Bound::Unbounded } else { Bound::Excluded(end) };
+        let last = if end.is_empty() {
+            Bound::Unbounded
+        } else {
+            Bound::Excluded(end)
+        };
         let empty = !end.is_empty() && start >= end;
         let found = self.0.get(namespace).filter(|_| !empty);
         let range = found.map(|updates| updates.public.range::<str, _>((Bound::Included(start), last)));
@@ -59,7 +63,10 @@ impl Updates {
 
     pub(crate) fn put_hashed(&mut self, namespace: &str, collection: &str, key_hash: &[u8], update: Update) {
         let collections = &mut self.namespace(namespace).hashed;
-        collections.entry(collection.to_owned()).or_default().insert(key_hash.to_vec(), update);
+        collections
+            .entry(collection.to_owned())
+            .or_default()
+            .insert(key_hash.to_vec(), update);
     }
 
     /// Fabric's deterministic bytes of the updates (`txmgr/update_batch_bytes.go`). The empty namespace, where Fabric
@@ -68,7 +75,12 @@ impl Updates {
         let mut writes = Vec::new();
         for (namespace, updates) in self.0.iter().filter(|(namespace, _)| !namespace.is_empty()) {
             let first = writes.len();
-            writes.extend(updates.public.iter().map(|(key, update)| KvWrite::new(key.as_bytes(), update)));
+            writes.extend(
+                updates
+                    .public
+                    .iter()
+                    .map(|(key, update)| KvWrite::new(key.as_bytes(), update)),
+            );
             for (collection, hashed) in &updates.hashed {
                 let first = writes.len();
                 writes.extend(hashed.iter().map(|(hash, update)| KvWrite::new(hash, update)));
@@ -97,7 +109,10 @@ pub(crate) fn commit_hash(codes: &[u8], updates: &Updates, previous: &[u8]) -> [
     let mut head = Vec::with_capacity(10 + codes.len());
     encode_varint(codes.len() as u64, &mut head);
     head.extend_from_slice(codes);
-    let hash = Sha256::new().chain_update(head).chain_update(updates.to_bytes()).chain_update(previous);
+    let hash = Sha256::new()
+        .chain_update(head)
+        .chain_update(updates.to_bytes())
+        .chain_update(previous);
     hash.finalize().into()
 }
 
@@ -143,7 +158,11 @@ mod tests {
     use super::*;
 
     fn update(value: Option<&[u8]>, tx: u64) -> Update {
-        Update { value: value.map(<[u8]>::to_vec), metadata: Vec::new(), version: Version::new(2, tx) }
+        Update {
+            value: value.map(<[u8]>::to_vec),
+            metadata: Vec::new(),
+            version: Version::new(2, tx),
+        }
     }
 
     fn sample() -> Updates {
@@ -161,7 +180,9 @@ mod tests {
     fn bytes_name_namespace_and_collection_once() {
         let expected: Vec<u8> = [
             // namespace a: its only collection's first entry carries both names
-            &[0x0a, 0x15, 0x0a, 1, b'a', 0x12, 2, b'c', b'2', 0x1a, 1, 9, 0x2a, 1, b'h', 0x32, 3, 1, 2, 0][..],
+            &[
+                0x0a, 0x15, 0x0a, 1, b'a', 0x12, 2, b'c', b'2', 0x1a, 1, 9, 0x2a, 1, b'h', 0x32, 3, 1, 2, 0,
+            ][..],
             &[],
         ]
         .concat();
@@ -171,11 +192,17 @@ mod tests {
         assert_eq!(bytes[2..20], expected[2..20]);
         let b = [
             // public k1, deleted by tx 2, carries the namespace; is_delete = 1
-            &[0x0a, 0x0f, 0x0a, 1, b'b', 0x1a, 2, b'k', b'1', 0x20, 1, 0x32, 4, 1, 2, 1, 2][..],
+            &[
+                0x0a, 0x0f, 0x0a, 1, b'b', 0x1a, 2, b'k', b'1', 0x20, 1, 0x32, 4, 1, 2, 1, 2,
+            ][..],
             // public k2
-            &[0x0a, 0x0d, 0x1a, 2, b'k', b'2', 0x2a, 1, b'v', 0x32, 4, 1, 2, 1, 1],
+            &[
+                0x0a, 0x0d, 0x1a, 2, b'k', b'2', 0x2a, 1, b'v', 0x32, 4, 1, 2, 1, 1,
+            ],
             // collection entry
-            &[0x0a, 0x11, 0x12, 4, b'c', b'o', b'l', b'l', 0x1a, 1, 7, 0x20, 1, 0x32, 4, 1, 2, 1, 1],
+            &[
+                0x0a, 0x11, 0x12, 4, b'c', b'o', b'l', b'l', 0x1a, 1, 7, 0x20, 1, 0x32, 4, 1, 2, 1, 1,
+            ],
         ]
         .concat();
         assert_eq!(bytes[20..], b);
@@ -187,14 +214,25 @@ mod tests {
         let mut bytes = vec![3, 0, 11, 0];
         bytes.extend_from_slice(&updates.to_bytes());
         bytes.extend_from_slice(&[5; 32]);
-        assert_eq!(commit_hash(&[0, 11, 0], &updates, &[5; 32])[..], Sha256::digest(&bytes)[..]);
-        assert_eq!(commit_hash(&[0], &Updates::default(), &[])[..], Sha256::digest([1, 0])[..]);
+        assert_eq!(
+            commit_hash(&[0, 11, 0], &updates, &[5; 32])[..],
+            Sha256::digest(&bytes)[..]
+        );
+        assert_eq!(
+            commit_hash(&[0], &Updates::default(), &[])[..],
+            Sha256::digest([1, 0])[..]
+        );
     }
 
     #[test]
     fn ranges_take_the_start_and_leave_the_end() {
         let updates = sample();
-        let keys = |start, end| updates.range("b", start, end).map(|(key, _)| key.as_str()).collect::<Vec<_>>();
+        let keys = |start, end| {
+            updates
+                .range("b", start, end)
+                .map(|(key, _)| key.as_str())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(keys("", ""), ["k1", "k2"]);
         assert_eq!(keys("k1", "k2"), ["k1"]);
         assert_eq!(keys("k2", "k1"), [""; 0]);

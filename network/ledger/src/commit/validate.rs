@@ -118,7 +118,11 @@ fn keys_fit(rwset: &TxRwSet) -> bool {
         let fits = |collection: &str, length| check_key_length(namespace, collection, length).is_ok();
         set.rwset.writes.iter().all(|write| fits("", write.key.len()))
             && set.collections.iter().all(|collection| {
-                collection.hashed.hashed_writes.iter().all(|write| fits(&collection.collection, write.key_hash.len()))
+                collection
+                    .hashed
+                    .hashed_writes
+                    .iter()
+                    .all(|write| fits(&collection.collection, write.key_hash.len()))
             })
     })
 }

@@ -15,12 +15,21 @@ pub(crate) struct View {
 
 impl View {
     pub(crate) fn new(state: StateReader) -> Self {
-        Self { state, seen: HashMap::new() }
+        Self {
+            state,
+            seen: HashMap::new(),
+        }
     }
 
-    pub(crate) fn public(&mut self, namespace: &str, key: &str) -> Result<Option<&VersionedValue>, LedgerError> {
+    pub(crate) fn public(
+        &mut self,
+        namespace: &str,
+        key: &str,
+    ) -> Result<Option<&VersionedValue>, LedgerError> {
         let Self { state, seen } = self;
-        cached(seen, keys::public(namespace, key), || state.public(namespace, key))
+        cached(seen, keys::public(namespace, key), || {
+            state.public(namespace, key)
+        })
     }
 
     pub(crate) fn hashed(
@@ -41,7 +50,10 @@ impl View {
         collection: &str,
         key_hash: &[u8],
     ) -> Result<Option<String>, LedgerError> {
-        let found = self.state.0.get(Space::Private, &keys::clear_key(namespace, collection, key_hash))?;
+        let found = self
+            .state
+            .0
+            .get(Space::Private, &keys::clear_key(namespace, collection, key_hash))?;
         let key = found.map(|bytes| String::from_utf8(bytes.to_vec()));
         key.transpose().map_err(|_| LedgerError::Record("a private key"))
     }
@@ -52,7 +64,9 @@ impl View {
         collection: &str,
         key_hash: &[u8],
     ) -> Result<Option<Version>, LedgerError> {
-        Ok(self.hashed(namespace, collection, key_hash)?.map(|found| found.version))
+        Ok(self
+            .hashed(namespace, collection, key_hash)?
+            .map(|found| found.version))
     }
 }
 

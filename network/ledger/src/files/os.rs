@@ -17,7 +17,12 @@ impl FileLayer for OsFiles {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
-        let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)?;
         Ok(Box::new(OsFile(file)))
     }
 
@@ -93,7 +98,10 @@ mod tests {
         let mut read = [0; 3];
         file.read_at(0, &mut read)?;
         assert_eq!(&read, b"hey");
-        assert_eq!(file.read_at(1, &mut read).map_err(|e| e.kind()), Err(io::ErrorKind::UnexpectedEof));
+        assert_eq!(
+            file.read_at(1, &mut read).map_err(|e| e.kind()),
+            Err(io::ErrorKind::UnexpectedEof)
+        );
         assert_eq!(OsFiles.list(&dir)?, ["log"]);
         assert_eq!(fs::metadata(&path)?.permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(&dir)?.permissions().mode() & 0o777, 0o700);

@@ -83,7 +83,10 @@ pub struct Recording {
 impl Recording {
     /// Records what is done to `inner`.
     pub fn new(inner: impl FileLayer + 'static) -> Self {
-        Self { inner: Arc::new(inner), events: Events::default() }
+        Self {
+            inner: Arc::new(inner),
+            events: Events::default(),
+        }
     }
 
     /// Everything so far, oldest first.
@@ -109,7 +112,11 @@ impl FileLayer for Recording {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
         let inner = self.inner.open(path)?;
-        Ok(Box::new(RecordingFile { inner, path: path.to_owned(), events: self.events.clone() }))
+        Ok(Box::new(RecordingFile {
+            inner,
+            path: path.to_owned(),
+            events: self.events.clone(),
+        }))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -118,13 +125,18 @@ impl FileLayer for Recording {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.inner.remove(path)?;
-        self.events.push(Event::Remove { path: path.to_owned() });
+        self.events.push(Event::Remove {
+            path: path.to_owned(),
+        });
         Ok(())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.inner.rename(from, to)?;
-        self.events.push(Event::Rename { from: from.to_owned(), to: to.to_owned() });
+        self.events.push(Event::Rename {
+            from: from.to_owned(),
+            to: to.to_owned(),
+        });
         Ok(())
     }
 
@@ -145,13 +157,18 @@ struct RecordingFile {
 impl LogFile for RecordingFile {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
         self.inner.append(bytes)?;
-        self.events.push(Event::Append { path: self.path.clone(), length: bytes.len() });
+        self.events.push(Event::Append {
+            path: self.path.clone(),
+            length: bytes.len(),
+        });
         Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
         self.inner.sync()?;
-        self.events.push(Event::Sync { path: self.path.clone() });
+        self.events.push(Event::Sync {
+            path: self.path.clone(),
+        });
         Ok(())
     }
 
@@ -161,13 +178,20 @@ impl LogFile for RecordingFile {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.inner.read_at(offset, buffer)?;
-        self.events.push(Event::Read { path: self.path.clone(), offset, length: buffer.len() });
+        self.events.push(Event::Read {
+            path: self.path.clone(),
+            offset,
+            length: buffer.len(),
+        });
         Ok(())
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {
         self.inner.truncate(length)?;
-        self.events.push(Event::Truncate { path: self.path.clone(), length });
+        self.events.push(Event::Truncate {
+            path: self.path.clone(),
+            length,
+        });
         Ok(())
     }
 }

@@ -75,13 +75,23 @@ fn put_value(batch: &mut Batch, key: Vec<u8>, update: &Update) {
 /// One entry for every public key that a valid transaction wrote.
 fn put_history(batch: &mut Batch, number: u64, txs: &[ParsedTx], codes: &[u8]) {
     for (index, (tx, code)) in txs.iter().zip(codes).enumerate() {
-        let Some(rwset) = tx.rwset.as_ref().filter(|_| *code == 0 && tx.kind == TxKind::Endorser) else { continue };
+        let Some(rwset) = tx
+            .rwset
+            .as_ref()
+            .filter(|_| *code == 0 && tx.kind == TxKind::Endorser)
+        else {
+            continue;
+        };
         let version = Version::new(number, index as u64);
         let mut seen = BTreeSet::new();
         for set in &rwset.namespaces {
             for write in &set.rwset.writes {
                 if seen.insert((&set.namespace, &write.key)) {
-                    batch.put(Space::History, keys::history(&set.namespace, &write.key, version), Vec::new());
+                    batch.put(
+                        Space::History,
+                        keys::history(&set.namespace, &write.key, version),
+                        Vec::new(),
+                    );
                 }
             }
         }
@@ -99,10 +109,18 @@ fn put_private(batch: &mut Batch, changes: PrivateChanges) {
         batch.put(Space::Private, schedule, Vec::new());
     }
     for ((namespace, collection, hash), version) in &changes.purges {
-        batch.put(Space::Private, keys::purge_marker(namespace, collection, hash), encode(*version, &[], &[]));
+        batch.put(
+            Space::Private,
+            keys::purge_marker(namespace, collection, hash),
+            encode(*version, &[], &[]),
+        );
     }
     for (version, namespace, collection) in &changes.missing {
-        batch.put(Space::Private, keys::missing(*version, namespace, collection), Vec::new());
+        batch.put(
+            Space::Private,
+            keys::missing(*version, namespace, collection),
+            Vec::new(),
+        );
     }
     put_private_values(batch, changes.updates);
 }

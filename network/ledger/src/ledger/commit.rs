@@ -65,8 +65,15 @@ impl Ledger {
         let mut hash = Vec::new();
         if number == 1 || !writer.commit_hash.is_empty() {
             hash = commit_hash(&codes, &updates, &writer.commit_hash).to_vec();
-            let metadata = Metadata { value: hash.clone(), signatures: Vec::new() };
-            set_slot(&mut block, BlockMetadataIndex::CommitHash, metadata.encode_to_vec());
+            let metadata = Metadata {
+                value: hash.clone(),
+                signatures: Vec::new(),
+            };
+            set_slot(
+                &mut block,
+                BlockMetadataIndex::CommitHash,
+                metadata.encode_to_vec(),
+            );
         }
         let private = valid_private(&txs, &codes, private);
         let changes = private_changes(number, &txs, &codes, &private, &updates, &mut view, &query)?;
@@ -77,23 +84,45 @@ impl Ledger {
         }
         let written = self.blocks.write(&block)?;
         let updated_namespaces = updates.0.keys().cloned().collect();
-        self.apply(&block, &written, &txs, &codes, updates, changes).inspect_err(|_| self.blocks.stop())?;
+        self.apply(&block, &written, &txs, &codes, updates, changes)
+            .inspect_err(|_| self.blocks.stop())?;
         let size = written.frame.payload().len();
         let block = Arc::new(block);
         self.blocks.publish(block.clone(), size);
         writer.commit_hash.clone_from(&hash);
-        self.maintain(number)?;
-        if number % PERSIST_INTERVAL == PERSIST_INTERVAL - 1 {
-            self.db.persist()?;
+        self.keep_house(number);
+        Ok(Committed {
+            block,
+            number,
+            codes,
+            commit_hash: hash,
+            height: number + 1,
+            updated_namespaces,
+        })
+    }
+
+    /// Work that is due now and then. The block is committed: a failure here is told and tried again, not answered.
+    fn keep_house(&self, number: u64) {
+        let persist = || {
+            if number % PERSIST_INTERVAL == PERSIST_INTERVAL - 1 {
+                self.db.persist()
+            } else {
+                Ok(())
+            }
+        };
+        if let Err(error) = self.maintain(number).and_then(|()| persist()) {
+            tracing::error!(ledger = %self.dir().display(), %error, "housekeeping after a commit failed");
         }
-        Ok(Committed { block, number, codes, commit_hash: hash, height: number + 1, updated_namespaces })
     }
 
     /// Applies a block from the block files, whose codes are final, to the database.
     pub(super) fn replay(&self, block: &Block, written: &Written) -> Result<(), LedgerError> {
         let number = block.header.as_ref().map_or(0, |header| header.number);
         let envelopes = block.data.as_ref().map_or(&[][..], |data| &data.data);
-        let txs: Vec<_> = envelopes.iter().map(|envelope| ParsedTx::from_envelope(envelope)).collect();
+        let txs: Vec<_> = envelopes
+            .iter()
+            .map(|envelope| ParsedTx::from_envelope(envelope))
+            .collect();
         let codes = codes_of(block, txs.len(), number)?;
         let query = self.query();
         let mut view = View::new(StateReader(query.state.0.clone()));
@@ -113,7 +142,10 @@ fn codes_of(block: &Block, txs: usize, number: u64) -> Result<Vec<u8>, LedgerErr
     let codes = validation_codes(block);
     let envelopes = block.data.as_ref().map_or(0, |data| data.data.len());
     if codes.len() != envelopes || txs != envelopes {
-        let why = format!("{envelopes} transactions, {txs} of them parsed, with {} validation codes", codes.len());
+        let why = format!(
+            "{envelopes} transactions, {txs} of them parsed, with {} validation codes",
+            codes.len()
+        );
         return Err(LedgerError::MalformedBlock { number, why });
     }
     Ok(codes.to_vec())
@@ -126,12 +158,26 @@ fn valid_private(
     private: BTreeMap<u64, TxPvtReadWriteSet>,
 ) -> BTreeMap<u64, TxPvtReadWriteSet> {
     let matching = private.into_iter().filter_map(|(index, set)| {
-        let at = usize::try_from(index).ok().filter(|at| codes.get(*at) == Some(&0))?;
+        let at = usize::try_from(index)
+            .ok()
+            .filter(|at| codes.get(*at) == Some(&0))?;
         let kept = matching_sets(txs.get(at)?.rwset.as_ref()?, &set);
-        let dropped = set.ns_pvt_rwset.iter().map(|set| set.collection_pvt_rwset.len()).sum::<usize>()
-            - kept.ns_pvt_rwset.iter().map(|set| set.collection_pvt_rwset.len()).sum::<usize>();
+        let dropped = set
+            .ns_pvt_rwset
+            .iter()
+            .map(|set| set.collection_pvt_rwset.len())
+            .sum::<usize>()
+            - kept
+                .ns_pvt_rwset
+                .iter()
+                .map(|set| set.collection_pvt_rwset.len())
+                .sum::<usize>();
         if dropped > 0 {
-            tracing::warn!(tx = index, dropped, "private data does not match the hash in the block, left out");
+            tracing::warn!(
+                tx = index,
+                dropped,
+                "private data does not match the hash in the block, left out"
+            );
         }
         (!kept.ns_pvt_rwset.is_empty()).then_some((index, kept))
     });
@@ -139,6 +185,12 @@ fn valid_private(
 }
 
 fn private_frame(block: u64, private: BTreeMap<u64, TxPvtReadWriteSet>) -> PrivateBlock {
-    let txs = private.into_iter().map(|(index, set)| PrivateTx { index, set: Some(set) });
-    PrivateBlock { block, txs: txs.collect() }
+    let txs = private.into_iter().map(|(index, set)| PrivateTx {
+        index,
+        set: Some(set),
+    });
+    PrivateBlock {
+        block,
+        txs: txs.collect(),
+    }
 }

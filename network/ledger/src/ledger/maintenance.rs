@@ -8,8 +8,8 @@ use prost::Message as _;
 
 use super::Ledger;
 use super::apply::put_private_values;
-use crate::commit::{PrivateChanges, View, late_updates, matching_sets};
 use crate::collections::{Collection, expiring_block};
+use crate::commit::{PrivateChanges, View, late_updates, matching_sets};
 use crate::db::{Batch, Space};
 use crate::private::{PrivateBlock, PrivateTx};
 use crate::rwset::{ParsedTx, sha256};
@@ -83,7 +83,12 @@ impl Ledger {
                 keys::parse_missing(&key).ok_or(LedgerError::Record("missing private data"))?;
             if !filter.expired(version.block, namespace, collection)? {
                 let (namespace, collection) = (namespace.to_owned(), collection.to_owned());
-                found.push(MissingPrivateData { block: version.block, tx: version.tx, namespace, collection });
+                found.push(MissingPrivateData {
+                    block: version.block,
+                    tx: version.tx,
+                    namespace,
+                    collection,
+                });
             }
         }
         Ok(found)
@@ -98,8 +103,12 @@ impl Ledger {
         let _writer = self.writer();
         for LatePrivateData { block, tx, set } in late {
             let version = Version::new(block, tx);
-            let Some(envelope) = self.blocks.envelope(version)? else { continue };
-            let Some(rwset) = ParsedTx::from_envelope(&envelope).rwset else { continue };
+            let Some(envelope) = self.blocks.envelope(version)? else {
+                continue;
+            };
+            let Some(rwset) = ParsedTx::from_envelope(&envelope).rwset else {
+                continue;
+            };
             let mut filter = Filter::new(self);
             let mut set = matching_sets(&rwset, &set);
             let mut satisfied = Vec::new();
@@ -116,14 +125,22 @@ impl Ledger {
                 }
                 namespace.collection_pvt_rwset = kept;
             }
-            let mut data = PrivateTx { index: tx, set: Some(set) };
+            let mut data = PrivateTx {
+                index: tx,
+                set: Some(set),
+            };
             filter.apply(block, &mut data)?;
             let mut batch = self.db.batch();
             if let Some(set) = data.set.as_ref().filter(|set| !set.ns_pvt_rwset.is_empty()) {
                 let mut view = View::new(StateReader(filter.query.state.0.clone()));
                 put_private_values(&mut batch, late_updates(set, version, &mut view)?);
-                let frame = PrivateBlock { block, txs: vec![data] };
-                self.private.append_late(&frame).inspect_err(|_| self.blocks.stop())?;
+                let frame = PrivateBlock {
+                    block,
+                    txs: vec![data],
+                };
+                self.private
+                    .append_late(&frame)
+                    .inspect_err(|_| self.blocks.stop())?;
             }
             for key in satisfied {
                 batch.remove(Space::Private, key);
@@ -133,8 +150,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Removes the bytes of purged and expired private values from every file of this ledger, as far as no open
-    /// simulator or query still reads an older state. Commits do the same every
+    /// Removes the bytes of purged and expired private values from every file of this ledger; what an open
+    /// simulator or query still reads goes when that ends. Commits do the same every
     /// [`purge_interval`](super::LedgerOptions::purge_interval) blocks when there is something to remove.
     ///
     /// # Errors
@@ -159,37 +176,69 @@ impl Ledger {
         number: u64,
         changes: &PrivateChanges,
     ) -> Result<(), LedgerError> {
-        let blocks = if changes.purges.is_empty() { changes.expired_blocks } else { Some((0, number)) };
-        let Some((first, last)) = blocks else { return Ok(()) };
-        let wipe = self.pending_wipe()?.unwrap_or(Wipe { since: number, first, last });
-        let wipe = Wipe { since: wipe.since, first: wipe.first.min(first), last: wipe.last.max(last) };
+        let blocks = if changes.purges.is_empty() {
+            changes.expired_blocks
+        } else {
+            Some((0, number))
+        };
+        let Some((first, last)) = blocks else {
+            return Ok(());
+        };
+        let wipe = self.pending_wipe()?.unwrap_or(Wipe {
+            since: number,
+            first,
+            last,
+        });
+        let wipe = Wipe {
+            since: wipe.since,
+            first: wipe.first.min(first),
+            last: wipe.last.max(last),
+        };
         batch.put(Space::Meta, WIPE, wipe.encode());
         Ok(())
     }
 
     fn wipe(&self) -> Result<(), LedgerError> {
-        let Some(wipe) = self.pending_wipe()? else { return Ok(()) };
+        let Some(wipe) = self.pending_wipe()? else {
+            return Ok(());
+        };
         let mut filter = Filter::new(self);
         self.private.rewrite(wipe.first..=wipe.last, |frame| {
             let before = frame.clone();
             for tx in &mut frame.txs {
                 filter.apply(before.block, tx)?;
             }
-            frame.txs.retain(|tx| tx.set.as_ref().is_some_and(|set| !set.ns_pvt_rwset.is_empty()));
+            frame
+                .txs
+                .retain(|tx| tx.set.as_ref().is_some_and(|set| !set.ns_pvt_rwset.is_empty()));
             Ok(*frame != before)
         })?;
         drop(filter);
+        let erased = self.db.erase_deleted_private()?;
         let mut batch = self.db.batch();
-        batch.remove(Space::Meta, WIPE);
-        batch.commit()?;
-        self.db.compact(Space::Private)?;
-        tracing::info!(ledger = %self.dir.display(), "removed purged and expired private data from disk");
-        Ok(())
+        if erased {
+            batch.remove(Space::Meta, WIPE);
+            tracing::info!(ledger = %self.dir.display(), "removed purged and expired private data from disk");
+        } else {
+            batch.put(
+                Space::Meta,
+                WIPE,
+                Wipe {
+                    since: self.height(),
+                    ..wipe
+                }
+                .encode(),
+            );
+            tracing::warn!(ledger = %self.dir.display(), "private data is still in the database's journal, trying later");
+        }
+        batch.commit()
     }
 
     fn pending_wipe(&self) -> Result<Option<Wipe>, LedgerError> {
         let stored = self.db.get(Space::Meta, WIPE)?;
-        stored.map(|bytes| Wipe::decode(&bytes).ok_or(LedgerError::Record("the pending removal"))).transpose()
+        stored
+            .map(|bytes| Wipe::decode(&bytes).ok_or(LedgerError::Record("the pending removal")))
+            .transpose()
     }
 }
 
@@ -207,7 +256,12 @@ struct Wipe {
 
 impl Wipe {
     fn encode(self) -> Vec<u8> {
-        [self.since.to_be_bytes(), self.first.to_be_bytes(), self.last.to_be_bytes()].concat()
+        [
+            self.since.to_be_bytes(),
+            self.first.to_be_bytes(),
+            self.last.to_be_bytes(),
+        ]
+        .concat()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
@@ -215,7 +269,11 @@ impl Wipe {
         let (first, last) = rest.split_first_chunk()?;
         let last = last.first_chunk()?;
         let number = |bytes: &[u8; 8]| u64::from_be_bytes(*bytes);
-        Some(Self { since: number(since), first: number(first), last: number(last) })
+        Some(Self {
+            since: number(since),
+            first: number(first),
+            last: number(last),
+        })
     }
 }
 
@@ -227,7 +285,10 @@ struct Filter {
 
 impl Filter {
     fn new(ledger: &Ledger) -> Self {
-        Self { query: ledger.query(), lives: BTreeMap::new() }
+        Self {
+            query: ledger.query(),
+            lives: BTreeMap::new(),
+        }
     }
 
     fn apply(&mut self, block: u64, tx: &mut PrivateTx) -> Result<(), LedgerError> {
@@ -240,7 +301,8 @@ impl Filter {
                 }
                 let version = Version::new(block, tx.index);
                 let rwset = &collection.rwset;
-                let purged = self.without_purged(version, &namespace.namespace, &collection.collection_name, rwset)?;
+                let purged =
+                    self.without_purged(version, &namespace.namespace, &collection.collection_name, rwset)?;
                 if let Some(rwset) = purged {
                     collection.rwset = rwset;
                 }
@@ -248,7 +310,8 @@ impl Filter {
             }
             namespace.collection_pvt_rwset = kept;
         }
-        set.ns_pvt_rwset.retain(|namespace| !namespace.collection_pvt_rwset.is_empty());
+        set.ns_pvt_rwset
+            .retain(|namespace| !namespace.collection_pvt_rwset.is_empty());
         Ok(())
     }
 
@@ -281,7 +344,9 @@ impl Filter {
         let before = set.writes.len() + set.metadata_writes.len();
         let purged = |key: &str| -> Result<bool, LedgerError> {
             let marker = keys::purge_marker(namespace, collection, &sha256(key.as_bytes()));
-            let Some(bytes) = self.query.state.0.get(Space::Private, &marker)? else { return Ok(false) };
+            let Some(bytes) = self.query.state.0.get(Space::Private, &marker)? else {
+                return Ok(false);
+            };
             Ok(VersionedValue::decode(&bytes)?.version >= version)
         };
         let (mut writes, mut metadata) = (Vec::new(), Vec::new());

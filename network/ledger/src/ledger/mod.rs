@@ -16,6 +16,7 @@ mod tests;
 pub use commit::Committed;
 pub use maintenance::{LatePrivateData, MissingPrivateData, PrivateTxData};
 
+use crate::LedgerError;
 use crate::block::{BlockIter, BlockStore, Transaction, set_slot, slot, validation_codes};
 use crate::collections::{AnyCollection, CollectionInfo};
 use crate::db::Db;
@@ -25,7 +26,6 @@ use crate::private::{PrivateStore, TransientStore};
 use crate::rwset::ParsedTx;
 use crate::simulate::{QueryExecutor, Simulator};
 use crate::state::StateReader;
-use crate::LedgerError;
 
 /// How a ledger is opened.
 #[derive(Clone, Debug)]
@@ -41,7 +41,11 @@ pub struct LedgerOptions {
 
 impl Default for LedgerOptions {
     fn default() -> Self {
-        Self { files: Arc::new(OsFiles), collections: Arc::new(AnyCollection), purge_interval: 100 }
+        Self {
+            files: Arc::new(OsFiles),
+            collections: Arc::new(AnyCollection),
+            purge_interval: 100,
+        }
     }
 }
 
@@ -80,9 +84,16 @@ impl Ledger {
         }
         let mut genesis = genesis.clone();
         let envelopes = genesis.data.as_ref().map_or(&[][..], |data| &data.data);
-        let txs: Vec<_> = envelopes.iter().map(|envelope| ParsedTx::from_envelope(envelope)).collect();
+        let txs: Vec<_> = envelopes
+            .iter()
+            .map(|envelope| ParsedTx::from_envelope(envelope))
+            .collect();
         if validation_codes(&genesis).is_empty() {
-            set_slot(&mut genesis, BlockMetadataIndex::TransactionsFilter, vec![0; txs.len()]);
+            set_slot(
+                &mut genesis,
+                BlockMetadataIndex::TransactionsFilter,
+                vec![0; txs.len()],
+            );
         }
         ledger.commit(genesis, txs, Default::default())?;
         Ok(ledger)
@@ -203,7 +214,12 @@ impl Ledger {
         // Taken before the snapshot, so that the snapshot has at least these blocks.
         let height = self.height();
         let state = StateReader(self.db.snapshot());
-        QueryExecutor::new(state, self.blocks.clone(), self.options.collections.clone(), height)
+        QueryExecutor::new(
+            state,
+            self.blocks.clone(),
+            self.options.collections.clone(),
+            height,
+        )
     }
 
     /// Private data of transactions that are not committed yet.

@@ -68,7 +68,10 @@ impl PrivateStore {
     pub(crate) fn open(dir: &Path, files: Arc<dyn FileLayer>) -> Result<Self, LedgerError> {
         let dir = dir.join("private");
         files.create_dir(&dir).map_err(LedgerError::io("create", &dir))?;
-        let mut inner = Inner { late: Some(BTreeSet::new()), ..Inner::default() };
+        let mut inner = Inner {
+            late: Some(BTreeSet::new()),
+            ..Inner::default()
+        };
         for name in files.list(&dir).map_err(LedgerError::io("list", &dir))? {
             if name.ends_with(UNFINISHED) {
                 let path = dir.join(name);
@@ -79,7 +82,11 @@ impl PrivateStore {
                 inner.firsts.insert(first);
             }
         }
-        Ok(Self { files, dir, inner: Mutex::new(inner) })
+        Ok(Self {
+            files,
+            dir,
+            inner: Mutex::new(inner),
+        })
     }
 
     /// Drops frames of blocks that are not in a chain of `height` blocks, and what a crash left unfinished.
@@ -88,7 +95,9 @@ impl PrivateStore {
         if inner.late.is_none() {
             self.segment(FileName::Late)?.scan(0, Tail::Cut, |_, _| Ok(()))?;
         }
-        let Some(last) = inner.firsts.last().copied() else { return Ok(()) };
+        let Some(last) = inner.firsts.last().copied() else {
+            return Ok(());
+        };
         let segment = self.segment(FileName::From(last))?;
         let mut cut = None;
         segment.scan(0, Tail::Cut, |offset, payload| {
@@ -137,14 +146,25 @@ impl PrivateStore {
     /// The private data of a block, as stored.
     pub(crate) fn block(&self, block: u64) -> Result<Vec<PrivateTx>, LedgerError> {
         let mut inner = self.lock();
-        let mut names: BTreeSet<FileName> = inner.firsts.range(..=block).next_back().map(|first| FileName::From(*first)).into_iter().collect();
+        let mut names: BTreeSet<FileName> = inner
+            .firsts
+            .range(..=block)
+            .next_back()
+            .map(|first| FileName::From(*first))
+            .into_iter()
+            .collect();
         if self.late_blocks(&mut inner)?.contains(&block) {
             names.insert(FileName::Late);
         }
         let mut txs = Vec::new();
         for name in names {
             let frames = self.frames(&mut inner, name)?;
-            txs.extend(frames.iter().filter(|frame| frame.block == block).flat_map(|frame| frame.txs.clone()));
+            txs.extend(
+                frames
+                    .iter()
+                    .filter(|frame| frame.block == block)
+                    .flat_map(|frame| frame.txs.clone()),
+            );
         }
         Ok(txs)
     }
@@ -156,8 +176,18 @@ impl PrivateStore {
         mut change: impl FnMut(&mut PrivateBlock) -> Result<bool, LedgerError>,
     ) -> Result<(), LedgerError> {
         let mut inner = self.lock();
-        let mut names: BTreeSet<FileName> = inner.firsts.range(blocks.clone()).map(|first| FileName::From(*first)).collect();
-        names.extend(inner.firsts.range(..=blocks.start()).next_back().map(|first| FileName::From(*first)));
+        let mut names: BTreeSet<FileName> = inner
+            .firsts
+            .range(blocks.clone())
+            .map(|first| FileName::From(*first))
+            .collect();
+        names.extend(
+            inner
+                .firsts
+                .range(..=blocks.start())
+                .next_back()
+                .map(|first| FileName::From(*first)),
+        );
         if self.late_blocks(&mut inner)?.range(blocks).next().is_some() {
             names.insert(FileName::Late);
         }
@@ -185,7 +215,9 @@ impl PrivateStore {
             new.append(&Frame::encode(frame))?;
         }
         new.sync()?;
-        self.files.rename(&unfinished, &path).map_err(LedgerError::io("replace", &path))?;
+        self.files
+            .rename(&unfinished, &path)
+            .map_err(LedgerError::io("replace", &path))?;
         self.sync_dir()?;
         if inner.firsts.last().map(|first| FileName::From(*first)) == Some(name) {
             inner.last = Some(self.segment(name)?);
@@ -230,7 +262,9 @@ impl PrivateStore {
     }
 
     fn sync_dir(&self) -> Result<(), LedgerError> {
-        self.files.sync_dir(&self.dir).map_err(LedgerError::io("sync", &self.dir))
+        self.files
+            .sync_dir(&self.dir)
+            .map_err(LedgerError::io("sync", &self.dir))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -252,11 +286,22 @@ mod tests {
     use crate::files::OsFiles;
 
     fn frame(block: u64, index: u64) -> PrivateBlock {
-        PrivateBlock { block, txs: vec![PrivateTx { index, set: Some(TxPvtReadWriteSet::default()) }] }
+        PrivateBlock {
+            block,
+            txs: vec![PrivateTx {
+                index,
+                set: Some(TxPvtReadWriteSet::default()),
+            }],
+        }
     }
 
     fn indexes(store: &PrivateStore, block: u64) -> Vec<u64> {
-        store.block(block).expect("reads").iter().map(|tx| tx.index).collect()
+        store
+            .block(block)
+            .expect("reads")
+            .iter()
+            .map(|tx| tx.index)
+            .collect()
     }
 
     #[test]
@@ -270,7 +315,10 @@ mod tests {
         }
         store.append_late(&frame(2, 7)).expect("appends late");
         store.append(&frame(5, 0)).expect("appends");
-        assert_eq!((indexes(&store, 2), indexes(&store, 3), indexes(&store, 5)), (vec![0, 7], vec![], vec![0]));
+        assert_eq!(
+            (indexes(&store, 2), indexes(&store, 3), indexes(&store, 5)),
+            (vec![0, 7], vec![], vec![0])
+        );
         let store = open();
         store.recover(5).expect("recovers");
         assert_eq!((indexes(&store, 2), indexes(&store, 5)), (vec![0, 7], vec![]));
@@ -295,7 +343,10 @@ mod tests {
                 Ok(doomed)
             })
             .expect("rewrites");
-        assert_eq!((indexes(&store, 2), indexes(&store, 3), indexes(&store, 5)), (vec![0], vec![], vec![0]));
+        assert_eq!(
+            (indexes(&store, 2), indexes(&store, 3), indexes(&store, 5)),
+            (vec![0], vec![], vec![0])
+        );
         store.append(&frame(6, 0)).expect("appends behind");
         assert_eq!(indexes(&store, 6), [0]);
     }

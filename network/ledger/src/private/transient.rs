@@ -27,14 +27,19 @@ impl TransientStore {
         let mut sets = self.lock();
         let entries = sets.entry(tx_id.to_owned()).or_default();
         if entries.iter().all(|entry| entry.set != set) {
-            entries.push(Entry { received_at: height, set });
+            entries.push(Entry {
+                received_at: height,
+                set,
+            });
         }
     }
 
     /// Every set of the transaction, in the order received. Endorsers may have different collections, or different
     /// results: the hashes in the block tell which one counts.
     pub fn sets(&self, tx_id: &str) -> Vec<TxPvtReadWriteSet> {
-        self.lock().get(tx_id).map_or_else(Vec::new, |entries| entries.iter().map(|entry| entry.set.clone()).collect())
+        self.lock().get(tx_id).map_or_else(Vec::new, |entries| {
+            entries.iter().map(|entry| entry.set.clone()).collect()
+        })
     }
 
     /// Forgets transactions, once they are committed.
@@ -65,8 +70,14 @@ mod tests {
     use super::*;
 
     fn set(namespace: &str) -> TxPvtReadWriteSet {
-        let namespace = NsPvtReadWriteSet { namespace: namespace.into(), collection_pvt_rwset: Vec::new() };
-        TxPvtReadWriteSet { data_model: 0, ns_pvt_rwset: vec![namespace] }
+        let namespace = NsPvtReadWriteSet {
+            namespace: namespace.into(),
+            collection_pvt_rwset: Vec::new(),
+        };
+        TxPvtReadWriteSet {
+            data_model: 0,
+            ns_pvt_rwset: vec![namespace],
+        }
     }
 
     #[test]

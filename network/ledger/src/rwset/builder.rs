@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, HashSet};
 
 use fabric_protos::kvrwset::{
-    HashedRwSet, KvMetadataEntry, KvMetadataWrite, KvMetadataWriteHash, KvRead, KvReadHash, KvWrite, KvWriteHash,
-    KvrwSet, RangeQueryInfo,
+    HashedRwSet, KvMetadataEntry, KvMetadataWrite, KvMetadataWriteHash, KvRead, KvReadHash, KvWrite,
+    KvWriteHash, KvrwSet, RangeQueryInfo,
 };
 use fabric_protos::rwset::{
-    CollectionHashedReadWriteSet, CollectionPvtReadWriteSet, NsPvtReadWriteSet, NsReadWriteSet, TxPvtReadWriteSet,
-    TxReadWriteSet,
+    CollectionHashedReadWriteSet, CollectionPvtReadWriteSet, NsPvtReadWriteSet, NsReadWriteSet,
+    TxPvtReadWriteSet, TxReadWriteSet,
 };
 use prost::Message as _;
 
@@ -61,7 +61,10 @@ pub(crate) struct RangeRecord {
 
 impl RangeRecord {
     pub(crate) fn see(&mut self, key: &str, version: Version) {
-        self.reads.add(KvRead { key: key.to_owned(), version: Some(version.into()) });
+        self.reads.add(KvRead {
+            key: key.to_owned(),
+            version: Some(version.into()),
+        });
         key.clone_into(&mut self.end);
     }
 
@@ -73,22 +76,41 @@ impl RangeRecord {
 
 impl RwSetBuilder {
     pub(crate) fn read(&mut self, namespace: &str, key: &str, version: Option<Version>) {
-        let read = KvRead { key: key.to_owned(), version: version.map(Into::into) };
+        let read = KvRead {
+            key: key.to_owned(),
+            version: version.map(Into::into),
+        };
         self.namespace(namespace).reads.insert(key.to_owned(), read);
     }
 
     pub(crate) fn write(&mut self, namespace: &str, key: &str, value: Vec<u8>) {
-        self.namespace(namespace).writes.insert(key.to_owned(), kv_write(key, value));
+        self.namespace(namespace)
+            .writes
+            .insert(key.to_owned(), kv_write(key, value));
     }
 
     pub(crate) fn metadata(&mut self, namespace: &str, key: &str, metadata: BTreeMap<String, Vec<u8>>) {
-        let write = KvMetadataWrite { key: key.to_owned(), entries: entries(metadata) };
+        let write = KvMetadataWrite {
+            key: key.to_owned(),
+            entries: entries(metadata),
+        };
         self.namespace(namespace).metadata.insert(key.to_owned(), write);
     }
 
-    pub(crate) fn hashed_read(&mut self, namespace: &str, collection: &str, key: &str, version: Option<Version>) {
-        let read = KvReadHash { key_hash: sha256(key.as_bytes()).to_vec(), version: version.map(Into::into) };
-        self.hashed(namespace, collection).reads.insert(key.to_owned(), read);
+    pub(crate) fn hashed_read(
+        &mut self,
+        namespace: &str,
+        collection: &str,
+        key: &str,
+        version: Option<Version>,
+    ) {
+        let read = KvReadHash {
+            key_hash: sha256(key.as_bytes()).to_vec(),
+            version: version.map(Into::into),
+        };
+        self.hashed(namespace, collection)
+            .reads
+            .insert(key.to_owned(), read);
     }
 
     pub(crate) fn private_write(
@@ -103,11 +125,19 @@ impl RwSetBuilder {
         let hashed = KvWriteHash {
             key_hash: sha256(key.as_bytes()).to_vec(),
             is_delete: write.is_delete,
-            value_hash: if write.is_delete { Vec::new() } else { sha256(&write.value).to_vec() },
+            value_hash: if write.is_delete {
+                Vec::new()
+            } else {
+                sha256(&write.value).to_vec()
+            },
             is_purge,
         };
-        self.private(namespace, collection).writes.insert(key.to_owned(), write);
-        self.hashed(namespace, collection).writes.insert(key.to_owned(), hashed);
+        self.private(namespace, collection)
+            .writes
+            .insert(key.to_owned(), write);
+        self.hashed(namespace, collection)
+            .writes
+            .insert(key.to_owned(), hashed);
     }
 
     /// The private set names the key without the metadata: committers have to know whose version moves.
@@ -118,10 +148,20 @@ impl RwSetBuilder {
         key: &str,
         metadata: BTreeMap<String, Vec<u8>>,
     ) {
-        let write = KvMetadataWrite { key: key.to_owned(), entries: Vec::new() };
-        let hashed = KvMetadataWriteHash { key_hash: sha256(key.as_bytes()).to_vec(), entries: entries(metadata) };
-        self.private(namespace, collection).metadata.insert(key.to_owned(), write);
-        self.hashed(namespace, collection).metadata.insert(key.to_owned(), hashed);
+        let write = KvMetadataWrite {
+            key: key.to_owned(),
+            entries: Vec::new(),
+        };
+        let hashed = KvMetadataWriteHash {
+            key_hash: sha256(key.as_bytes()).to_vec(),
+            entries: entries(metadata),
+        };
+        self.private(namespace, collection)
+            .metadata
+            .insert(key.to_owned(), write);
+        self.hashed(namespace, collection)
+            .metadata
+            .insert(key.to_owned(), hashed);
     }
 
     /// Begins to record a range query; the result names it in [`range`](Self::range).
@@ -150,10 +190,19 @@ impl RwSetBuilder {
             let mut sets = Vec::new();
             for (collection_name, written) in collections {
                 let rwset = written.encode();
-                hashes.insert((namespace.clone(), collection_name.clone()), sha256(&rwset).to_vec());
-                sets.push(CollectionPvtReadWriteSet { collection_name, rwset });
+                hashes.insert(
+                    (namespace.clone(), collection_name.clone()),
+                    sha256(&rwset).to_vec(),
+                );
+                sets.push(CollectionPvtReadWriteSet {
+                    collection_name,
+                    rwset,
+                });
             }
-            private.ns_pvt_rwset.push(NsPvtReadWriteSet { namespace, collection_pvt_rwset: sets });
+            private.ns_pvt_rwset.push(NsPvtReadWriteSet {
+                namespace,
+                collection_pvt_rwset: sets,
+            });
         }
         let mut public = TxReadWriteSet::default();
         for (namespace, set) in self.public {
@@ -164,11 +213,21 @@ impl RwSetBuilder {
                 metadata_writes: set.metadata.into_values().collect(),
             };
             let collections = set.collections.into_iter().map(|(collection_name, hashed)| {
-                let pvt_rwset_hash = hashes.remove(&(namespace.clone(), collection_name.clone())).unwrap_or_default();
-                CollectionHashedReadWriteSet { collection_name, hashed_rwset: hashed.encode(), pvt_rwset_hash }
+                let pvt_rwset_hash = hashes
+                    .remove(&(namespace.clone(), collection_name.clone()))
+                    .unwrap_or_default();
+                CollectionHashedReadWriteSet {
+                    collection_name,
+                    hashed_rwset: hashed.encode(),
+                    pvt_rwset_hash,
+                }
             });
             let collection_hashed_rwset = collections.collect();
-            public.ns_rwset.push(NsReadWriteSet { namespace, rwset: rwset.encode_to_vec(), collection_hashed_rwset });
+            public.ns_rwset.push(NsReadWriteSet {
+                namespace,
+                rwset: rwset.encode_to_vec(),
+                collection_hashed_rwset,
+            });
         }
         (public, (!private.ns_pvt_rwset.is_empty()).then_some(private))
     }
@@ -179,7 +238,12 @@ impl RwSetBuilder {
         let mut seen = HashSet::new();
         for record in std::mem::take(&mut self.ranges) {
             self.namespace(&record.namespace);
-            let key = (record.namespace.clone(), record.start.clone(), record.end.clone(), record.exhausted);
+            let key = (
+                record.namespace.clone(),
+                record.start.clone(),
+                record.end.clone(),
+                record.exhausted,
+            );
             if !seen.insert(key) {
                 continue;
             }
@@ -202,11 +266,18 @@ impl RwSetBuilder {
     }
 
     fn hashed(&mut self, namespace: &str, collection: &str) -> &mut Hashed {
-        self.namespace(namespace).collections.entry(collection.to_owned()).or_default()
+        self.namespace(namespace)
+            .collections
+            .entry(collection.to_owned())
+            .or_default()
     }
 
     fn private(&mut self, namespace: &str, collection: &str) -> &mut Private {
-        self.private.entry(namespace.to_owned()).or_default().entry(collection.to_owned()).or_default()
+        self.private
+            .entry(namespace.to_owned())
+            .or_default()
+            .entry(collection.to_owned())
+            .or_default()
     }
 }
 
@@ -233,9 +304,16 @@ impl Private {
 }
 
 fn kv_write(key: &str, value: Vec<u8>) -> KvWrite {
-    KvWrite { key: key.to_owned(), is_delete: value.is_empty(), value }
+    KvWrite {
+        key: key.to_owned(),
+        is_delete: value.is_empty(),
+        value,
+    }
 }
 
 fn entries(metadata: BTreeMap<String, Vec<u8>>) -> Vec<KvMetadataEntry> {
-    metadata.into_iter().map(|(name, value)| KvMetadataEntry { name, value }).collect()
+    metadata
+        .into_iter()
+        .map(|(name, value)| KvMetadataEntry { name, value })
+        .collect()
 }

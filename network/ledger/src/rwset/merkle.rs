@@ -24,7 +24,12 @@ pub(crate) struct RangeReads {
 impl RangeReads {
     /// For a tree of width `max_degree`, at least 2.
     pub(crate) fn new(max_degree: u32) -> Self {
-        Self { pending: Vec::new(), tree: BTreeMap::new(), max_level: 1, max_degree: max_degree.max(2) }
+        Self {
+            pending: Vec::new(),
+            tree: BTreeMap::new(),
+            max_level: 1,
+            max_degree: max_degree.max(2),
+        }
     }
 
     pub(crate) fn add(&mut self, read: KvRead) {
@@ -37,7 +42,9 @@ impl RangeReads {
     /// What goes into the read set; `None` when there was no result.
     pub(crate) fn finish(mut self) -> Option<ReadsInfo> {
         if self.tree.is_empty() {
-            let reads = QueryReads { kv_reads: self.pending };
+            let reads = QueryReads {
+                kv_reads: self.pending,
+            };
             return (!reads.kv_reads.is_empty()).then_some(ReadsInfo::RawReads(reads));
         }
         if !self.pending.is_empty() {
@@ -54,7 +61,9 @@ impl RangeReads {
 
     /// Turns the pending results into a leaf, and full levels into nodes of the level above.
     fn hash_pending(&mut self) {
-        let reads = QueryReads { kv_reads: std::mem::take(&mut self.pending) };
+        let reads = QueryReads {
+            kv_reads: std::mem::take(&mut self.pending),
+        };
         let mut level = 1;
         let mut hash = sha256(&reads.encode_to_vec());
         loop {
@@ -73,8 +82,14 @@ impl RangeReads {
     /// Gives every node below the highest level a parent; a level with one node passes it up as it is.
     fn close_tree(&mut self) {
         for level in 1..self.max_level {
-            let Some(nodes) = self.tree.remove(&level) else { continue };
-            let hash = if let [only] = nodes[..] { only } else { combined(&nodes) };
+            let Some(nodes) = self.tree.remove(&level) else {
+                continue;
+            };
+            let hash = if let [only] = nodes[..] {
+                only
+            } else {
+                combined(&nodes)
+            };
             self.tree.entry(level + 1).or_default().push(hash);
         }
         let top = self.tree.get(&self.max_level).map_or(&[][..], Vec::as_slice);
@@ -98,11 +113,22 @@ mod tests {
     use super::*;
 
     fn read(n: u64) -> KvRead {
-        KvRead { key: format!("key{n}"), version: Some(Version { block_num: n, tx_num: 0 }) }
+        KvRead {
+            key: format!("key{n}"),
+            version: Some(Version {
+                block_num: n,
+                tx_num: 0,
+            }),
+        }
     }
 
     fn leaf(range: std::ops::Range<u64>) -> [u8; 32] {
-        sha256(&QueryReads { kv_reads: range.map(read).collect() }.encode_to_vec())
+        sha256(
+            &QueryReads {
+                kv_reads: range.map(read).collect(),
+            }
+            .encode_to_vec(),
+        )
     }
 
     fn summary(degree: u32, results: u64) -> Option<ReadsInfo> {
@@ -113,13 +139,19 @@ mod tests {
 
     fn merkle(max_degree: u32, max_level: u32, hashes: &[[u8; 32]]) -> Option<ReadsInfo> {
         let max_level_hashes = hashes.iter().map(|hash| hash.to_vec()).collect();
-        Some(ReadsInfo::ReadsMerkleHashes(QueryReadsMerkleSummary { max_degree, max_level, max_level_hashes }))
+        Some(ReadsInfo::ReadsMerkleHashes(QueryReadsMerkleSummary {
+            max_degree,
+            max_level,
+            max_level_hashes,
+        }))
     }
 
     #[test]
     fn up_to_the_degree_results_stay_raw() {
         assert_eq!(summary(50, 0), None);
-        let raw = QueryReads { kv_reads: (0..50).map(read).collect() };
+        let raw = QueryReads {
+            kv_reads: (0..50).map(read).collect(),
+        };
         assert_eq!(summary(50, 50), Some(ReadsInfo::RawReads(raw)));
         assert_eq!(summary(50, 51), merkle(50, 1, &[leaf(0..51)]));
         assert_eq!(summary(50, 60), merkle(50, 1, &[leaf(0..51), leaf(51..60)]));
@@ -140,6 +172,9 @@ mod tests {
         // One leaf too many on the top level after closing: a level more.
         let ghi = combined(&[leaf(18..21), leaf(21..24), leaf(24..27)]);
         assert_eq!(summary(2, 27), merkle(2, 3, &[combined(&[abc, def, ghi])]));
-        assert_eq!(summary(2, 19), merkle(2, 3, &[combined(&[abc, def, leaf(18..19)])]));
+        assert_eq!(
+            summary(2, 19),
+            merkle(2, 3, &[combined(&[abc, def, leaf(18..19)])])
+        );
     }
 }

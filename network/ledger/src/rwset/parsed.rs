@@ -37,7 +37,11 @@ pub struct ParsedTx {
 impl ParsedTx {
     /// Parses an envelope from a block. What does not decode becomes [`TxKind::Malformed`], or lacks its results.
     pub fn from_envelope(envelope: &[u8]) -> Self {
-        parse(envelope).unwrap_or(Self { tx_id: String::new(), kind: TxKind::Malformed, rwset: None })
+        parse(envelope).unwrap_or(Self {
+            tx_id: String::new(),
+            kind: TxKind::Malformed,
+            rwset: None,
+        })
     }
 }
 
@@ -76,20 +80,31 @@ impl TxRwSet {
     /// # Errors
     /// [`LedgerError::Decode`] when any level is no valid message.
     pub fn decode(bytes: &[u8]) -> Result<Self, LedgerError> {
-        TxReadWriteSet::decode(bytes).map_err(LedgerError::decode("a read-write set"))?.try_into()
+        TxReadWriteSet::decode(bytes)
+            .map_err(LedgerError::decode("a read-write set"))?
+            .try_into()
     }
 
     /// The hash that the private read-write set of a collection must have; `None` when the transaction has none there.
     pub fn pvt_rwset_hash(&self, namespace: &str, collection: &str) -> Option<&[u8]> {
-        let namespace = self.namespaces.iter().find(|found| found.namespace == namespace)?;
-        let collection = namespace.collections.iter().find(|found| found.collection == collection)?;
+        let namespace = self
+            .namespaces
+            .iter()
+            .find(|found| found.namespace == namespace)?;
+        let collection = namespace
+            .collections
+            .iter()
+            .find(|found| found.collection == collection)?;
         Some(collection.pvt_rwset_hash.as_slice()).filter(|hash| !hash.is_empty())
     }
 
     /// Namespace and collection of every private read-write set that belongs to the transaction.
     pub fn private_collections(&self) -> impl Iterator<Item = (&str, &str)> {
         self.namespaces.iter().flat_map(|namespace| {
-            let written = namespace.collections.iter().filter(|collection| !collection.pvt_rwset_hash.is_empty());
+            let written = namespace
+                .collections
+                .iter()
+                .filter(|collection| !collection.pvt_rwset_hash.is_empty());
             written.map(|collection| (namespace.namespace.as_str(), collection.collection.as_str()))
         })
     }
@@ -99,20 +114,33 @@ impl TryFrom<TxReadWriteSet> for TxRwSet {
     type Error = LedgerError;
 
     fn try_from(message: TxReadWriteSet) -> Result<Self, LedgerError> {
-        let namespaces = message.ns_rwset.into_iter().map(namespace).collect::<Result<_, _>>()?;
+        let namespaces = message
+            .ns_rwset
+            .into_iter()
+            .map(namespace)
+            .collect::<Result<_, _>>()?;
         Ok(Self { namespaces })
     }
 }
 
 fn namespace(message: NsReadWriteSet) -> Result<NamespaceRwSet, LedgerError> {
-    let rwset = KvrwSet::decode(message.rwset.as_slice()).map_err(LedgerError::decode("a key-value read-write set"))?;
+    let rwset = KvrwSet::decode(message.rwset.as_slice())
+        .map_err(LedgerError::decode("a key-value read-write set"))?;
     let collections = message.collection_hashed_rwset.into_iter().map(|message| {
         let hashed = HashedRwSet::decode(message.hashed_rwset.as_slice())
             .map_err(LedgerError::decode("a hashed read-write set"))?;
         let (collection, pvt_rwset_hash) = (message.collection_name, message.pvt_rwset_hash);
-        Ok::<_, LedgerError>(CollectionRwSet { collection, hashed, pvt_rwset_hash })
+        Ok::<_, LedgerError>(CollectionRwSet {
+            collection,
+            hashed,
+            pvt_rwset_hash,
+        })
     });
-    Ok(NamespaceRwSet { namespace: message.namespace, rwset, collections: collections.collect::<Result<_, _>>()? })
+    Ok(NamespaceRwSet {
+        namespace: message.namespace,
+        rwset,
+        collections: collections.collect::<Result<_, _>>()?,
+    })
 }
 
 fn parse(envelope: &[u8]) -> Option<ParsedTx> {
@@ -127,11 +155,17 @@ fn parse(envelope: &[u8]) -> Option<ParsedTx> {
     let results = || {
         let transaction = Transaction::decode(payload.data.as_slice()).ok()?;
         let action = transaction.actions.into_iter().next()?;
-        let action = ChaincodeActionPayload::decode(action.payload.as_slice()).ok()?.action?;
+        let action = ChaincodeActionPayload::decode(action.payload.as_slice())
+            .ok()?
+            .action?;
         let response = ProposalResponsePayload::decode(action.proposal_response_payload.as_slice()).ok()?;
         let action = ChaincodeAction::decode(response.extension.as_slice()).ok()?;
         TxRwSet::decode(&action.results).ok().map(Arc::new)
     };
     let rwset = if kind == TxKind::Endorser { results() } else { None };
-    Some(ParsedTx { tx_id: header.tx_id, kind, rwset })
+    Some(ParsedTx {
+        tx_id: header.tx_id,
+        kind,
+        rwset,
+    })
 }

@@ -36,22 +36,43 @@ pub struct HistoryIter {
 impl HistoryIter {
     pub(crate) fn new(blocks: Arc<BlockStore>, state: &StateReader, namespace: &str, key: &str) -> Self {
         let versions = Box::new(state.history(namespace, key));
-        Self { blocks, versions, namespace: namespace.to_owned(), key: key.to_owned() }
+        Self {
+            blocks,
+            versions,
+            namespace: namespace.to_owned(),
+            key: key.to_owned(),
+        }
     }
 
     fn modification(&self, version: Version) -> Result<KeyModification, LedgerError> {
         let lost = || LedgerError::Record("a history entry");
         let bytes = self.blocks.envelope(version)?.ok_or_else(lost)?;
         let rwset = ParsedTx::from_envelope(&bytes).rwset.ok_or_else(lost)?;
-        let namespace = rwset.namespaces.iter().find(|set| set.namespace == self.namespace).ok_or_else(lost)?;
-        let write = namespace.rwset.writes.iter().find(|write| write.key == self.key).ok_or_else(lost)?;
+        let namespace = rwset
+            .namespaces
+            .iter()
+            .find(|set| set.namespace == self.namespace)
+            .ok_or_else(lost)?;
+        let write = namespace
+            .rwset
+            .writes
+            .iter()
+            .find(|write| write.key == self.key)
+            .ok_or_else(lost)?;
         let envelope = Envelope::decode(bytes.as_slice()).map_err(LedgerError::decode("an envelope"))?;
-        let payload = Payload::decode(envelope.payload.as_slice()).map_err(LedgerError::decode("a payload"))?;
+        let payload =
+            Payload::decode(envelope.payload.as_slice()).map_err(LedgerError::decode("a payload"))?;
         let header = payload.header.unwrap_or_default().channel_header;
-        let header = ChannelHeader::decode(header.as_slice()).map_err(LedgerError::decode("a channel header"))?;
+        let header =
+            ChannelHeader::decode(header.as_slice()).map_err(LedgerError::decode("a channel header"))?;
         let is_delete = is_delete(write);
         let value = write.value.clone();
-        Ok(KeyModification { tx_id: header.tx_id, value, timestamp: header.timestamp, is_delete })
+        Ok(KeyModification {
+            tx_id: header.tx_id,
+            value,
+            timestamp: header.timestamp,
+            is_delete,
+        })
     }
 }
 
@@ -66,6 +87,9 @@ impl Iterator for HistoryIter {
 
 impl std::fmt::Debug for HistoryIter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HistoryIter").field("namespace", &self.namespace).field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("HistoryIter")
+            .field("namespace", &self.namespace)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
     }
 }

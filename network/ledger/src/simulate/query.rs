@@ -44,7 +44,12 @@ impl QueryExecutor {
         collections: Arc<dyn CollectionInfo>,
         height: u64,
     ) -> Self {
-        Self { state, blocks, collections, height }
+        Self {
+            state,
+            blocks,
+            collections,
+            height,
+        }
     }
 
     /// Number of blocks that were committed, at least, when this was taken.
@@ -81,7 +86,8 @@ impl QueryExecutor {
     /// # Errors
     /// As [`state`](Self::state).
     pub fn metadata(&self, namespace: &str, key: &str) -> Result<BTreeMap<String, Vec<u8>>, LedgerError> {
-        self.versioned(namespace, key)?.map_or_else(|| Ok(BTreeMap::new()), |found| found.metadata())
+        self.versioned(namespace, key)?
+            .map_or_else(|| Ok(BTreeMap::new()), |found| found.metadata())
     }
 
     /// Keys from `start` up to and without `end`, in byte order. Empty bounds are the namespace's ends.
@@ -93,7 +99,13 @@ impl QueryExecutor {
     ///
     /// # Errors
     /// As [`state`](Self::state).
-    pub fn range_page(&self, namespace: &str, start: &str, end: &str, page_size: usize) -> Result<Page, LedgerError> {
+    pub fn range_page(
+        &self,
+        namespace: &str,
+        start: &str,
+        end: &str,
+        page_size: usize,
+    ) -> Result<Page, LedgerError> {
         let mut range = self.range(namespace, start, end);
         let entries = range.by_ref().take(page_size).collect::<Result<Vec<_>, _>>()?;
         let bookmark = range.next().transpose()?.map(|next| next.key).unwrap_or_default();
@@ -105,8 +117,15 @@ impl QueryExecutor {
     /// # Errors
     /// [`LedgerError::PrivateVersionMismatch`] when this peer lacks the current value;
     /// [`LedgerError::UnknownCollection`] and [`LedgerError::NoCollections`].
-    pub fn private(&self, namespace: &str, collection: &str, key: &str) -> Result<Option<Vec<u8>>, LedgerError> {
-        Ok(self.versioned_private(namespace, collection, key)?.map(|found| found.value))
+    pub fn private(
+        &self,
+        namespace: &str,
+        collection: &str,
+        key: &str,
+    ) -> Result<Option<Vec<u8>>, LedgerError> {
+        Ok(self
+            .versioned_private(namespace, collection, key)?
+            .map(|found| found.value))
     }
 
     /// A private value with its version.
@@ -121,7 +140,10 @@ impl QueryExecutor {
     ) -> Result<Option<VersionedValue>, LedgerError> {
         self.check_collection(namespace, collection)?;
         let value = self.state.private(namespace, collection, key)?;
-        let hash = self.state.hashed(namespace, collection, &sha256(key.as_bytes()))?.map(|hashed| hashed.version);
+        let hash = self
+            .state
+            .hashed(namespace, collection, &sha256(key.as_bytes()))?
+            .map(|hashed| hashed.version);
         let private = value.as_ref().map(|value| value.version);
         if hash != private {
             return Err(LedgerError::PrivateVersionMismatch { hash, private });
@@ -133,8 +155,15 @@ impl QueryExecutor {
     ///
     /// # Errors
     /// As [`private`](Self::private), but never a version mismatch.
-    pub fn private_hash(&self, namespace: &str, collection: &str, key: &str) -> Result<Option<Vec<u8>>, LedgerError> {
-        Ok(self.versioned_hash(namespace, collection, &sha256(key.as_bytes()))?.map(|found| found.value))
+    pub fn private_hash(
+        &self,
+        namespace: &str,
+        collection: &str,
+        key: &str,
+    ) -> Result<Option<Vec<u8>>, LedgerError> {
+        Ok(self
+            .versioned_hash(namespace, collection, &sha256(key.as_bytes()))?
+            .map(|found| found.value))
     }
 
     /// Value hash, version and metadata under a key's hash.
@@ -177,7 +206,9 @@ impl QueryExecutor {
         end: &str,
     ) -> Result<RangeIter, LedgerError> {
         self.check_collection(namespace, collection)?;
-        Ok(RangeIter(self.state.private_range(namespace, collection, start, end)))
+        Ok(RangeIter(
+            self.state.private_range(namespace, collection, start, end),
+        ))
     }
 
     /// Every value that a valid transaction gave a public key, newest first.
@@ -205,7 +236,9 @@ impl QueryExecutor {
                 namespace: namespace.to_owned(),
                 collection: collection.to_owned(),
             }),
-            Collection::NoneDefined => Err(LedgerError::NoCollections { namespace: namespace.to_owned() }),
+            Collection::NoneDefined => Err(LedgerError::NoCollections {
+                namespace: namespace.to_owned(),
+            }),
         }
     }
 }
@@ -226,6 +259,9 @@ impl Iterator for RangeIter {
 
     fn next(&mut self) -> Option<Self::Item> {
         let entry = self.0.next()?;
-        Some(entry.map(|(key, found)| KeyValue { key, value: found.value }))
+        Some(entry.map(|(key, found)| KeyValue {
+            key,
+            value: found.value,
+        }))
     }
 }

@@ -111,7 +111,8 @@ impl Simulator {
     /// # Errors
     /// As [`state`](Self::state).
     pub fn metadata(&mut self, namespace: &str, key: &str) -> Result<BTreeMap<String, Vec<u8>>, LedgerError> {
-        self.read(namespace, key)?.map_or_else(|| Ok(BTreeMap::new()), |found| found.metadata())
+        self.read(namespace, key)?
+            .map_or_else(|| Ok(BTreeMap::new()), |found| found.metadata())
     }
 
     /// Writes a key; an empty value deletes it.
@@ -182,7 +183,10 @@ impl Simulator {
             && let Some((key, found)) = range.next_versioned()?
         {
             self.record(record, |record| record.see(&key, found.version));
-            entries.push(KeyValue { key, value: found.value });
+            entries.push(KeyValue {
+                key,
+                value: found.value,
+            });
         }
         self.record(record, RangeRecord::exhaust);
         let bookmark = range.next_versioned()?.map(|(key, _)| key).unwrap_or_default();
@@ -214,7 +218,9 @@ impl Simulator {
     /// [`LedgerError::NoCursor`] when it is not open.
     pub fn next(&mut self, cursor: CursorId) -> Result<Option<CursorItem>, LedgerError> {
         self.check_open()?;
-        let Some(open) = self.cursors.get_mut(&cursor) else { return Err(LedgerError::NoCursor(cursor.0)) };
+        let Some(open) = self.cursors.get_mut(&cursor) else {
+            return Err(LedgerError::NoCursor(cursor.0));
+        };
         match open {
             Cursor::Range { record, entries } => {
                 let (record, entry) = (*record, entries.next_versioned()?);
@@ -222,7 +228,12 @@ impl Simulator {
                     Some((key, found)) => self.record(record, |record| record.see(key, found.version)),
                     None => self.record(record, RangeRecord::exhaust),
                 }
-                Ok(entry.map(|(key, found)| CursorItem::State(KeyValue { key, value: found.value })))
+                Ok(entry.map(|(key, found)| {
+                    CursorItem::State(KeyValue {
+                        key,
+                        value: found.value,
+                    })
+                }))
             }
             Cursor::PrivateRange(entries) => Ok(entries.next().transpose()?.map(CursorItem::State)),
             Cursor::History(entries) => Ok(entries.next().transpose()?.map(CursorItem::History)),
@@ -238,13 +249,21 @@ impl Simulator {
     ///
     /// # Errors
     /// As [`QueryExecutor::private`].
-    pub fn private(&mut self, namespace: &str, collection: &str, key: &str) -> Result<Option<Vec<u8>>, LedgerError> {
+    pub fn private(
+        &mut self,
+        namespace: &str,
+        collection: &str,
+        key: &str,
+    ) -> Result<Option<Vec<u8>>, LedgerError> {
         self.check_collection(namespace, collection)?;
         self.check_open()?;
         let found = self.query.versioned_private(namespace, collection, key)?;
         let version = found.as_ref().map(|found| found.version);
         self.builder.hashed_read(namespace, collection, key, version);
-        self.private_reads.entry(namespace.to_owned()).or_default().insert(collection.to_owned());
+        self.private_reads
+            .entry(namespace.to_owned())
+            .or_default()
+            .insert(collection.to_owned());
         Ok(found.map(|found| found.value))
     }
 
@@ -258,7 +277,9 @@ impl Simulator {
         collection: &str,
         keys: &[String],
     ) -> Result<Vec<Option<Vec<u8>>>, LedgerError> {
-        keys.iter().map(|key| self.private(namespace, collection, key)).collect()
+        keys.iter()
+            .map(|key| self.private(namespace, collection, key))
+            .collect()
     }
 
     /// The committed hash of a private value; any peer has it.
@@ -271,7 +292,9 @@ impl Simulator {
         collection: &str,
         key: &str,
     ) -> Result<Option<Vec<u8>>, LedgerError> {
-        Ok(self.read_hash(namespace, collection, key)?.map(|found| found.value))
+        Ok(self
+            .read_hash(namespace, collection, key)?
+            .map(|found| found.value))
     }
 
     /// The committed metadata entries of a private key. It counts as a read of the key's hash.
@@ -284,7 +307,8 @@ impl Simulator {
         collection: &str,
         key: &str,
     ) -> Result<BTreeMap<String, Vec<u8>>, LedgerError> {
-        self.read_hash(namespace, collection, key)?.map_or_else(|| Ok(BTreeMap::new()), |found| found.metadata())
+        self.read_hash(namespace, collection, key)?
+            .map_or_else(|| Ok(BTreeMap::new()), |found| found.metadata())
     }
 
     /// Writes a private key; an empty value deletes it.
@@ -305,7 +329,12 @@ impl Simulator {
     ///
     /// # Errors
     /// As [`put_private`](Self::put_private).
-    pub fn delete_private(&mut self, namespace: &str, collection: &str, key: &str) -> Result<(), LedgerError> {
+    pub fn delete_private(
+        &mut self,
+        namespace: &str,
+        collection: &str,
+        key: &str,
+    ) -> Result<(), LedgerError> {
         self.write_private(namespace, collection, key, Vec::new(), false)
     }
 
@@ -330,7 +359,8 @@ impl Simulator {
     ) -> Result<(), LedgerError> {
         self.check_collection(namespace, collection)?;
         self.check_write(namespace, collection, key)?;
-        self.builder.private_metadata(namespace, collection, key, metadata);
+        self.builder
+            .private_metadata(namespace, collection, key, metadata);
         self.note_private_written(namespace, collection, key)
     }
 
@@ -391,7 +421,8 @@ impl Simulator {
     fn read(&mut self, namespace: &str, key: &str) -> Result<Option<VersionedValue>, LedgerError> {
         self.check_open()?;
         let found = self.query.versioned(namespace, key)?;
-        self.builder.read(namespace, key, found.as_ref().map(|found| found.version));
+        self.builder
+            .read(namespace, key, found.as_ref().map(|found| found.version));
         Ok(found)
     }
 
@@ -403,8 +434,16 @@ impl Simulator {
     ) -> Result<Option<VersionedValue>, LedgerError> {
         self.check_collection(namespace, collection)?;
         self.check_open()?;
-        let found = self.query.state.hashed(namespace, collection, &sha256(key.as_bytes()))?;
-        self.builder.hashed_read(namespace, collection, key, found.as_ref().map(|found| found.version));
+        let found = self
+            .query
+            .state
+            .hashed(namespace, collection, &sha256(key.as_bytes()))?;
+        self.builder.hashed_read(
+            namespace,
+            collection,
+            key,
+            found.as_ref().map(|found| found.version),
+        );
         Ok(found)
     }
 
@@ -418,7 +457,8 @@ impl Simulator {
     ) -> Result<(), LedgerError> {
         self.check_collection(namespace, collection)?;
         self.check_write(namespace, collection, key)?;
-        self.builder.private_write(namespace, collection, key, value, is_purge);
+        self.builder
+            .private_write(namespace, collection, key, value, is_purge);
         self.note_private_written(namespace, collection, key)
     }
 
@@ -428,8 +468,16 @@ impl Simulator {
         Ok(())
     }
 
-    fn note_private_written(&mut self, namespace: &str, collection: &str, key: &str) -> Result<(), LedgerError> {
-        let found = self.query.state.hashed(namespace, collection, &sha256(key.as_bytes()))?;
+    fn note_private_written(
+        &mut self,
+        namespace: &str,
+        collection: &str,
+        key: &str,
+    ) -> Result<(), LedgerError> {
+        let found = self
+            .query
+            .state
+            .hashed(namespace, collection, &sha256(key.as_bytes()))?;
         let metadata = found.map_or_else(|| Ok(BTreeMap::new()), |found| decode_metadata(&found.metadata))?;
         self.note(namespace, collection, key, metadata);
         Ok(())
@@ -437,7 +485,10 @@ impl Simulator {
 
     fn note(&mut self, namespace: &str, collection: &str, key: &str, metadata: BTreeMap<String, Vec<u8>>) {
         let collections = self.written.entry(namespace.to_owned()).or_default();
-        collections.entry(collection.to_owned()).or_default().insert(key.to_owned(), metadata);
+        collections
+            .entry(collection.to_owned())
+            .or_default()
+            .insert(key.to_owned(), metadata);
     }
 
     fn open(&mut self, cursor: Cursor) -> CursorId {
@@ -465,9 +516,8 @@ impl Simulator {
             ));
         }
         if self.paginated {
-            return Err(self.unsupported(
-                "Transaction has already performed a paginated query. Writes are not allowed",
-            ));
+            return Err(self
+                .unsupported("Transaction has already performed a paginated query. Writes are not allowed"));
         }
         self.wrote = true;
         crate::commit::check_key_length(namespace, collection, key.len())
@@ -491,7 +541,10 @@ impl Simulator {
     }
 
     fn unsupported(&self, why: &'static str) -> LedgerError {
-        LedgerError::Unsupported { tx_id: self.tx_id.clone(), why }
+        LedgerError::Unsupported {
+            tx_id: self.tx_id.clone(),
+            why,
+        }
     }
 }
 

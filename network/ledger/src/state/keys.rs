@@ -22,7 +22,10 @@ pub(crate) fn hashed(namespace: &str, collection: &str, key_hash: &[u8]) -> Vec<
 }
 
 pub(crate) fn private(namespace: &str, collection: &str, key: &str) -> Vec<u8> {
-    join(b'v', &[namespace.as_bytes(), collection.as_bytes(), key.as_bytes()])
+    join(
+        b'v',
+        &[namespace.as_bytes(), collection.as_bytes(), key.as_bytes()],
+    )
 }
 
 pub(crate) fn clear_key(namespace: &str, collection: &str, key_hash: &[u8]) -> Vec<u8> {
@@ -40,7 +43,11 @@ pub(crate) fn public_range(namespace: &str, start: &str, end: &str) -> (Vec<u8>,
 
 /// The same in a collection's private state.
 pub(crate) fn private_range(namespace: &str, collection: &str, start: &str, end: &str) -> (Vec<u8>, Vec<u8>) {
-    range(private(namespace, collection, start), private(namespace, collection, end), end)
+    range(
+        private(namespace, collection, start),
+        private(namespace, collection, end),
+        end,
+    )
 }
 
 /// Expiry schedule entries of one block start with this.
@@ -48,7 +55,13 @@ pub(crate) fn expiring_at(block: u64) -> Vec<u8> {
     [&b"x"[..], &block.to_be_bytes()].concat()
 }
 
-pub(crate) fn expiry(expiring: u64, committed: u64, namespace: &str, collection: &str, key_hash: &[u8]) -> Vec<u8> {
+pub(crate) fn expiry(
+    expiring: u64,
+    committed: u64,
+    namespace: &str,
+    collection: &str,
+    key_hash: &[u8],
+) -> Vec<u8> {
     let mut key = expiring_at(expiring);
     key.extend_from_slice(&committed.to_be_bytes());
     key.extend_from_slice(&[namespace.as_bytes(), collection.as_bytes(), key_hash].join(&0));
@@ -61,7 +74,12 @@ pub(crate) fn parse_expiry(key: &[u8]) -> Option<(u64, &str, &str, &[u8])> {
     let mut parts = rest.splitn(3, |byte| *byte == 0);
     let (namespace, collection, hash) = (parts.next()?, parts.next()?, parts.next()?);
     let text = std::str::from_utf8;
-    Some((u64::from_be_bytes(*committed), text(namespace).ok()?, text(collection).ok()?, hash))
+    Some((
+        u64::from_be_bytes(*committed),
+        text(namespace).ok()?,
+        text(collection).ok()?,
+        hash,
+    ))
 }
 
 /// Every entry of missing private data starts with this.
@@ -80,7 +98,11 @@ pub(crate) fn parse_missing(key: &[u8]) -> Option<(Version, &str, &str)> {
     let (block, rest) = key.get(1..)?.split_first_chunk::<8>()?;
     let (tx, names) = rest.split_first_chunk::<8>()?;
     let (namespace, collection) = std::str::from_utf8(names).ok()?.split_once('\0')?;
-    Some((Version::new(u64::from_be_bytes(*block), u64::from_be_bytes(*tx)), namespace, collection))
+    Some((
+        Version::new(u64::from_be_bytes(*block), u64::from_be_bytes(*tx)),
+        namespace,
+        collection,
+    ))
 }
 
 /// All history entries of a key start with this; the length keeps keys apart that begin alike.
@@ -149,8 +171,14 @@ mod tests {
         let key = expiry(9, 4, "cc", "coll", &hash);
         assert!(key.starts_with(&expiring_at(9)));
         assert_eq!(parse_expiry(&key), Some((4, "cc", "coll", &hash[..])));
-        assert_eq!(parse_missing(&missing(Version::new(3, 1), "cc", "c")), Some((Version::new(3, 1), "cc", "c")));
-        assert_eq!(parse_history(&history("cc", "k", Version::new(3, 1))), Some(Version::new(3, 1)));
+        assert_eq!(
+            parse_missing(&missing(Version::new(3, 1), "cc", "c")),
+            Some((Version::new(3, 1), "cc", "c"))
+        );
+        assert_eq!(
+            parse_history(&history("cc", "k", Version::new(3, 1))),
+            Some(Version::new(3, 1))
+        );
     }
 
     #[test]

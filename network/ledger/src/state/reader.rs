@@ -34,13 +34,25 @@ impl StateReader {
     pub(crate) fn public_range(&self, namespace: &str, start: &str, end: &str) -> StateEntries {
         let (first, last) = keys::public_range(namespace, start, end);
         let prefix = keys::public(namespace, "").len();
-        StateEntries { entries: self.0.range(Space::State, first, last), prefix }
+        StateEntries {
+            entries: self.0.range(Space::State, first, last),
+            prefix,
+        }
     }
 
-    pub(crate) fn private_range(&self, namespace: &str, collection: &str, start: &str, end: &str) -> StateEntries {
+    pub(crate) fn private_range(
+        &self,
+        namespace: &str,
+        collection: &str,
+        start: &str,
+        end: &str,
+    ) -> StateEntries {
         let (first, last) = keys::private_range(namespace, collection, start, end);
         let prefix = keys::private(namespace, collection, "").len();
-        StateEntries { entries: self.0.range(Space::Private, first, last), prefix }
+        StateEntries {
+            entries: self.0.range(Space::Private, first, last),
+            prefix,
+        }
     }
 
     /// Versions that wrote the key, newest first.
@@ -49,14 +61,20 @@ impl StateReader {
         namespace: &str,
         key: &str,
     ) -> impl Iterator<Item = Result<Version, LedgerError>> + Send + use<> {
-        self.0.prefix(Space::History, &keys::history_of(namespace, key)).rev().map(|entry| {
-            let (key, _) = entry?;
-            keys::parse_history(&key).ok_or(LedgerError::Record("a history entry"))
-        })
+        self.0
+            .prefix(Space::History, &keys::history_of(namespace, key))
+            .rev()
+            .map(|entry| {
+                let (key, _) = entry?;
+                keys::parse_history(&key).ok_or(LedgerError::Record("a history entry"))
+            })
     }
 
     fn value(&self, space: Space, key: &[u8]) -> Result<Option<VersionedValue>, LedgerError> {
-        self.0.get(space, key)?.map(|bytes| VersionedValue::decode(&bytes)).transpose()
+        self.0
+            .get(space, key)?
+            .map(|bytes| VersionedValue::decode(&bytes))
+            .transpose()
     }
 }
 
@@ -74,7 +92,10 @@ impl Iterator for StateEntries {
     fn next(&mut self) -> Option<Self::Item> {
         let entry = self.entries.next()?;
         Some(entry.and_then(|(key, value)| {
-            let key = key.get(self.prefix..).map(<[u8]>::to_vec).ok_or(LedgerError::Record("a state key"))?;
+            let key = key
+                .get(self.prefix..)
+                .map(<[u8]>::to_vec)
+                .ok_or(LedgerError::Record("a state key"))?;
             let key = String::from_utf8(key).map_err(|_| LedgerError::Record("a state key"))?;
             Ok((key, VersionedValue::decode(&value)?))
         }))

@@ -37,7 +37,11 @@ impl VersionedValue {
             return Err(LedgerError::Record("a value"));
         }
         let (metadata, value) = bytes.split_at(metadata_length);
-        Ok(Self { value: value.to_vec(), metadata: metadata.to_vec(), version })
+        Ok(Self {
+            value: value.to_vec(),
+            metadata: metadata.to_vec(),
+            version,
+        })
     }
 }
 
@@ -54,13 +58,21 @@ pub(crate) fn encode(version: Version, metadata: &[u8], value: &[u8]) -> Vec<u8>
 
 /// Fabric keeps metadata as a `KVMetadataWrite` without the key (`statemetadata/metadata.go`).
 pub(crate) fn encode_metadata(entries: &[KvMetadataEntry]) -> Vec<u8> {
-    KvMetadataWrite { key: String::new(), entries: entries.to_vec() }.encode_to_vec()
+    KvMetadataWrite {
+        key: String::new(),
+        entries: entries.to_vec(),
+    }
+    .encode_to_vec()
 }
 
 /// Entries by name; none for empty bytes.
 pub(crate) fn decode_metadata(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, LedgerError> {
     let write = KvMetadataWrite::decode(bytes).map_err(LedgerError::decode("key metadata"))?;
-    Ok(write.entries.into_iter().map(|entry| (entry.name, entry.value)).collect())
+    Ok(write
+        .entries
+        .into_iter()
+        .map(|entry| (entry.name, entry.value))
+        .collect())
 }
 
 #[cfg(test)]
@@ -72,7 +84,14 @@ mod tests {
         for (metadata, value) in [(&b""[..], &b"v"[..]), (b"meta", b""), (b"m", &[0; 300])] {
             let version = Version::new(u64::MAX, 300);
             let decoded = VersionedValue::decode(&encode(version, metadata, value)).expect("decodes");
-            assert_eq!(decoded, VersionedValue { value: value.to_vec(), metadata: metadata.to_vec(), version });
+            assert_eq!(
+                decoded,
+                VersionedValue {
+                    value: value.to_vec(),
+                    metadata: metadata.to_vec(),
+                    version
+                }
+            );
         }
         assert!(VersionedValue::decode(&[1, 1, 9, 0]).is_err());
         assert!(VersionedValue::decode(&[1]).is_err());

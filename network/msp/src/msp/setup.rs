@@ -187,9 +187,13 @@ impl Msp {
     /// The certifiers identifier of members issued by the CA `text`, which must be one of this MSP's.
     fn certifiers_of(&self, text: &[u8]) -> Result<[u8; 32], MspError> {
         let received = Arc::new(Certificate::from_pem(text)?);
-        let chain = self.trust.unique_chain(self.id(), &received)?;
-        let signer = chain.get(1).unwrap_or(&received);
-        let signer_key = signer.key().clone();
+        // The trust store holds CAs in low-S form, so a root with high S would not be found in it as it is.
+        let signer_key = if received.check_signed_by(&received).is_ok() {
+            received.key().clone()
+        } else {
+            let chain = self.trust.unique_chain(self.id(), &received)?;
+            chain.get(1).unwrap_or(&received).key().clone()
+        };
         let ca = Arc::new(Arc::unwrap_or_clone(received).with_low_s(&signer_key)?);
         match self.trust.is_root(&ca) {
             None => {

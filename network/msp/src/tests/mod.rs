@@ -1,6 +1,7 @@
 //! Whole paths through the crate, with real certificates.
 
 mod membership;
+mod openssl;
 mod policies;
 mod signing;
 

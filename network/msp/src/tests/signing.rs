@@ -86,7 +86,10 @@ fn a_certificate_with_high_s_is_the_same_identity() {
     assert_eq!(msp.validate(&from_high), Ok(()));
 
     let mut config = org.config.clone();
-    config.root_certs = vec![org.ca.certificate().clone().with_high_s().pem().into_bytes()];
+    let high_root = org.ca.certificate().clone().with_high_s().pem().into_bytes();
+    config.root_certs = vec![high_root.clone()];
+    let units = config.fabric_node_ous.as_mut().expect("is there");
+    units.client_ou_identifier.as_mut().expect("is there").certificate = high_root;
     assert_eq!(
         Msp::from_config(&config).expect("sets up").validate(&from_low),
         Ok(()),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fabric_channel::Bundle;
 use fabric_ledger::ParsedTx;
 use fabric_msp::Identity;
-use fabric_protos::common::Block;
+use fabric_protos::common::{Block, BlockMetadataIndex};
 use fabric_protos::rwset::TxPvtReadWriteSet;
 
 use crate::lifecycle::LIFECYCLE;
@@ -102,14 +102,16 @@ fn prepare(channel: &Channel, committer: &Committer, mut block: Block) -> Result
     verify_block(&block, ledger.height(), &ledger.last_hash(), view.bundle())?;
     let definitions = channel.definitions();
     let context = Context { channel_id: channel.id(), view: &view, definitions, ledger };
-    let Validated { codes, transactions, config, .. } = validate(&block, context)?;
+    let validated = validate(&block, context)?;
+    let codes = validated.codes();
+    let Validated { transactions, config, .. } = validated;
     // An organisation that has left the channel has no right to private data, and its peer no identity there.
     let own = view.bundle().msps().identity(&committer.own).ok();
     let (private, wanted) = match &own {
         Some(own) => collect(channel, own, &transactions, &codes)?,
         None => Default::default(),
     };
-    fabric_ledger::set_validation_codes(&mut block, codes);
+    set_codes(&mut block, codes);
     Ok(Prepared { block, transactions, config, private, wanted, own })
 }
 
@@ -140,8 +142,18 @@ fn finish(channel: &Channel, committer: &Committer, prepared: Prepared) -> Resul
     Ok(CommittedBlock {
         block: committed.block,
         codes: committed.codes,
-        commit_hash: committed.commit_hash.to_vec(),
+        commit_hash: committed.commit_hash,
     })
+}
+
+/// Writes the validation codes where the ledger and everyone who reads the block expects them.
+pub(crate) fn set_codes(block: &mut Block, codes: Vec<u8>) {
+    let slots = &mut block.metadata.get_or_insert_default().metadata;
+    let slot = BlockMetadataIndex::TransactionsFilter as usize;
+    if slots.len() <= slot {
+        slots.resize(slot + 1, Vec::new());
+    }
+    slots[slot] = codes;
 }
 
 fn number(block: &Block) -> u64 {

@@ -9,6 +9,6 @@ mod puller;
 mod waiters;
 
 pub use commit::CommittedBlock;
-pub(crate) use commit::{Committer, commit_block};
+pub(crate) use commit::{Committer, commit_block, set_codes};
 pub(crate) use puller::Puller;
 pub(crate) use waiters::StatusWaiters;

@@ -70,7 +70,7 @@ impl Puller {
         let mut pause = BACKOFF.0;
         for orderer in self.orderers.clone().iter().cycle() {
             let before = self.channel.height();
-            let Err(why) = self.pull(orderer).await else { continue };
+            let Err(why) = self.pull(orderer).await;
             let (channel, address) = (self.channel.id(), &orderer.address);
             if self.channel.height() > before {
                 pause = BACKOFF.0;

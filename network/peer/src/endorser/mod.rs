@@ -15,7 +15,6 @@ mod proposal;
 mod resolver;
 
 pub use error::ProposalError;
-pub(crate) use resolver::find_definition;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -34,7 +33,7 @@ use crate::private::{assemble, distribute};
 use crate::syscc::{Caller, SYSTEM_VERSION, access, is_system_chaincode, needs_simulator};
 use crate::{Channel, Peer};
 use proposal::Proposal;
-use resolver::ProposalResolver;
+use resolver::{ProposalResolver, find_definition};
 
 /// From this status on a response is not endorsed.
 const ERROR_THRESHOLD: i32 = 400;
@@ -175,7 +174,7 @@ impl Peer {
         channel: &Channel,
         proposal: &Proposal,
     ) -> Result<(SimulationResults, ChaincodeInterest), Failure> {
-        let state = ledger.committed();
+        let state = ledger.with(|simulator| Ok(simulator.committed().clone()))?;
         let mut results = ledger.finish()?;
         if let Some(private) = results.private.take() {
             let assembled = assemble(channel, private, &state)?;

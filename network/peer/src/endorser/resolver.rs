@@ -98,8 +98,8 @@ impl ChaincodeResolver for ProposalResolver {
         let bundle = self.peer.channel(channel)?.bundle();
         let capabilities = bundle.capabilities();
         Some(Capabilities {
-            key_level_endorsement: capabilities.application.key_level_endorsement(),
-            purge_private_data: capabilities.application.purge_private_data(),
+            key_level_endorsement: capabilities.key_level_endorsement(),
+            purge_private_data: capabilities.purge_private_data(),
         })
     }
 }

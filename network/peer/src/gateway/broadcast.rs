@@ -6,14 +6,14 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use fabric_protos::MAX_MESSAGE_SIZE;
 use fabric_protos::common::{Envelope, Status as OrdererStatus};
 use fabric_protos::orderer::BroadcastResponse;
 use fabric_protos::orderer::atomic_broadcast_client::AtomicBroadcastClient;
-use fabric_protos::MAX_MESSAGE_SIZE;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
 use tonic::Status;
+use tonic::transport::Channel;
 
 /// Streams for each orderer: an orderer checks the envelopes of one stream one after the other.
 const LANES: usize = 4;
@@ -36,11 +36,20 @@ impl Broadcaster {
         let lanes = (0..LANES)
             .map(|_| {
                 let (sender, queue) = mpsc::channel(IN_FLIGHT);
-                tokio::spawn(Lane { queue, waiting: VecDeque::new() }.run(channel.clone()));
+                tokio::spawn(
+                    Lane {
+                        queue,
+                        waiting: VecDeque::new(),
+                    }
+                    .run(channel.clone()),
+                );
                 sender
             })
             .collect();
-        Self { lanes, next: AtomicUsize::new(0) }
+        Self {
+            lanes,
+            next: AtomicUsize::new(0),
+        }
     }
 
     /// Hands an envelope to the orderer and gives its answer. Dropping the future does not take it back.
@@ -49,7 +58,9 @@ impl Broadcaster {
         let (answer, answered) = oneshot::channel();
         let lane = self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len();
         let lane = self.lanes.get(lane).ok_or_else(stopped)?;
-        lane.send(Submission { envelope, answer }).await.map_err(|_| stopped())?;
+        lane.send(Submission { envelope, answer })
+            .await
+            .map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
     }
 }
@@ -91,7 +102,10 @@ impl Lane {
             let _ = sender.send(submission.envelope.clone()).await;
         }
         // An orderer may hold its headers back until the first answer, so the first envelopes go before them.
-        let mut answers = client.broadcast(ReceiverStream::new(envelopes)).await?.into_inner();
+        let mut answers = client
+            .broadcast(ReceiverStream::new(envelopes))
+            .await?
+            .into_inner();
         loop {
             tokio::select! {
                 answer = answers.message() => match answer? {
@@ -136,25 +150,25 @@ mod tests {
     use super::*;
 
     /// Answers `BAD_REQUEST` to the payload "bad" and ends the stream then, breaks the stream at "break".
-    #[derive(Default)]
+    #[derive(Clone, Default)]
     struct Orderer {
-        streams: AtomicUsize,
-        taken: AtomicUsize,
+        streams: Arc<AtomicUsize>,
+        taken: Arc<AtomicUsize>,
     }
 
     type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
     #[tonic::async_trait]
-    impl AtomicBroadcast for Arc<Orderer> {
+    impl AtomicBroadcast for Orderer {
         type BroadcastStream = Answers<BroadcastResponse>;
         async fn broadcast(
             &self,
             request: Request<Streaming<Envelope>>,
         ) -> Result<Response<Self::BroadcastStream>, Status> {
             self.streams.fetch_add(1, Ordering::SeqCst);
-            let orderer = Arc::clone(self);
+            let orderer = self.clone();
             let answers = stream::unfold(Some(request.into_inner()), move |envelopes| {
-                let orderer = Arc::clone(&orderer);
+                let orderer = orderer.clone();
                 async move {
                     let mut envelopes = envelopes?;
                     let envelope = envelopes.next().await?.ok()?;
@@ -170,7 +184,10 @@ mod tests {
                         other => {
                             orderer.taken.fetch_add(1, Ordering::SeqCst);
                             let info = String::from_utf8_lossy(other).into_owned();
-                            let response = BroadcastResponse { status: OrdererStatus::Success.into(), info };
+                            let response = BroadcastResponse {
+                                status: OrdererStatus::Success.into(),
+                                info,
+                            };
                             Some((Ok(response), Some(envelopes)))
                         }
                     }
@@ -188,19 +205,28 @@ mod tests {
         }
     }
 
-    async fn start() -> (Arc<Orderer>, Broadcaster) {
-        let orderer = Arc::new(Orderer::default());
+    async fn start() -> (Orderer, Broadcaster) {
+        let orderer = Orderer::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
         let address = listener.local_addr().expect("an address");
-        let service = AtomicBroadcastServer::new(Arc::clone(&orderer));
+        let service = AtomicBroadcastServer::new(orderer.clone());
         let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
-        tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
-        let channel = Channel::from_shared(format!("http://{address}")).expect("a URI").connect_lazy();
+        tokio::spawn(
+            Server::builder()
+                .add_service(service)
+                .serve_with_incoming(incoming),
+        );
+        let channel = Channel::from_shared(format!("http://{address}"))
+            .expect("a URI")
+            .connect_lazy();
         (orderer, Broadcaster::new(channel))
     }
 
     fn envelope(payload: &str) -> Envelope {
-        Envelope { payload: payload.as_bytes().to_vec(), signature: vec![1] }
+        Envelope {
+            payload: payload.as_bytes().to_vec(),
+            signature: vec![1],
+        }
     }
 
     #[tokio::test]
@@ -219,7 +245,11 @@ mod tests {
     async fn a_refusal_harms_nobody_else() {
         let (orderer, broadcaster) = start().await;
         let calls = (0..100).map(|number| {
-            let payload = if number % 10 == 3 { "bad".to_owned() } else { number.to_string() };
+            let payload = if number % 10 == 3 {
+                "bad".to_owned()
+            } else {
+                number.to_string()
+            };
             let broadcaster = &broadcaster;
             async move { (payload.clone(), broadcaster.broadcast(envelope(&payload)).await) }
         });
@@ -234,10 +264,16 @@ mod tests {
     #[tokio::test]
     async fn after_a_broken_stream_the_next_transaction_gets_a_new_one() {
         let (_orderer, broadcaster) = start().await;
-        let error = broadcaster.broadcast(envelope("break")).await.expect_err("broken");
+        let error = broadcaster
+            .broadcast(envelope("break"))
+            .await
+            .expect_err("broken");
         assert_eq!(error.message(), "broken");
         for number in 0..LANES * 2 {
-            let answer = broadcaster.broadcast(envelope(&number.to_string())).await.expect("answered");
+            let answer = broadcaster
+                .broadcast(envelope(&number.to_string()))
+                .await
+                .expect("answered");
             assert_eq!(answer.info, number.to_string());
         }
     }
@@ -245,7 +281,10 @@ mod tests {
     #[tokio::test]
     async fn an_orderer_that_is_not_there_is_an_error() {
         let channel = Channel::from_static("http://127.0.0.1:1").connect_lazy();
-        let error = Broadcaster::new(channel).broadcast(envelope("x")).await.expect_err("refused");
+        let error = Broadcaster::new(channel)
+            .broadcast(envelope("x"))
+            .await
+            .expect_err("refused");
         assert_eq!(error.code(), tonic::Code::Unavailable);
     }
 }

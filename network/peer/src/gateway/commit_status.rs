@@ -30,13 +30,24 @@ impl GatewayService {
             return Err(Status::invalid_argument("transaction ID should not be empty"));
         }
         let channel = self.host.channel(&request.channel_id).ok_or_else(|| {
-            Status::permission_denied(format!("failed to find policy manager for channel {}", request.channel_id))
+            Status::permission_denied(format!(
+                "failed to find policy manager for channel {}",
+                request.channel_id
+            ))
         })?;
-        let question =
-            SignedData { data: signed.request, identity: request.identity, signature: signed.signature };
-        channel.check_acl(RESOURCE, question).await.map_err(Status::permission_denied)?;
-        let (block_number, result) =
-            channel.committed(&request.transaction_id).await.map_err(Status::aborted)?;
+        let question = SignedData {
+            data: signed.request,
+            identity: request.identity,
+            signature: signed.signature,
+        };
+        channel
+            .check_acl(RESOURCE, question)
+            .await
+            .map_err(Status::permission_denied)?;
+        let (block_number, result) = tokio::select! {
+            committed = channel.committed(&request.transaction_id) => committed.map_err(Status::aborted)?,
+            () = self.closing() => return Err(Status::unavailable("the peer is shutting down: ask another one")),
+        };
         Ok(CommitStatusResponse { result, block_number })
     }
 }

@@ -21,7 +21,11 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn new(dial_timeout: Duration) -> Self {
-        Self { dial_timeout, endorsers: Mutex::default(), orderers: Mutex::default() }
+        Self {
+            dial_timeout,
+            endorsers: Mutex::default(),
+            orderers: Mutex::default(),
+        }
     }
 
     /// A client of another peer.
@@ -44,7 +48,10 @@ impl Connections {
 
     /// Drops the connection to a peer that could not be reached, so that the next call makes a new one.
     pub(super) fn forget(&self, endpoint: &RemoteEndpoint) {
-        self.endorsers.lock().unwrap_or_else(PoisonError::into_inner).remove(&endpoint.address);
+        self.endorsers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&endpoint.address);
     }
 
     /// The streams to an orderer.
@@ -56,7 +63,10 @@ impl Connections {
             return Ok(Arc::clone(broadcaster));
         }
         let broadcaster = Arc::new(Broadcaster::new(self.open(endpoint)?));
-        known.insert(endpoint.address.clone(), (endpoint.clone(), Arc::clone(&broadcaster)));
+        known.insert(
+            endpoint.address.clone(),
+            (endpoint.clone(), Arc::clone(&broadcaster)),
+        );
         Ok(broadcaster)
     }
 

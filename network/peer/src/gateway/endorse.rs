@@ -30,28 +30,37 @@ const MISMATCH_PAUSES: [Duration; 4] = [
 /// How one round of collecting ended.
 enum Round {
     Complete(ChaincodeEndorsedAction),
-    Failed { details: Vec<ErrorDetail>, mismatch: bool },
+    Failed {
+        details: Vec<ErrorDetail>,
+        mismatch: bool,
+    },
 }
 
 impl GatewayService {
     pub(super) async fn endorse(&self, request: EndorseRequest) -> Result<EndorseResponse, Status> {
         let signed = request.proposed_transaction.unwrap_or_default();
         if signed.proposal_bytes.is_empty() {
-            return Err(Status::invalid_argument("the proposed transaction must contain a signed proposal"));
+            return Err(Status::invalid_argument(
+                "the proposed transaction must contain a signed proposal",
+            ));
         }
         let proposal =
             Unpacked::decode(&signed).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let mut pauses = MISMATCH_PAUSES.iter();
         loop {
-            match self.round(&proposal, &signed, &request.endorsing_organizations).await? {
+            match self
+                .round(&proposal, &signed, &request.endorsing_organizations)
+                .await?
+            {
                 Round::Complete(action) => {
-                    return Ok(EndorseResponse { prepared_transaction: Some(proposal.transaction(action)) });
+                    return Ok(EndorseResponse {
+                        prepared_transaction: Some(proposal.transaction(action)),
+                    });
                 }
                 Round::Failed { details, mismatch } => match pauses.next() {
                     Some(pause) if mismatch => tokio::time::sleep(*pause).await,
                     _ => {
-                        let text =
-                            "failed to collect enough transaction endorsements, see attached details for more info";
+                        let text = "failed to collect enough transaction endorsements, see attached details for more info";
                         return Err(with_details(Code::Aborted, text, &details));
                     }
                 },
@@ -112,10 +121,15 @@ impl GatewayService {
         proposal: &Unpacked,
         signed: &SignedProposal,
     ) -> Result<Plan, Status> {
-        let channel = self.channel(&proposal.channel).map_err(Status::failed_precondition)?;
+        let channel = self
+            .channel(&proposal.channel)
+            .map_err(Status::failed_precondition)?;
         let own = &self.host.node().msp_id;
         let default = ChaincodeInterest {
-            chaincodes: vec![ChaincodeCall { name: proposal.chaincode.clone(), ..Default::default() }],
+            chaincodes: vec![ChaincodeCall {
+                name: proposal.chaincode.clone(),
+                ..Default::default()
+            }],
         };
         let mut candidates = self.endorsers(channel.as_ref(), &proposal.chaincode);
         candidates.retain(|peer| peer.msp_id == *own);
@@ -150,7 +164,10 @@ impl GatewayService {
             return Err(with_details(Code::Aborted, text, &details));
         };
 
-        let interest = response.interest.clone().filter(|interest| !interest.chaincodes.is_empty());
+        let interest = response
+            .interest
+            .clone()
+            .filter(|interest| !interest.chaincodes.is_empty());
         let interest = interest.unwrap_or(default);
         let plan = if proposal.has_transient {
             self.protected_plan(channel.as_ref(), proposal, interest, &peer)
@@ -198,25 +215,36 @@ impl GatewayService {
     ) -> Result<Plan, String> {
         let peers = self.endorsers(channel, &proposal.chaincode);
         let (layouts, mut peers) =
-            layouts(interest, |name| channel.policies(name), peers).map_err(|error| {
-                format!("no combination of peers can be derived which satisfy the endorsement policy: {error}")
+            layouts(interest, |call| channel.policies(call), peers).map_err(|error| {
+                format!(
+                    "no combination of peers can be derived which satisfy the endorsement policy: {error}"
+                )
             })?;
         if let Some(first) = first
             && !peers.iter().any(|peer| peer.address() == first.address())
         {
             peers.push(first.clone());
         }
-        Ok(Plan::new(preferred(layouts, first.map(|first| first.msp_id.as_str())), peers))
+        Ok(Plan::new(
+            preferred(layouts, first.map(|first| first.msp_id.as_str())),
+            peers,
+        ))
     }
 }
 
 /// One peer of each named organisation.
 fn plan_for_organisations(peers: Vec<Node>, organisations: &[String]) -> Result<Plan, String> {
     let known: BTreeSet<&str> = peers.iter().map(|peer| peer.msp_id.as_str()).collect();
-    let missing: Vec<&str> =
-        organisations.iter().map(String::as_str).filter(|msp_id| !known.contains(msp_id)).collect();
+    let missing: Vec<&str> = organisations
+        .iter()
+        .map(String::as_str)
+        .filter(|msp_id| !known.contains(msp_id))
+        .collect();
     if !missing.is_empty() {
-        return Err(format!("failed to find any endorsing peers for org(s): {}", missing.join(", ")));
+        return Err(format!(
+            "failed to find any endorsing peers for org(s): {}",
+            missing.join(", ")
+        ));
     }
     let layout: Layout = organisations.iter().map(|msp_id| (msp_id.clone(), 1)).collect();
     Ok(Plan::new([layout], peers))

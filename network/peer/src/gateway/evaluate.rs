@@ -14,8 +14,9 @@ use super::status::{Answer, detail, with_details};
 
 impl GatewayService {
     pub(super) async fn evaluate(&self, request: EvaluateRequest) -> Result<EvaluateResponse, Status> {
-        let unusable =
-            |error: String| Status::invalid_argument(format!("failed to unpack transaction proposal: {error}"));
+        let unusable = |error: String| {
+            Status::invalid_argument(format!("failed to unpack transaction proposal: {error}"))
+        };
         let signed = request.proposed_transaction.unwrap_or_default();
         if signed.proposal_bytes.is_empty() {
             return Err(unusable("a signed proposal is required".to_owned()));
@@ -29,15 +30,16 @@ impl GatewayService {
             return Err(unusable(text));
         }
         let channel = self.channel(&proposal.channel).map_err(Status::unavailable)?;
-        let candidates =
-            self.evaluators(channel.as_ref(), &proposal, request.target_organizations)?;
+        let candidates = self.evaluators(channel.as_ref(), &proposal, request.target_organizations)?;
 
         let mut details = Vec::new();
         let mut last = Code::Unavailable;
         for peer in candidates {
             match self.process(&peer, signed.clone()).await {
                 Answer::Success(response) => {
-                    return Ok(EvaluateResponse { result: Some(result(*response)) });
+                    return Ok(EvaluateResponse {
+                        result: Some(result(*response)),
+                    });
                 }
                 Answer::Failure(failure) => {
                     tracing::debug!(peer = %peer.address(), error = %failure.message, "an evaluation failed");
@@ -64,8 +66,11 @@ impl GatewayService {
         let own = &self.host.node().msp_id;
         // Without a word of the client, transient data stays in the own organisation.
         let protected = proposal.has_transient && targets.is_empty();
-        let targets: BTreeSet<String> =
-            if protected { BTreeSet::from([own.clone()]) } else { targets.into_iter().collect() };
+        let targets: BTreeSet<String> = if protected {
+            BTreeSet::from([own.clone()])
+        } else {
+            targets.into_iter().collect()
+        };
         let mut peers = self.endorsers(channel, &proposal.chaincode);
         if !targets.is_empty() {
             peers.retain(|peer| targets.contains(&peer.msp_id));

@@ -8,7 +8,8 @@ use fabric_protos::common::{self, Block, BlockMetadataIndex, ChannelHeader, Enve
 use fabric_protos::gateway::{ChaincodeEventsRequest, ChaincodeEventsResponse, SignedChaincodeEventsRequest};
 use fabric_protos::orderer::seek_position;
 use fabric_protos::peer::{
-    ChaincodeAction, ChaincodeActionPayload, ChaincodeEvent, ProposalResponsePayload, Transaction, TxValidationCode,
+    ChaincodeAction, ChaincodeActionPayload, ChaincodeEvent, ProposalResponsePayload, Transaction,
+    TxValidationCode,
 };
 use futures::{Stream, StreamExt, stream};
 use prost::{DecodeError, Message};
@@ -31,25 +32,39 @@ impl GatewayService {
         if signed.request.is_empty() {
             return Err(Status::invalid_argument("a chaincode events request is required"));
         }
-        let request = ChaincodeEventsRequest::decode(signed.request.as_slice())
-            .map_err(|error| Status::invalid_argument(format!("invalid chaincode events request: {error}")))?;
+        let request = ChaincodeEventsRequest::decode(signed.request.as_slice()).map_err(|error| {
+            Status::invalid_argument(format!("invalid chaincode events request: {error}"))
+        })?;
         let channel = self.host.channel(&request.channel_id).ok_or_else(|| {
-            Status::permission_denied(format!("failed to find policy manager for channel {}", request.channel_id))
+            Status::permission_denied(format!(
+                "failed to find policy manager for channel {}",
+                request.channel_id
+            ))
         })?;
         let question = SignedData {
             data: signed.request,
             identity: request.identity.clone(),
             signature: signed.signature,
         };
-        channel.check_acl(RESOURCE, question).await.map_err(Status::permission_denied)?;
+        channel
+            .check_acl(RESOURCE, question)
+            .await
+            .map_err(Status::permission_denied)?;
         let next = start_block(channel.as_ref(), &request).await?;
         let height = channel.height();
         let matcher = Matcher {
             chaincode: request.chaincode_id,
             after: Some(request.after_transaction_id).filter(|after| !after.is_empty()),
         };
-        let state = Events { channel, height, next, matcher };
-        Ok(stream::try_unfold(state, Events::next).boxed())
+        let state = Events {
+            channel,
+            height,
+            next,
+            matcher,
+        };
+        Ok(stream::try_unfold(state, Events::next)
+            .take_until(self.closing())
+            .boxed())
     }
 }
 
@@ -59,15 +74,19 @@ async fn start_block(channel: &dyn GatewayChannel, request: &ChaincodeEventsRequ
     {
         return Ok(number);
     }
-    match request.start_position.as_ref().and_then(|position| position.r#type.as_ref()) {
+    match request
+        .start_position
+        .as_ref()
+        .and_then(|position| position.r#type.as_ref())
+    {
         None | Some(seek_position::Type::NextCommit(_)) => Ok(*channel.height().borrow()),
         Some(seek_position::Type::Specified(specified)) => Ok(specified.number),
-        Some(seek_position::Type::Oldest(_)) => {
-            Err(Status::invalid_argument("invalid start position type: *orderer.SeekPosition_Oldest"))
-        }
-        Some(seek_position::Type::Newest(_)) => {
-            Err(Status::invalid_argument("invalid start position type: *orderer.SeekPosition_Newest"))
-        }
+        Some(seek_position::Type::Oldest(_)) => Err(Status::invalid_argument(
+            "invalid start position type: *orderer.SeekPosition_Oldest",
+        )),
+        Some(seek_position::Type::Newest(_)) => Err(Status::invalid_argument(
+            "invalid start position type: *orderer.SeekPosition_Newest",
+        )),
     }
 }
 
@@ -94,7 +113,13 @@ impl Events {
             let mut events = events_of(&block).map_err(|error| Status::aborted(error.to_string()))?;
             events.retain(|event| self.matcher.matches(event));
             if !events.is_empty() {
-                return Ok(Some((ChaincodeEventsResponse { events, block_number: number }, self)));
+                return Ok(Some((
+                    ChaincodeEventsResponse {
+                        events,
+                        block_number: number,
+                    },
+                    self,
+                )));
             }
         }
     }
@@ -121,7 +146,10 @@ impl Matcher {
 /// The events of a block's valid transactions, in their order.
 fn events_of(block: &Block) -> Result<Vec<ChaincodeEvent>, DecodeError> {
     let codes = block.metadata.as_ref().and_then(|metadata| {
-        metadata.metadata.get(BlockMetadataIndex::TransactionsFilter as usize).map(Vec::as_slice)
+        metadata
+            .metadata
+            .get(BlockMetadataIndex::TransactionsFilter as usize)
+            .map(Vec::as_slice)
     });
     let codes = codes.unwrap_or_default();
     let envelopes = block.data.as_ref().map_or(&[][..], |data| &data.data);
@@ -138,7 +166,13 @@ fn events_of(block: &Block) -> Result<Vec<ChaincodeEvent>, DecodeError> {
             continue;
         }
         let transaction = Transaction::decode(payload.data.as_slice())?;
-        events.extend(transaction.actions.iter().filter_map(|action| event_of(&action.payload).ok()).filter(is_event));
+        events.extend(
+            transaction
+                .actions
+                .iter()
+                .filter_map(|action| event_of(&action.payload).ok())
+                .filter(is_event),
+        );
     }
     Ok(events)
 }

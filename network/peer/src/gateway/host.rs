@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fabric_msp::policy::SignedData;
 use fabric_protos::common::{Block, SignaturePolicyEnvelope};
-use fabric_protos::peer::{ProposalResponse, SignedProposal};
+use fabric_protos::peer::{ChaincodeCall, ProposalResponse, SignedProposal};
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tonic::Status;
@@ -35,7 +35,7 @@ pub trait GatewayHost: Send + Sync + 'static {
     fn node(&self) -> &Node;
 
     /// Runs the peer's own endorser, with the checks that a remote caller would meet. An error is a refusal of the
-    /// proposal; failures of the chaincode stand in the response.
+    /// proposal, unless its code is `Unavailable`; failures of the chaincode stand in the response.
     fn process_proposal(&self, proposal: SignedProposal) -> BoxFuture<'_, Result<ProposalResponse, Status>>;
 
     /// A channel that the peer has joined.
@@ -44,11 +44,12 @@ pub trait GatewayHost: Send + Sync + 'static {
 
 /// A channel of the peer.
 pub trait GatewayChannel: Send + Sync {
-    /// The policies of a chaincode's committed definition, or `None` if there is none.
+    /// The policies of the called chaincode's definition and of the collections that the call names, or `None` if there
+    /// is no definition. Collections that are not there are left out.
     ///
     /// # Errors
     /// A text if the definition or a policy that it names cannot be used.
-    fn policies(&self, chaincode: &str) -> Result<Option<ChaincodePolicies>, String>;
+    fn policies(&self, call: &ChaincodeCall) -> Result<Option<ChaincodePolicies>, String>;
 
     /// The peers of the channel that run `chaincode`, as far as is known, this one among them if it does.
     fn endorsers(&self, chaincode: &str) -> Vec<Node>;

@@ -6,7 +6,9 @@ use fabric_msp::policy::{n_out_of, organization_layouts};
 use fabric_protos::common::msp_principal::Classification;
 use fabric_protos::common::msp_role::MspRoleType;
 use fabric_protos::common::signature_policy::{NOutOf, Type};
-use fabric_protos::common::{MspPrincipal, MspRole, OrganizationUnit, SignaturePolicy, SignaturePolicyEnvelope};
+use fabric_protos::common::{
+    MspPrincipal, MspRole, OrganizationUnit, SignaturePolicy, SignaturePolicyEnvelope,
+};
 use fabric_protos::msp::SerializedIdentity;
 use fabric_protos::peer::{ChaincodeCall, ChaincodeInterest};
 use prost::Message;
@@ -20,17 +22,17 @@ const MAX_LAYOUTS: usize = 1_024;
 /// The layouts of which any satisfies all policies that `interest` touches, smallest first, and the peers that may be
 /// asked: those that may know the collections that the call reads.
 ///
-/// `policies` gives the policies of a chaincode's definition. `peers` are those that run the chaincode.
+/// `policies` gives the policies that a call names. `peers` are those that run the chaincode.
 pub(super) fn layouts(
     interest: &ChaincodeInterest,
-    policies: impl Fn(&str) -> Result<Option<ChaincodePolicies>, String>,
+    policies: impl Fn(&ChaincodeCall) -> Result<Option<ChaincodePolicies>, String>,
     peers: Vec<Node>,
 ) -> Result<(Vec<Layout>, Vec<Node>), String> {
     let mut required: Vec<SignaturePolicyEnvelope> = Vec::new();
     let mut peers = peers;
     for call in &interest.chaincodes {
-        let found = policies(&call.name)?
-            .ok_or_else(|| format!("No metadata was found for chaincode {}", call.name))?;
+        let found =
+            policies(call)?.ok_or_else(|| format!("No metadata was found for chaincode {}", call.name))?;
         if !call.no_private_reads {
             keep_members(call, &found, &mut peers)?;
         }
@@ -51,7 +53,9 @@ pub(super) fn layouts(
         return Err("endorsement policy cannot be satisfied".to_owned());
     }
     let available = |layout: &Layout| {
-        layout.iter().all(|(msp_id, count)| peers.iter().filter(|peer| peer.msp_id == *msp_id).count() >= *count)
+        layout
+            .iter()
+            .all(|(msp_id, count)| peers.iter().filter(|peer| peer.msp_id == *msp_id).count() >= *count)
     };
     found.retain(available);
     if found.is_empty() {
@@ -78,7 +82,10 @@ fn policies_of(
         }
     }
     for collection in &call.collection_names {
-        let own = policies.collections.get(collection).and_then(|collection| collection.endorsement.clone());
+        let own = policies
+            .collections
+            .get(collection)
+            .and_then(|collection| collection.endorsement.clone());
         found.push(own.unwrap_or_else(|| policies.endorsement.clone()));
     }
     found.extend(call.key_policies.iter().cloned());
@@ -93,9 +100,17 @@ fn keep_members(
 ) -> Result<(), String> {
     for collection in &call.collection_names {
         let found = policies.collections.get(collection).ok_or_else(|| {
-            format!("collection {collection} doesn't exist in collection config for chaincode {}", call.name)
+            format!(
+                "collection {collection} doesn't exist in collection config for chaincode {}",
+                call.name
+            )
         })?;
-        let members: BTreeSet<String> = found.members.identities.iter().filter_map(peer_organisation).collect();
+        let members: BTreeSet<String> = found
+            .members
+            .identities
+            .iter()
+            .filter_map(peer_organisation)
+            .collect();
         peers.retain(|peer| members.contains(&peer.msp_id));
     }
     Ok(())
@@ -112,12 +127,19 @@ fn satisfying(policy: &SignaturePolicyEnvelope) -> Result<Vec<Layout>, String> {
     if !impossible.is_empty() {
         policy.rule = policy.rule.map(|rule| without(rule, &impossible));
         // Their places stay, so that the other indexes hold; any organisation will do, nothing refers to them.
-        let Some(any) = policy.identities.iter().find(|principal| peer_organisation(principal).is_some()).cloned()
+        let Some(any) = policy
+            .identities
+            .iter()
+            .find(|principal| peer_organisation(principal).is_some())
+            .cloned()
         else {
             return Ok(Vec::new());
         };
         for index in &impossible {
-            if let Some(place) = usize::try_from(*index).ok().and_then(|index| policy.identities.get_mut(index)) {
+            if let Some(place) = usize::try_from(*index)
+                .ok()
+                .and_then(|index| policy.identities.get_mut(index))
+            {
                 place.clone_from(&any);
             }
         }
@@ -129,9 +151,10 @@ fn satisfying(policy: &SignaturePolicyEnvelope) -> Result<Vec<Layout>, String> {
 fn without(rule: SignaturePolicy, impossible: &BTreeSet<i32>) -> SignaturePolicy {
     match rule.r#type {
         Some(Type::SignedBy(index)) if impossible.contains(&index) => n_out_of(1, Vec::new()),
-        Some(Type::NOutOf(NOutOf { n, rules })) => {
-            n_out_of(n, rules.into_iter().map(|rule| without(rule, impossible)).collect())
-        }
+        Some(Type::NOutOf(NOutOf { n, rules })) => n_out_of(
+            n,
+            rules.into_iter().map(|rule| without(rule, impossible)).collect(),
+        ),
         other => SignaturePolicy { r#type: other },
     }
 }
@@ -153,8 +176,11 @@ fn peer_organisation(principal: &MspPrincipal) -> Option<String> {
 
 /// The layouts that satisfy one of each list: an endorsement counts for both. Smallest first, none that contains another.
 fn both(one: &[Layout], other: &[Layout]) -> Vec<Layout> {
-    let mut joined: Vec<Layout> =
-        one.iter().flat_map(|a| other.iter().map(move |b| larger(a, b))).take(MAX_LAYOUTS).collect();
+    let mut joined: Vec<Layout> = one
+        .iter()
+        .flat_map(|a| other.iter().map(move |b| larger(a, b)))
+        .take(MAX_LAYOUTS)
+        .collect();
     joined.sort_by_key(|layout| layout.values().sum::<usize>());
     let mut smallest: Vec<Layout> = Vec::new();
     for layout in joined {
@@ -175,7 +201,9 @@ fn larger(a: &Layout, b: &Layout) -> Layout {
 }
 
 fn contains(layout: &Layout, smaller: &Layout) -> bool {
-    smaller.iter().all(|(msp_id, count)| layout.get(msp_id).is_some_and(|have| have >= count))
+    smaller
+        .iter()
+        .all(|(msp_id, count)| layout.get(msp_id).is_some_and(|have| have >= count))
 }
 
 #[cfg(test)]
@@ -193,7 +221,10 @@ mod tests {
             .iter()
             .map(|msp_id| Node {
                 msp_id: (*msp_id).to_owned(),
-                endpoint: RemoteEndpoint { address: format!("peer0.{msp_id}"), ..Default::default() },
+                endpoint: RemoteEndpoint {
+                    address: format!("peer0.{msp_id}"),
+                    ..Default::default()
+                },
                 ledger_height: 0,
             })
             .collect()
@@ -206,8 +237,10 @@ mod tests {
             collections: collections
                 .iter()
                 .map(|(name, members, endorsement)| {
-                    let policies =
-                        CollectionPolicies { members: policy(members), endorsement: endorsement.map(policy) };
+                    let policies = CollectionPolicies {
+                        members: policy(members),
+                        endorsement: endorsement.map(policy),
+                    };
                     ((*name).to_owned(), policies)
                 })
                 .collect(),
@@ -228,9 +261,12 @@ mod tests {
         organisations: &[&str],
     ) -> Result<(Vec<Vec<String>>, Vec<String>), String> {
         let interest = ChaincodeInterest { chaincodes: calls };
-        let known = |name: &str| Ok((name == "cc").then(|| definition.clone()));
+        let known = |call: &ChaincodeCall| Ok((call.name == "cc").then(|| definition.clone()));
         let (layouts, peers) = layouts(&interest, known, peers(organisations))?;
-        let names = layouts.into_iter().map(|layout| layout.into_keys().collect()).collect();
+        let names = layouts
+            .into_iter()
+            .map(|layout| layout.into_keys().collect())
+            .collect();
         Ok((names, peers.into_iter().map(|peer| peer.msp_id).collect()))
     }
 
@@ -248,7 +284,10 @@ mod tests {
 
     #[test]
     fn a_collection_read_leaves_only_members() {
-        let definition = definition("OR('A.peer', 'B.peer', 'C.peer')", &[("pair", "OR('A.member', 'B.member')", None)]);
+        let definition = definition(
+            "OR('A.peer', 'B.peer', 'C.peer')",
+            &[("pair", "OR('A.member', 'B.member')", None)],
+        );
         let (layouts, peers) = find(vec![call(&["pair"])], &definition, &["A", "B", "C"]).expect("layouts");
         assert_eq!(layouts, [["A"], ["B"]]);
         assert_eq!(peers, ["A", "B"]);
@@ -271,12 +310,20 @@ mod tests {
     #[test]
     fn a_collections_own_policy_stands_in_place_of_the_chaincodes() {
         let members = "OR('A.member', 'B.member')";
-        let definition =
-            definition("AND('A.peer', 'B.peer', 'C.peer')", &[("pair", members, Some("OR('A.peer', 'B.peer')"))]);
+        let definition = definition(
+            "AND('A.peer', 'B.peer', 'C.peer')",
+            &[("pair", members, Some("OR('A.peer', 'B.peer')"))],
+        );
         let (layouts, _) = find(vec![call(&["pair"])], &definition, &["A", "B", "C"]).expect("layouts");
         assert_eq!(layouts, [["A"], ["B"]]);
         let (layouts, _) = find(
-            vec![ChaincodeCall { no_private_reads: true, ..call(&["pair"]) }, call(&[])],
+            vec![
+                ChaincodeCall {
+                    no_private_reads: true,
+                    ..call(&["pair"])
+                },
+                call(&[]),
+            ],
             &definition,
             &["A", "B", "C"],
         )
@@ -296,7 +343,10 @@ mod tests {
         assert_eq!(layouts, [["C"]]);
         let (layouts, _) = find(vec![key(false)], &definition, &["A", "B", "C"]).expect("layouts");
         assert_eq!(layouts, [["A", "C"], ["B", "C"]]);
-        let nothing = ChaincodeCall { disregard_namespace_policy: true, ..call(&[]) };
+        let nothing = ChaincodeCall {
+            disregard_namespace_policy: true,
+            ..call(&[])
+        };
         assert!(find(vec![nothing], &definition, &["A"]).is_err());
     }
 
@@ -313,17 +363,28 @@ mod tests {
 
     #[test]
     fn an_unknown_chaincode_is_named() {
-        let interest =
-            ChaincodeInterest { chaincodes: vec![ChaincodeCall { name: "other".to_owned(), ..Default::default() }] };
+        let interest = ChaincodeInterest {
+            chaincodes: vec![ChaincodeCall {
+                name: "other".to_owned(),
+                ..Default::default()
+            }],
+        };
         let error = layouts(&interest, |_| Ok(None), peers(&["A"])).expect_err("unknown");
         assert!(error.contains("other"), "{error}");
     }
 
     #[test]
     fn joined_layouts_are_the_smallest() {
-        let layout = |names: &[&str]| -> Layout { names.iter().map(|name| ((*name).to_owned(), 1)).collect() };
-        let joined = both(&[layout(&["A"]), layout(&["B"])], &[layout(&["A"]), layout(&["C"])]);
+        let layout =
+            |names: &[&str]| -> Layout { names.iter().map(|name| ((*name).to_owned(), 1)).collect() };
+        let joined = both(
+            &[layout(&["A"]), layout(&["B"])],
+            &[layout(&["A"]), layout(&["C"])],
+        );
         assert_eq!(joined, [layout(&["A"]), layout(&["B", "C"])]);
-        assert_eq!(larger(&layout(&["A"]), &BTreeMap::from([("A".to_owned(), 2)])).get("A"), Some(&2));
+        assert_eq!(
+            larger(&layout(&["A"]), &BTreeMap::from([("A".to_owned(), 2)])).get("A"),
+            Some(&2)
+        );
     }
 }

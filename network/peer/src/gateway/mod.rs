@@ -12,8 +12,10 @@
 //! - When peers answer with different results, which happens when one of them has not committed the latest block yet,
 //!   the endorsements are collected anew a few times before the client sees the difference.
 //! - Transactions share Broadcast streams. An orderer ends a stream after a refusal; what followed on it is sent again.
+//! - A proposal that the own peer's clock or certificate check refuses is a `FAILED_PRECONDITION`, not `UNAVAILABLE`.
 //! - Only crash fault tolerant ordering: one orderer's answer is enough.
 
+mod adapter;
 mod broadcast;
 mod commit_status;
 mod connections;
@@ -36,16 +38,20 @@ use std::time::Duration;
 
 use fabric_protos::gateway::gateway_server::{Gateway, GatewayServer};
 use fabric_protos::gateway::{
-    ChaincodeEventsResponse, CommitStatusResponse, EndorseRequest, EndorseResponse, EvaluateRequest, EvaluateResponse,
-    SignedChaincodeEventsRequest, SignedCommitStatusRequest, SubmitRequest, SubmitResponse,
+    ChaincodeEventsResponse, CommitStatusResponse, EndorseRequest, EndorseResponse, EvaluateRequest,
+    EvaluateResponse, SignedChaincodeEventsRequest, SignedCommitStatusRequest, SubmitRequest, SubmitResponse,
 };
 use fabric_protos::{MAX_MESSAGE_SIZE, peer};
 use futures::Stream;
 use rand::seq::SliceRandom;
+use tokio::sync::watch;
 use tonic::{Request, Response, Status};
+
+use crate::Peer;
 
 pub use host::{ChaincodePolicies, CollectionPolicies, GatewayChannel, GatewayHost, Node};
 
+use adapter::PeerHost;
 use connections::Connections;
 
 /// How long the gateway waits for other nodes (`peer.gateway` of Fabric's `core.yaml`).
@@ -75,14 +81,40 @@ pub struct GatewayService {
     host: Arc<dyn GatewayHost>,
     connections: Arc<Connections>,
     options: GatewayOptions,
+    closed: Arc<watch::Sender<bool>>,
 }
 
 impl GatewayService {
-    /// The gateway of `host`.
+    /// The gateway of `peer`. It does not keep the peer alive.
     #[must_use]
-    pub fn new(host: Arc<dyn GatewayHost>, options: GatewayOptions) -> Self {
+    pub fn new(peer: &Arc<Peer>, options: GatewayOptions) -> Self {
+        Self::with_host(Arc::new(PeerHost::new(peer)), options)
+    }
+
+    /// The gateway of any `host`.
+    #[must_use]
+    pub fn with_host(host: Arc<dyn GatewayHost>, options: GatewayOptions) -> Self {
         let connections = Arc::new(Connections::new(options.dial_timeout));
-        Self { host, connections, options }
+        Self {
+            host,
+            connections,
+            options,
+            closed: Arc::new(watch::Sender::new(false)),
+        }
+    }
+
+    /// Ends all event streams and answers all who wait for a commit, now and in future, so that a server can stop.
+    pub fn close(&self) {
+        self.closed.send_replace(true);
+    }
+
+    /// Waits until the gateway closes.
+    fn closing(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut closed = self.closed.subscribe();
+        async move {
+            // The sender's end means the same.
+            let _ = closed.wait_for(|closed| *closed).await;
+        }
     }
 
     /// The gRPC service, with Fabric's limit on messages.
@@ -128,13 +160,17 @@ impl GatewayService {
     }
 
     fn channel(&self, name: &str) -> Result<Arc<dyn GatewayChannel>, String> {
-        self.host.channel(name).ok_or_else(|| format!("failed to get config for channel [{name}]: channel not found"))
+        self.host
+            .channel(name)
+            .ok_or_else(|| format!("failed to get config for channel [{name}]: channel not found"))
     }
 }
 
 impl std::fmt::Debug for GatewayService {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GatewayService").field("node", self.host.node()).finish_non_exhaustive()
+        f.debug_struct("GatewayService")
+            .field("node", self.host.node())
+            .finish_non_exhaustive()
     }
 }
 
@@ -152,11 +188,18 @@ impl Gateway for GatewayService {
         &self,
         request: Request<SignedCommitStatusRequest>,
     ) -> Result<Response<CommitStatusResponse>, Status> {
-        Self::commit_status(self, request.into_inner()).await.map(Response::new)
+        Self::commit_status(self, request.into_inner())
+            .await
+            .map(Response::new)
     }
 
-    async fn evaluate(&self, request: Request<EvaluateRequest>) -> Result<Response<EvaluateResponse>, Status> {
-        Self::evaluate(self, request.into_inner()).await.map(Response::new)
+    async fn evaluate(
+        &self,
+        request: Request<EvaluateRequest>,
+    ) -> Result<Response<EvaluateResponse>, Status> {
+        Self::evaluate(self, request.into_inner())
+            .await
+            .map(Response::new)
     }
 
     type ChaincodeEventsStream = Pin<Box<dyn Stream<Item = Result<ChaincodeEventsResponse, Status>> + Send>>;
@@ -165,6 +208,8 @@ impl Gateway for GatewayService {
         &self,
         request: Request<SignedChaincodeEventsRequest>,
     ) -> Result<Response<Self::ChaincodeEventsStream>, Status> {
-        Self::chaincode_events(self, request.into_inner()).await.map(Response::new)
+        Self::chaincode_events(self, request.into_inner())
+            .await
+            .map(Response::new)
     }
 }

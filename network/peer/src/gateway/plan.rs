@@ -30,12 +30,18 @@ struct Open {
 
 impl Plan {
     /// A plan that tries `layouts` in their order, with the `peers` of each organisation in theirs.
-    pub(super) fn new(layouts: impl IntoIterator<Item = Layout>, peers: impl IntoIterator<Item = Node>) -> Self {
+    pub(super) fn new(
+        layouts: impl IntoIterator<Item = Layout>,
+        peers: impl IntoIterator<Item = Node>,
+    ) -> Self {
         let mut groups: BTreeMap<String, VecDeque<Node>> = BTreeMap::new();
         for peer in peers {
             groups.entry(peer.msp_id.clone()).or_default().push_back(peer);
         }
-        let layouts = layouts.into_iter().map(|missing| Open { missing, endorsements: Vec::new() });
+        let layouts = layouts.into_iter().map(|missing| Open {
+            missing,
+            endorsements: Vec::new(),
+        });
         Self {
             layouts: layouts.collect(),
             groups,
@@ -76,14 +82,19 @@ impl Plan {
             Some(payload) if *payload == response.payload => {}
             Some(_) => {
                 tracing::warn!(peer = %peer.address(), "an endorser's result differs from the first one's");
-                self.details.push(detail(peer, "ProposalResponsePayloads do not match"));
+                self.details
+                    .push(detail(peer, "ProposalResponsePayloads do not match"));
                 self.mismatch = true;
                 return false;
             }
         }
-        let Some(endorsement) = response.endorsement else { return true };
+        let Some(endorsement) = response.endorsement else {
+            return true;
+        };
         for layout in &mut self.layouts {
-            let Some(missing) = layout.missing.get_mut(&peer.msp_id) else { continue };
+            let Some(missing) = layout.missing.get_mut(&peer.msp_id) else {
+                continue;
+            };
             *missing = missing.saturating_sub(1);
             if *missing == 0 {
                 layout.missing.remove(&peer.msp_id);
@@ -107,7 +118,8 @@ impl Plan {
     pub(super) fn instead_of(&mut self, peer: &Node) -> Option<Node> {
         let next = self.groups.get_mut(&peer.msp_id).and_then(VecDeque::pop_front);
         if next.is_none() {
-            self.layouts.retain(|layout| !layout.missing.contains_key(&peer.msp_id));
+            self.layouts
+                .retain(|layout| !layout.missing.contains_key(&peer.msp_id));
         }
         next
     }
@@ -125,9 +137,10 @@ impl Plan {
     /// The endorsed result, or what went wrong where.
     pub(super) fn finish(self) -> Result<ChaincodeEndorsedAction, Vec<ErrorDetail>> {
         match (self.endorsements, self.payload) {
-            (Some(endorsements), Some(proposal_response_payload)) => {
-                Ok(ChaincodeEndorsedAction { proposal_response_payload, endorsements: unique(endorsements) })
-            }
+            (Some(endorsements), Some(proposal_response_payload)) => Ok(ChaincodeEndorsedAction {
+                proposal_response_payload,
+                endorsements: unique(endorsements),
+            }),
             _ => Err(self.details),
         }
     }
@@ -135,7 +148,10 @@ impl Plan {
 
 fn unique(endorsements: Vec<Endorsement>) -> Vec<Endorsement> {
     let mut seen = BTreeSet::new();
-    endorsements.into_iter().filter(|endorsement| seen.insert(endorsement.endorser.clone())).collect()
+    endorsements
+        .into_iter()
+        .filter(|endorsement| seen.insert(endorsement.endorser.clone()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -146,7 +162,10 @@ mod tests {
     fn peer(name: &str, msp_id: &str) -> Node {
         Node {
             msp_id: msp_id.to_owned(),
-            endpoint: RemoteEndpoint { address: name.to_owned(), ..Default::default() },
+            endpoint: RemoteEndpoint {
+                address: name.to_owned(),
+                ..Default::default()
+            },
             ledger_height: 0,
         }
     }
@@ -154,13 +173,19 @@ mod tests {
     fn response(peer: &Node, payload: &str) -> ProposalResponse {
         ProposalResponse {
             payload: payload.as_bytes().to_vec(),
-            endorsement: Some(Endorsement { endorser: peer.address().as_bytes().to_vec(), signature: vec![1] }),
+            endorsement: Some(Endorsement {
+                endorser: peer.address().as_bytes().to_vec(),
+                signature: vec![1],
+            }),
             ..Default::default()
         }
     }
 
     fn layout(organisations: &[(&str, usize)]) -> Layout {
-        organisations.iter().map(|(msp_id, count)| ((*msp_id).to_owned(), *count)).collect()
+        organisations
+            .iter()
+            .map(|(msp_id, count)| ((*msp_id).to_owned(), *count))
+            .collect()
     }
 
     fn endorse(plan: &mut Plan, peer: &Node) -> bool {
@@ -242,6 +267,9 @@ mod tests {
         assert_eq!(plan.instead_of(&a), None);
         assert_eq!(plan.endorsers(), None);
         assert!(!plan.is_mismatch());
-        assert_eq!(plan.finish().expect_err("incomplete")[0].message, "chaincode response 400, no");
+        assert_eq!(
+            plan.finish().expect_err("incomplete")[0].message,
+            "chaincode response 400, no"
+        );
     }
 }

@@ -24,7 +24,11 @@ impl Unpacked {
         let channel_header = ChannelHeader::decode(header.channel_header.as_slice())?;
         let payload = ChaincodeProposalPayload::decode(proposal.payload.as_slice())?;
         let spec = ChaincodeInvocationSpec::decode(payload.input.as_slice())?;
-        let chaincode = spec.chaincode_spec.and_then(|spec| spec.chaincode_id).unwrap_or_default().name;
+        let chaincode = spec
+            .chaincode_spec
+            .and_then(|spec| spec.chaincode_id)
+            .unwrap_or_default()
+            .name;
         Ok(Self {
             channel: channel_header.channel_id,
             chaincode,
@@ -36,16 +40,29 @@ impl Unpacked {
 
     /// The transaction for the client to sign: without the transient data.
     pub(super) fn transaction(&self, action: ChaincodeEndorsedAction) -> Envelope {
-        let proposal_payload =
-            ChaincodeProposalPayload { input: self.input.clone(), transient_map: Default::default() };
+        let proposal_payload = ChaincodeProposalPayload {
+            input: self.input.clone(),
+            transient_map: Default::default(),
+        };
         let payload = ChaincodeActionPayload {
             chaincode_proposal_payload: proposal_payload.encode_to_vec(),
             action: Some(action),
         };
-        let action =
-            TransactionAction { header: self.header.signature_header.clone(), payload: payload.encode_to_vec() };
-        let data = Transaction { actions: vec![action] }.encode_to_vec();
-        let payload = Payload { header: Some(self.header.clone()), data };
-        Envelope { payload: payload.encode_to_vec(), signature: Vec::new() }
+        let action = TransactionAction {
+            header: self.header.signature_header.clone(),
+            payload: payload.encode_to_vec(),
+        };
+        let data = Transaction {
+            actions: vec![action],
+        }
+        .encode_to_vec();
+        let payload = Payload {
+            header: Some(self.header.clone()),
+            data,
+        };
+        Envelope {
+            payload: payload.encode_to_vec(),
+            signature: Vec::new(),
+        }
     }
 }

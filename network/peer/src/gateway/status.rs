@@ -31,11 +31,22 @@ pub(super) struct Failure {
 impl Answer {
     pub(super) fn timed_out() -> Self {
         let message = "rpc error: code = DeadlineExceeded desc = context deadline exceeded".to_owned();
-        Self::Failure(Failure { code: Code::Unavailable, message, retry: true, unreachable: true })
+        Self::Failure(Failure {
+            code: Code::Unavailable,
+            message,
+            retry: true,
+            unreachable: true,
+        })
     }
 
     pub(super) const fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Failure(Failure { unreachable: true, .. }))
+        matches!(
+            self,
+            Self::Failure(Failure {
+                unreachable: true,
+                ..
+            })
+        )
     }
 }
 
@@ -44,7 +55,7 @@ impl Answer {
 pub(super) fn judge(result: Result<ProposalResponse, Status>, local: bool) -> Answer {
     let proposal_response = match result {
         Ok(response) => response,
-        Err(status) if local => {
+        Err(status) if local && status.code() != Code::Unavailable => {
             let message = status.message().to_owned();
             return Answer::Failure(Failure {
                 code: Code::FailedPrecondition,
@@ -54,8 +65,17 @@ pub(super) fn judge(result: Result<ProposalResponse, Status>, local: bool) -> An
             });
         }
         Err(status) => {
-            let message = format!("rpc error: code = {:?} desc = {}", status.code(), status.message());
-            return Answer::Failure(Failure { code: Code::Unavailable, message, retry: true, unreachable: true });
+            let message = format!(
+                "rpc error: code = {:?} desc = {}",
+                status.code(),
+                status.message()
+            );
+            return Answer::Failure(Failure {
+                code: Code::Unavailable,
+                message,
+                retry: true,
+                unreachable: true,
+            });
         }
     };
     let (status, message) = match &proposal_response.response {
@@ -68,15 +88,29 @@ pub(super) fn judge(result: Result<ProposalResponse, Status>, local: bool) -> An
     if status == 500 && proposal_response.payload.is_empty() {
         // The peer failed, not the chaincode.
         let unreachable = message.ends_with(STREAM_TERMINATED);
-        return Answer::Failure(Failure { code: Code::Aborted, message, retry: true, unreachable });
+        return Answer::Failure(Failure {
+            code: Code::Aborted,
+            message,
+            retry: true,
+            unreachable,
+        });
     }
     let message = format!("chaincode response {status}, {message}");
-    Answer::Failure(Failure { code: Code::Unknown, message, retry: false, unreachable: false })
+    Answer::Failure(Failure {
+        code: Code::Unknown,
+        message,
+        retry: false,
+        unreachable: false,
+    })
 }
 
 /// A detail that says what `node` answered.
 pub(super) fn detail(node: &Node, message: impl Into<String>) -> ErrorDetail {
-    ErrorDetail { address: node.address().to_owned(), msp_id: node.msp_id.clone(), message: message.into() }
+    ErrorDetail {
+        address: node.address().to_owned(),
+        msp_id: node.msp_id.clone(),
+        message: message.into(),
+    }
 }
 
 /// A status with details, as `grpc-status-details-bin` carries them.
@@ -89,8 +123,11 @@ pub(super) fn with_details(code: Code, message: impl Into<String>, details: &[Er
         type_url: "type.googleapis.com/gateway.ErrorDetail".to_owned(),
         value: detail.encode_to_vec(),
     };
-    let rpc_status =
-        RpcStatus { code: code as i32, message: message.clone(), details: details.iter().map(any).collect() };
+    let rpc_status = RpcStatus {
+        code: code as i32,
+        message: message.clone(),
+        details: details.iter().map(any).collect(),
+    };
     Status::with_details(code, message, rpc_status.encode_to_vec().into())
 }
 
@@ -114,7 +151,11 @@ mod tests {
 
     fn answered(status: i32, message: &str, payload: &[u8]) -> Failure {
         let response = ProposalResponse {
-            response: Some(Response { status, message: message.to_owned(), payload: Vec::new() }),
+            response: Some(Response {
+                status,
+                message: message.to_owned(),
+                payload: Vec::new(),
+            }),
             payload: payload.to_vec(),
             ..Default::default()
         };
@@ -128,10 +169,16 @@ mod tests {
     fn statuses_below_400_are_a_success() {
         for status in [200, 399] {
             let response = ProposalResponse {
-                response: Some(Response { status, ..Default::default() }),
+                response: Some(Response {
+                    status,
+                    ..Default::default()
+                }),
                 ..Default::default()
             };
-            assert!(matches!(judge(Ok(response), true), Answer::Success(_)), "{status}");
+            assert!(
+                matches!(judge(Ok(response), true), Answer::Success(_)),
+                "{status}"
+            );
         }
     }
 
@@ -141,13 +188,19 @@ mod tests {
         assert_eq!(failure.code, Code::Unknown);
         assert_eq!(failure.message, r#"chaincode response 409, {"code":"TAKEN"}"#);
         assert!(!failure.retry);
-        assert_eq!(answered(500, "no", b"payload").message, "chaincode response 500, no");
+        assert_eq!(
+            answered(500, "no", b"payload").message,
+            "chaincode response 500, no"
+        );
     }
 
     #[test]
     fn a_failure_of_the_peer_is_tried_elsewhere() {
         let failure = answered(500, "no such chaincode", b"");
-        assert_eq!((failure.code, failure.retry, failure.unreachable), (Code::Aborted, true, false));
+        assert_eq!(
+            (failure.code, failure.retry, failure.unreachable),
+            (Code::Aborted, true, false)
+        );
         assert_eq!(failure.message, "no such chaincode");
         assert!(answered(500, "x: chaincode stream terminated", b"").unreachable);
     }
@@ -158,21 +211,37 @@ mod tests {
             Answer::Failure(failure) => failure,
             Answer::Success(_) => panic!("a success"),
         };
-        assert_eq!((failed(true).code, failed(true).message.as_str()), (Code::FailedPrecondition, "access denied"));
+        assert_eq!(
+            (failed(true).code, failed(true).message.as_str()),
+            (Code::FailedPrecondition, "access denied")
+        );
         assert!(!failed(true).retry);
         assert_eq!(failed(false).code, Code::Unavailable);
-        assert_eq!(failed(false).message, "rpc error: code = Unknown desc = access denied");
+        assert_eq!(
+            failed(false).message,
+            "rpc error: code = Unknown desc = access denied"
+        );
         assert!(failed(false).retry);
     }
 
     #[test]
     fn details_can_be_read_back() {
-        let endpoint = RemoteEndpoint { address: "peer0:7051".to_owned(), ..Default::default() };
-        let node = Node { msp_id: "Org1MSP".to_owned(), endpoint, ledger_height: 0 };
+        let endpoint = RemoteEndpoint {
+            address: "peer0:7051".to_owned(),
+            ..Default::default()
+        };
+        let node = Node {
+            msp_id: "Org1MSP".to_owned(),
+            endpoint,
+            ledger_height: 0,
+        };
         let status = with_details(Code::Aborted, "failed", &[detail(&node, "no")]);
         let decoded = RpcStatus::decode(status.details()).expect("decoded");
         assert_eq!((decoded.code, decoded.message.as_str()), (10, "failed"));
         let detail = ErrorDetail::decode(decoded.details[0].value.as_slice()).expect("decoded");
-        assert_eq!((detail.msp_id.as_str(), detail.message.as_str()), ("Org1MSP", "no"));
+        assert_eq!(
+            (detail.msp_id.as_str(), detail.message.as_str()),
+            ("Org1MSP", "no")
+        );
     }
 }

@@ -20,7 +20,9 @@ impl GatewayService {
         if transaction.signature.is_empty() {
             return Err(Status::invalid_argument("prepared transaction must be signed"));
         }
-        let channel = self.channel(&request.channel_id).map_err(Status::failed_precondition)?;
+        let channel = self
+            .channel(&request.channel_id)
+            .map_err(Status::failed_precondition)?;
         let mut orderers: Vec<Node> = channel.orderers();
         if orderers.is_empty() {
             return Err(Status::unavailable("no orderer nodes available"));
@@ -28,13 +30,25 @@ impl GatewayService {
         orderers.shuffle(&mut rand::rng());
 
         let mut details = Vec::new();
-        for orderer in orderers.iter().flat_map(|orderer| std::iter::repeat_n(orderer, TRIES)) {
-            let call = async { self.connections.orderer(&orderer.endpoint)?.broadcast(transaction.clone()).await };
+        for orderer in orderers
+            .iter()
+            .flat_map(|orderer| std::iter::repeat_n(orderer, TRIES))
+        {
+            let call = async {
+                self.connections
+                    .orderer(&orderer.endpoint)?
+                    .broadcast(transaction.clone())
+                    .await
+            };
             let response = match tokio::time::timeout(self.options.broadcast_timeout, call).await {
                 Ok(Ok(response)) => response,
                 Ok(Err(status)) => {
                     tracing::warn!(orderer = %orderer.address(), %status, "a transaction could not be sent");
-                    let text = format!("rpc error: code = {:?} desc = {}", status.code(), status.message());
+                    let text = format!(
+                        "rpc error: code = {:?} desc = {}",
+                        status.code(),
+                        status.message()
+                    );
                     details.push(detail(orderer, text));
                     continue;
                 }
@@ -60,6 +74,10 @@ impl GatewayService {
                 }
             }
         }
-        Err(with_details(Code::Unavailable, "no orderers could successfully process transaction", &details))
+        Err(with_details(
+            Code::Unavailable,
+            "no orderers could successfully process transaction",
+            &details,
+        ))
     }
 }

@@ -33,6 +33,8 @@ struct Cache {
     defined: BTreeMap<String, Arc<ChaincodeDefinition>>,
     /// Approved packages by chaincode and sequence.
     packages: BTreeMap<(String, i64), Package>,
+    /// What this organisation runs, once it was asked for.
+    runnable: Option<Arc<BTreeMap<String, Runnable>>>,
     /// Counts the changes of the lifecycle's state: what was read before one is not kept after it.
     epoch: u64,
 }
@@ -46,6 +48,13 @@ pub(crate) enum Package {
     Unavailable,
     /// It did not approve the definition in force.
     NotApproved,
+}
+
+/// A chaincode that this peer's organisation approved with a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Runnable {
+    pub(crate) version: String,
+    pub(crate) package_id: String,
 }
 
 /// Where the endorsement policy of a collection comes from.
@@ -169,11 +178,39 @@ impl Definitions {
         Ok(package)
     }
 
+    /// The chaincode that this peer's organisation approved with a package, by name.
+    pub(crate) fn runnable(
+        &self,
+        state: &QueryExecutor,
+    ) -> Result<Arc<BTreeMap<String, Runnable>>, LedgerError> {
+        let epoch = {
+            let cache = self.cache();
+            if let Some(known) = &cache.runnable {
+                return Ok(Arc::clone(known));
+            }
+            cache.epoch
+        };
+        let mut runnable = BTreeMap::new();
+        for (name, definition) in self.all(state)? {
+            if let Package::Approved(package_id) = self.package(&name, &definition, state)? {
+                let version = definition.endorsement.version.clone();
+                runnable.insert(name, Runnable { version, package_id });
+            }
+        }
+        let runnable = Arc::new(runnable);
+        let mut cache = self.cache();
+        if cache.epoch == epoch {
+            cache.runnable = Some(Arc::clone(&runnable));
+        }
+        Ok(runnable)
+    }
+
     /// Forgets what organisations approved: to be called after a commit that wrote to `_lifecycle`.
     pub(crate) fn changed(&self) {
         let mut cache = self.cache();
         cache.epoch += 1;
         cache.packages.clear();
+        cache.runnable = None;
     }
 
     /// The endorsement policy of a namespace, a marshalled `ApplicationPolicy`; `None` when it has no valid

@@ -19,7 +19,7 @@ mod references;
 mod state;
 
 pub use collections::{implicit_collection_name, implicit_collection_org, member_organisations};
-pub(crate) use collections::{implicit_collection, members_policy, wrap};
+pub(crate) use collections::{members_policy, wrap};
 pub use definition::ChaincodeDefinition;
 pub use definitions::Definitions;
 pub(crate) use definitions::{Package, PolicySource};
@@ -162,6 +162,3 @@ impl LifecycleError {
         )
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -15,7 +15,7 @@ mod network;
 mod serve;
 
 pub(crate) use collect::{Wanted, collect, pull};
-pub(crate) use distribute::{DistributionError, assemble, distribute};
+pub(crate) use distribute::{assemble, distribute};
 pub use network::InProcessNetwork;
 
 use fabric_ledger::QueryExecutor;

@@ -45,7 +45,7 @@ impl Peer {
         let mut sources = channel.ledger().transient().sets(&pull.tx_id);
         if channel.height() > pull.block {
             let committed = channel.ledger().private_data(pull.block)?;
-            sources.extend(committed.into_iter().filter(|(index, _)| *index == pull.index).map(|(_, set)| set));
+            sources.extend(committed.into_iter().filter(|found| found.tx == pull.index).map(|found| found.set));
         }
         let mut answer = TxPvtReadWriteSet::default();
         for source in sources {

@@ -1,6 +1,7 @@
 //! Who may use which resource (`core/aclmgmt` of Fabric).
 
-use fabric_channel::{Bundle, LocalRole, local_role};
+use fabric_channel::Bundle;
+use fabric_channel::acl::{LocalRole, local_role};
 use fabric_msp::Identity;
 use fabric_msp::policy::{Role, role_principal};
 
@@ -58,8 +59,8 @@ pub(crate) fn check(
 /// [`AccessRefused`].
 pub fn check_channel(bundle: &Bundle, resource: &str, creator: &Identity) -> Result<(), AccessRefused> {
     let path = bundle.acl(resource).ok_or_else(|| AccessRefused::Unmapped(resource.to_owned()))?;
-    let refused = |why: String| AccessRefused::Policy { policy: path.to_string(), why };
-    let policy = bundle.policy(&path).ok_or_else(|| refused("there is no such policy".to_owned()))?;
+    let refused = |why: String| AccessRefused::Policy { policy: path.to_owned(), why };
+    let policy = bundle.policy(path).ok_or_else(|| refused("there is no such policy".to_owned()))?;
     policy.evaluate_identities(std::slice::from_ref(creator)).map_err(|error| refused(error.to_string()))
 }
 

@@ -2,7 +2,6 @@
 
 use fabric_chaincode_host::SystemCall;
 use fabric_ledger::LedgerError;
-use fabric_protos::common::Envelope;
 use fabric_protos::peer::{ProcessedTransaction, Response};
 use prost::Message;
 
@@ -64,16 +63,13 @@ fn block_by_number(channel: &Channel, number: &str) -> Response {
 fn transaction(channel: &Channel, tx_id: &str) -> Response {
     let failed = format!("Failed to get transaction with id {tx_id}, error");
     match channel.ledger().transaction(tx_id) {
-        Ok(Some(found)) => match Envelope::decode(found.envelope.as_slice()) {
-            Ok(envelope) => {
-                let transaction = ProcessedTransaction {
-                    transaction_envelope: Some(envelope),
-                    validation_code: i32::from(found.code),
-                };
-                success(transaction.encode_to_vec())
-            }
-            Err(why) => error(format!("{failed} {why}")),
-        },
+        Ok(Some(found)) => {
+            let transaction = ProcessedTransaction {
+                transaction_envelope: Some(found.envelope),
+                validation_code: i32::from(found.code),
+            };
+            success(transaction.encode_to_vec())
+        }
         Ok(None) => error(format!("{failed} no such transaction ID [{tx_id}] in index")),
         Err(why) => error(format!("{failed} {why}")),
     }

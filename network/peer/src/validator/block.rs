@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fabric_channel::Bundle;
 use fabric_ledger::{Ledger, ParsedTx};
-use fabric_protos::common::Block;
+use fabric_protos::common::{Block, ConfigEnvelope};
 use fabric_protos::peer::TxValidationCode as Code;
+use prost::Message;
 
 use super::endorsement::{self, Against, PolicyUpdates};
 use super::envelope::{self, Checked, Content, Refused};
@@ -27,12 +28,21 @@ pub(crate) struct Context<'a> {
 /// The verdict over a block, before the ledger's own checks of versions.
 #[derive(Debug)]
 pub(crate) struct Validated {
-    /// One code per transaction.
-    pub(crate) codes: Vec<u8>,
+    /// Why each transaction is invalid; `None` for valid ones.
+    pub(crate) refusals: Vec<Option<Refusal>>,
     /// The transactions, decoded.
     pub(crate) transactions: Vec<ParsedTx>,
     /// The configuration in force from the next block on, if this block changes it.
     pub(crate) config: Option<Arc<Bundle>>,
+}
+
+impl Validated {
+    /// One code per transaction, as the block's metadata holds them.
+    pub(crate) fn codes(&self) -> Vec<u8> {
+        let code = |refusal: &Option<Refusal>| refusal.as_ref().map_or(Code::Valid, |refusal| refusal.code);
+        // All codes are below 256.
+        self.refusals.iter().map(|refusal| u8::try_from(code(refusal) as i32).unwrap_or(u8::MAX)).collect()
+    }
 }
 
 /// Validates the transactions of a block, in parallel where there are several.
@@ -56,9 +66,9 @@ pub(crate) fn validate(block: &Block, context: Context<'_>) -> Result<Validated,
     let mut config = None;
     for verdict in &verdicts {
         if let (Some(Content::Config(envelope)), None) = (&verdict.content, &verdict.refusal) {
-            let bundle = context.view.bundle().updated(envelope).map_err(|error| {
-                ValidationError::Config { block: header.number, why: error.to_string() }
-            })?;
+            let refused = |why: String| ValidationError::Config { block: header.number, why };
+            let envelope = ConfigEnvelope::decode(envelope.as_slice()).map_err(|error| refused(error.to_string()))?;
+            let bundle = context.view.bundle().apply_update(&envelope).map_err(|error| refused(error.to_string()))?;
             config = Some(Arc::new(bundle));
         }
     }
@@ -68,9 +78,9 @@ pub(crate) fn validate(block: &Block, context: Context<'_>) -> Result<Validated,
             tracing::warn!(channel = context.channel_id, block = header.number, tx, code, why, "invalid transaction");
         }
     }
-    let codes = verdicts.iter().map(Verdict::code).collect();
-    let transactions = verdicts.into_iter().map(|verdict| verdict.parsed).collect();
-    Ok(Validated { codes, transactions, config })
+    let (transactions, refusals) =
+        verdicts.into_iter().map(|verdict| (verdict.parsed, verdict.refusal)).unzip();
+    Ok(Validated { refusals, transactions, config })
 }
 
 struct Verdict {
@@ -81,12 +91,6 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn code(&self) -> u8 {
-        let code = self.refusal.as_ref().map_or(Code::Valid, |refusal| refusal.code);
-        // All codes are below 256: they are one byte each in the block's metadata.
-        u8::try_from(code as i32).unwrap_or(u8::MAX)
-    }
-
     fn endorsed(&self) -> Option<&envelope::Endorsed> {
         match (&self.content, &self.refusal) {
             (Some(Content::Endorsed(endorsed)), None) => Some(endorsed),

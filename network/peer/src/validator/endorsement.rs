@@ -200,7 +200,7 @@ impl Checker<'_> {
                 Err(_) => return Ok(None),
             }
         } else {
-            state.private_metadata(self.name, collection, key)
+            state.private_metadata_by_hash(self.name, collection, key)
         };
         let metadata = match metadata {
             Ok(metadata) => metadata,

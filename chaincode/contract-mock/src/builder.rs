@@ -1,0 +1,113 @@
+//! Putting a mock network together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fabric_contract_core::{Chaincode, Timestamp};
+
+use crate::collections::{Collections, MockCollection};
+use crate::error::MockError;
+use crate::mock::MockLedger;
+use crate::network::{Network, Rules};
+
+/// 2026-01-01T00:00:00Z.
+const START: Timestamp = Timestamp {
+    seconds: 1_767_225_600,
+    nanos: 0,
+};
+
+/// A mock network in the making: channel `channel`, chaincode `chaincode`, organisation `Org1MSP`, no collections, the clock at
+/// 2026-01-01T00:00:00Z, unless told otherwise.
+#[derive(Debug)]
+pub struct MockLedgerBuilder {
+    channel: String,
+    name: String,
+    chaincode: Chaincode,
+    others: BTreeMap<String, Chaincode>,
+    organisations: Vec<String>,
+    collections: Vec<MockCollection>,
+    time: Timestamp,
+}
+
+impl MockLedgerBuilder {
+    pub(crate) fn new(chaincode: Chaincode) -> Self {
+        Self {
+            channel: "channel".to_owned(),
+            name: "chaincode".to_owned(),
+            chaincode,
+            others: BTreeMap::new(),
+            organisations: vec!["Org1MSP".to_owned()],
+            collections: Vec::new(),
+            time: START,
+        }
+    }
+
+    /// Names the channel.
+    #[must_use]
+    pub fn channel(mut self, name: impl Into<String>) -> Self {
+        self.channel = name.into();
+        self
+    }
+
+    /// Names the chaincode under test.
+    #[must_use]
+    pub fn chaincode(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The organisations (MSP ids); each has a ledger.
+    #[must_use]
+    pub fn organisations<S: Into<String>>(mut self, msp_ids: impl IntoIterator<Item = S>) -> Self {
+        self.organisations = msp_ids.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Adds a private data collection.
+    #[must_use]
+    pub fn collection(mut self, collection: MockCollection) -> Self {
+        self.collections.push(collection);
+        self
+    }
+
+    /// Adds private data collections.
+    #[must_use]
+    pub fn collections(mut self, collections: impl IntoIterator<Item = MockCollection>) -> Self {
+        self.collections.extend(collections);
+        self
+    }
+
+    /// Adds another chaincode of the channel, for calls from the one under test.
+    #[must_use]
+    pub fn other_chaincode(mut self, name: impl Into<String>, chaincode: Chaincode) -> Self {
+        self.others.insert(name.into(), chaincode);
+        self
+    }
+
+    /// Where the clock starts.
+    #[must_use]
+    pub const fn time(mut self, time: Timestamp) -> Self {
+        self.time = time;
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// [`MockError::Io`] without a temporary directory.
+    pub fn start(self) -> Result<MockLedger, MockError> {
+        let mut chaincodes = self.others;
+        chaincodes.insert(self.name.clone(), self.chaincode);
+        let rules = Rules {
+            channel: self.channel,
+            chaincode: self.name,
+            chaincodes,
+            collections: Arc::new(Collections::new(self.collections)),
+        };
+        Ok(MockLedger::start(Network::new(
+            rules,
+            self.organisations,
+            self.time,
+        )?))
+    }
+}

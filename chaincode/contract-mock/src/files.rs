@@ -1,0 +1,61 @@
+//! The ledger's files without syncs: a test's ledger need not survive a power failure.
+
+use std::io;
+use std::path::Path;
+
+use fabric_ledger::files::{FileLayer, LogFile, OsFiles};
+
+/// Ordinary files that are never synced.
+#[derive(Debug)]
+pub(crate) struct UnsyncedFiles;
+
+#[derive(Debug)]
+struct UnsyncedFile(Box<dyn LogFile>);
+
+impl FileLayer for UnsyncedFiles {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        OsFiles.create_dir(dir)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
+        Ok(Box::new(UnsyncedFile(OsFiles.open(path)?)))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        OsFiles.list(dir)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        OsFiles.remove(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        OsFiles.rename(from, to)
+    }
+
+    fn sync_dir(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl LogFile for UnsyncedFile {
+    fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        self.0.append(bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.0.read_at(offset, buffer)
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.0.truncate(length)
+    }
+}

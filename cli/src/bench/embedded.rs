@@ -1,0 +1,163 @@
+//! The network that is measured without a profile: a fresh one in this process, thrown away afterwards.
+
+use std::sync::Arc;
+
+use careledger_api::codes::Category;
+use careledger_api::consortium::care_collection;
+use careledger_api::contracts::consent::{ActorFilter, Effect, Provision};
+use careledger_api::date::Period;
+use careledger_api::ids::PatientId;
+use careledger_api::roles::Role;
+use careledger_sdk::Wallet;
+use careledger_sdk::wallet::{Signed, salt, unix_now};
+use fabric_gateway_sdk::{
+    ChaincodeDefinition, ChaincodePackage, CollectionConfig, Deployer, Endpoint, Gateway, SigningIdentity, deploy,
+};
+use fabric_node::{InProcess, Network, NetworkConfig, OrganisationConfig};
+
+use super::contract;
+use super::target::{Member, Operation, Target};
+use crate::Result;
+use crate::args::BenchMode;
+use crate::health::{self, CLINIC, Gateways, HOSPITAL};
+use crate::output::Output;
+
+/// The key-value chaincode's name.
+const CHAINCODE: &str = "keyvalue";
+/// The collection for `--mode private`.
+const COLLECTION: &str = "pair";
+/// How long the patient's consent holds: the longest run (a day) and some, seconds.
+const CONSENT_SECONDS: i64 = 100_000;
+
+/// The network for a mode: organisations `Org1MSP` and so on; the health consortium for accesses.
+pub fn network_config(mode: BenchMode, organisations: u32) -> NetworkConfig {
+    if mode == BenchMode::Access {
+        return health::network_config().with_free_ports();
+    }
+    let member = |n| OrganisationConfig::new(&format!("Org{n}MSP"), &format!("org{n}.example.com"));
+    let chaincode = InProcess::new(fabric_contract_api::in_process(Arc::new(contract::chaincode())));
+    NetworkConfig::new("bench", (1..=organisations).map(member).collect())
+        .with_free_ports()
+        .with_chaincode(CHAINCODE, chaincode)
+}
+
+/// Deploys what a mode needs on the running network.
+pub async fn prepare(network: &Network, mode: BenchMode, output: &Output) -> Result<Target> {
+    output.doing("deploying the chaincode");
+    match mode {
+        BenchMode::Access => health_target(network, output).await,
+        BenchMode::Put => keyvalue_target(network, Operation::Put { put: "put".to_owned() }).await,
+        BenchMode::Get => {
+            keyvalue_target(network, Operation::Get { put: "put".to_owned(), get: "get".to_owned() }).await
+        }
+        BenchMode::Private => {
+            let operation = Operation::Private {
+                function: "putPrivate".to_owned(),
+                collection: COLLECTION.to_owned(),
+                members: pair(network),
+                transient: "value".to_owned(),
+            };
+            keyvalue_target(network, operation).await
+        }
+    }
+}
+
+/// The first two organisations.
+fn pair(network: &Network) -> Vec<String> {
+    let members = network.summary().organisations.iter().take(2);
+    members.map(|organisation| organisation.msp_id.clone()).collect()
+}
+
+async fn keyvalue_target(network: &Network, operation: Operation) -> Result<Target> {
+    let mut definition = ChaincodeDefinition::new(CHAINCODE, env!("CARGO_PKG_VERSION"));
+    let mut callers: Vec<String> =
+        network.summary().organisations.iter().map(|organisation| organisation.msp_id.clone()).collect();
+    if let Operation::Private { collection, members, .. } = &operation {
+        // The members alone endorse: nobody else may see the value, however many make a majority.
+        let peers: Vec<String> = members.iter().map(|member| format!("'{member}.peer'")).collect();
+        let policy = format!("AND({})", peers.join(", "));
+        let config = CollectionConfig::new(collection.as_str(), members.iter().cloned()).endorsement_policy(policy);
+        definition = definition.collection(&config)?;
+        callers.clone_from(members);
+    }
+    let package = ChaincodePackage::in_process(CHAINCODE, CHAINCODE)?;
+    let mut deployers = Vec::new();
+    for organisation in &network.summary().organisations {
+        let admin = network.user(&organisation.msp_id, &format!("Admin@{}", organisation.domain))?;
+        let channel = endpoint(network, &organisation.msp_id)?.connect().await?;
+        deployers.push(Deployer::new(Gateway::builder(channel).identity(admin).connect(), package.clone()));
+    }
+    deploy(network.channel(), &definition, &deployers).await?;
+
+    let mut members = Vec::new();
+    for msp_id in callers {
+        let user = user(network, &msp_id, "User1")?;
+        members.push(Member { endpoint: endpoint(network, &msp_id)?, identity: user, msp_id });
+    }
+    Ok(Target { channel: network.channel().to_owned(), chaincode: CHAINCODE.to_owned(), members, operation })
+}
+
+/// The health consortium with one patient, whose consent lets the clinic have what the benchmark asks for.
+async fn health_target(network: &Network, output: &Output) -> Result<Target> {
+    let gateways = Gateways::connect(network).await?;
+    health::deploy_chaincode(&gateways).await?;
+    output.doing("establishing the consortium");
+    let consortium = health::consortium();
+    let admin = gateways.health(HOSPITAL, Role::Admin)?;
+    admin.registry().establish(consortium.clone()).send().await?;
+    let custodian = gateways.health(HOSPITAL, Role::Custodian)?;
+    custodian.registry().open_collection(care_collection(HOSPITAL), salt()).send().await?;
+    let patient = consenting_patient(&gateways).await?;
+    Ok(Target {
+        channel: consortium.channel,
+        chaincode: consortium.chaincode,
+        members: vec![Member {
+            msp_id: CLINIC.to_owned(),
+            endpoint: endpoint(network, CLINIC)?,
+            identity: user(network, CLINIC, Role::Clinician.as_str())?,
+        }],
+        operation: Operation::Access { custodian: HOSPITAL.to_owned(), patient },
+    })
+}
+
+async fn consenting_patient(gateways: &Gateways<'_>) -> Result<PatientId> {
+    let patient = Wallet::generate(health::consortium()).at(HOSPITAL)?;
+    let Signed { body, intent } = patient.enrol()?;
+    gateways.health(HOSPITAL, Role::Registrar)?.identity().enrol(HOSPITAL, body, intent).send().await?;
+    let now = unix_now();
+    let period = Period { from: now - 60, until: now + CONSENT_SECONDS };
+    let Signed { body, intent } = patient.grant(period, vec![permit_the_clinic()])?;
+    gateways.health(HOSPITAL, Role::Portal)?.consents().grant(HOSPITAL, body, intent).send().await?;
+    Ok(patient.id())
+}
+
+fn permit_the_clinic() -> Provision {
+    Provision {
+        effect: Effect::Permit,
+        actors: vec![ActorFilter { organisation: Some(CLINIC.to_owned()), ..ActorFilter::default() }],
+        purposes: vec![],
+        actions: vec![],
+        categories: vec![Category::Laboratory, Category::Medication],
+        labels: vec![],
+        codes: vec![],
+        data_period: None,
+        authored_by: vec![],
+        documents: vec![],
+        period: None,
+        obligations: vec![],
+    }
+}
+
+fn endpoint(network: &Network, msp_id: &str) -> Result<Endpoint> {
+    let organisation =
+        network.summary().organisation(msp_id).ok_or_else(|| format!("{msp_id} is no member of this network"))?;
+    Ok(Endpoint::tls_ca_file(organisation.endpoint.to_string(), &organisation.tls_ca)?
+        .server_name(organisation.host.clone()))
+}
+
+/// A member's user by the short name: `User1`, or a role's name.
+fn user(network: &Network, msp_id: &str, name: &str) -> Result<SigningIdentity> {
+    let organisation =
+        network.summary().organisation(msp_id).ok_or_else(|| format!("{msp_id} is no member of this network"))?;
+    Ok(network.user(msp_id, &format!("{name}@{}", organisation.domain))?)
+}

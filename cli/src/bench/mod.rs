@@ -1,0 +1,102 @@
+//! `careledger bench`: load on an embedded network, or on any Fabric network by a profile.
+//!
+//! ```text
+//! embedded (fresh network, chaincode deployed) ─┐
+//!                                               ├─▶ Target ─▶ Workers ─▶ load (warm-up, window) ─▶ Recorder ─▶ Report
+//! profile (a file describes the network) ───────┘      TLS connections shared       latencies, failures by code
+//! ```
+//!
+//! Clients are spread over the organisations' gateways. Each submits one transaction, waits for its commit status, and only then
+//! submits the next. See [`profile`] for the file.
+
+pub mod contract;
+mod embedded;
+mod failure;
+mod load;
+mod measure;
+mod process;
+pub mod profile;
+mod report;
+mod target;
+mod worker;
+
+use std::path::Path;
+use std::time::Instant;
+
+use fabric_node::Network;
+
+use self::failure::Failure;
+use self::measure::Recorder;
+use self::profile::Profile;
+use self::report::{Asked, Engine, Report, Usage};
+use self::target::Target;
+use crate::Result;
+use crate::args::{BenchArgs, BenchMode};
+use crate::output::Output;
+
+/// Measures and reports. Fails if nothing could be measured, or not one transaction succeeded.
+pub async fn run(args: &BenchArgs, output: &Output) -> Result<()> {
+    let report = match &args.profile {
+        Some(path) => of_profile(args, path, output).await?,
+        None => of_embedded(args, output).await?,
+    };
+    output.done();
+    report.tell(output);
+    output.document(&report.document());
+    report.problem().map_or(Ok(()), |problem| Err(problem.into()))
+}
+
+async fn of_profile(args: &BenchArgs, path: &Path, output: &Output) -> Result<Report> {
+    let profile = Profile::read(path)?;
+    let target = profile.target(args.mode)?;
+    let measured = measure(args, &target, output).await?;
+    Ok(Report::new(asked(args, profile.organisations()), Engine::Profile, &measured.recorder, measured.usage, None))
+}
+
+async fn of_embedded(args: &BenchArgs, output: &Output) -> Result<Report> {
+    let began = Instant::now();
+    output.doing("starting the network");
+    let config = embedded::network_config(args.mode, args.organisations);
+    let asked = asked(args, config.organisations.len());
+    let network = Network::start(config).await?;
+    let measured = async {
+        let target = embedded::prepare(&network, args.mode, output).await?;
+        measure(args, &target, output).await
+    };
+    let measured = measured.await;
+    output.doing("stopping the network");
+    network.stop().await;
+    let Measured { recorder, usage, first } = measured?;
+    let first_ms = first.saturating_duration_since(began).as_secs_f64() * 1_000.0;
+    Ok(Report::new(asked, Engine::Embedded, &recorder, usage, Some(first_ms)))
+}
+
+/// What a run came to.
+struct Measured {
+    recorder: Recorder,
+    usage: Usage,
+    /// When the first transaction was committed.
+    first: Instant,
+}
+
+async fn measure(args: &BenchArgs, target: &Target, output: &Output) -> Result<Measured> {
+    output.doing("connecting the clients");
+    let mut workers = target.connect(args.clients).await?;
+    let worker = workers.first_mut().ok_or("a benchmark needs at least one client")?;
+    let said = |Failure { code, text }| format!("the first transaction failed: {code}: {text}");
+    worker.first().await.map_err(said)?;
+    let first = Instant::now();
+    worker.prepare().await.map_err(said)?;
+    let (recorder, usage) = load::run(workers, args.seconds, output).await?;
+    Ok(Measured { recorder, usage, first })
+}
+
+fn asked(args: &BenchArgs, organisations: usize) -> Asked {
+    let mode = match args.mode {
+        BenchMode::Put => "put",
+        BenchMode::Get => "get",
+        BenchMode::Private => "private",
+        BenchMode::Access => "access",
+    };
+    Asked { mode, clients: args.clients, seconds: args.seconds, organisations }
+}

@@ -1,0 +1,112 @@
+//! What is measured: a network's members with their users, and what each client does there.
+
+use careledger_api::contracts::registry::RegistryClient;
+use careledger_api::ids::PatientId;
+use careledger_sdk::HealthClient;
+use fabric_gateway_sdk::{Endpoint, Gateway, SigningIdentity};
+use futures::future::try_join_all;
+
+use super::worker::{Calls, Shared, Worker};
+use crate::Result;
+
+/// Clients that share one TLS connection. A server takes some hundred concurrent calls on one; fewer spread its work better.
+const CLIENTS_PER_CONNECTION: usize = 32;
+
+/// A network as clients see it, embedded or not.
+#[derive(Debug)]
+pub struct Target {
+    /// The channel.
+    pub channel: String,
+    /// The chaincode.
+    pub chaincode: String,
+    /// The organisations that clients are spread over; at least one.
+    pub members: Vec<Member>,
+    /// What clients do.
+    pub operation: Operation,
+}
+
+/// An organisation's gateway and the user that its clients are.
+#[derive(Debug)]
+pub struct Member {
+    /// The MSP id.
+    pub msp_id: String,
+    /// The peer whose Gateway service is used.
+    pub endpoint: Endpoint,
+    /// The user.
+    pub identity: SigningIdentity,
+}
+
+/// What each transaction does.
+#[derive(Debug, Clone)]
+pub enum Operation {
+    /// Submits `put(key, value)`.
+    Put {
+        /// The function.
+        put: String,
+    },
+    /// Evaluates `get(key)` of keys that `put` wrote before.
+    Get {
+        /// The function that writes.
+        put: String,
+        /// The function that reads.
+        get: String,
+    },
+    /// Submits `function(collection, key)` with the value as transient data.
+    Private {
+        /// The function.
+        function: String,
+        /// The collection.
+        collection: String,
+        /// The members (MSP ids), all of which endorse.
+        members: Vec<String>,
+        /// The name of the value's transient entry.
+        transient: String,
+    },
+    /// Submits `consent.access` of the health chaincode.
+    Access {
+        /// Who keeps the records (MSP id).
+        custodian: String,
+        /// Whose records.
+        patient: PatientId,
+    },
+}
+
+impl Target {
+    /// Connects `clients` clients, spread evenly over the members.
+    pub async fn connect(&self, clients: u32) -> Result<Vec<Worker>> {
+        let share = usize::try_from(clients)?.div_ceil(self.members.len());
+        let connections = share.div_ceil(CLIENTS_PER_CONNECTION);
+        let gateways = try_join_all(self.members.iter().map(|member| member.connect(connections))).await?;
+        let shared = Shared::new(self.operation.clone());
+        let mut workers = Vec::new();
+        for number in 0..clients {
+            // Client n is with member n mod m, and there on the connections in turn.
+            let turn = usize::try_from(number)?;
+            let gateway = gateways
+                .get(turn % self.members.len())
+                .and_then(|connections| connections.get(turn / self.members.len() % connections.len()))
+                .ok_or("the network to measure has no organisation")?;
+            workers.push(Worker::new(number, self.calls(gateway).await?, shared.clone()));
+        }
+        Ok(workers)
+    }
+
+    async fn calls(&self, gateway: &Gateway) -> Result<Calls> {
+        let contract = gateway.network(self.channel.clone()).contract(self.chaincode.clone());
+        let Operation::Access { .. } = self.operation else {
+            return Ok(Calls::Plain(contract));
+        };
+        let registered = RegistryClient::new(&contract).consortium().send().await?;
+        Ok(Calls::Health(HealthClient::new(gateway, registered.consortium)))
+    }
+}
+
+impl Member {
+    async fn connect(&self, connections: usize) -> Result<Vec<Gateway>> {
+        let connect = (0..connections).map(async |_| -> Result<Gateway> {
+            let channel = self.endpoint.connect().await.map_err(|error| format!("{}: {error}", self.msp_id))?;
+            Ok(Gateway::builder(channel).identity(self.identity.clone()).connect())
+        });
+        try_join_all(connect).await
+    }
+}

@@ -1,0 +1,185 @@
+//! One client: does its operation again and again, each time with a new key.
+
+use std::sync::Arc;
+
+use careledger_api::codes::{Action, Category, Purpose};
+use careledger_api::contracts::consent::AccessRequest;
+use careledger_api::ids::PatientId;
+use careledger_sdk::HealthClient;
+use careledger_sdk::sealing::KemKeyPair;
+use fabric_gateway_sdk::{Contract, Error};
+use futures::future::try_join_all;
+
+use super::failure::Failure;
+use super::target::Operation;
+
+/// Length of every value that is written, in bytes.
+const VALUE_BYTES: usize = 500;
+/// Keys that are there to be read.
+const KEYS_TO_READ: u64 = 100;
+
+/// A client of one gateway.
+#[derive(Debug)]
+pub struct Worker {
+    number: u32,
+    done: u64,
+    calls: Calls,
+    shared: Shared,
+}
+
+/// How a client reaches the chaincode.
+#[derive(Debug, Clone)]
+pub enum Calls {
+    /// Functions by their names.
+    Plain(Contract),
+    /// The typed health contracts.
+    Health(HealthClient),
+}
+
+/// What all clients of a run have in common.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    operation: Arc<Operation>,
+    /// Begins every key: no other run has it.
+    prefix: Arc<str>,
+}
+
+impl Shared {
+    /// Another run of `operation`.
+    pub fn new(operation: Operation) -> Self {
+        let prefix = hex::encode(rand::random::<[u8; 8]>()).into();
+        Self { operation: Arc::new(operation), prefix }
+    }
+}
+
+impl Worker {
+    /// Client `number` of a run.
+    pub fn new(number: u32, calls: Calls, shared: Shared) -> Self {
+        Self { number, done: 0, calls, shared }
+    }
+
+    /// The run's first transaction.
+    pub async fn first(&mut self) -> Result<(), Failure> {
+        match (&*self.shared.operation, &self.calls) {
+            (Operation::Get { put, .. }, Calls::Plain(contract)) => self.shared.write(contract, put, 0).await,
+            _ => self.act().await.map(drop),
+        }
+    }
+
+    /// Writes what the run reads, if it reads.
+    pub async fn prepare(&self) -> Result<(), Failure> {
+        if let (Operation::Get { put, .. }, Calls::Plain(contract)) = (&*self.shared.operation, &self.calls) {
+            try_join_all((1..KEYS_TO_READ).map(|key| self.shared.write(contract, put, key))).await?;
+        }
+        Ok(())
+    }
+
+    /// Does the operation once and waits for its end; gives the block of the transaction, if there is one.
+    pub async fn act(&mut self) -> Result<Option<u64>, Failure> {
+        self.done += 1;
+        match &self.calls {
+            Calls::Plain(contract) => Ok(self.call(contract).await?),
+            Calls::Health(health) => self.access(health).await,
+        }
+    }
+
+    async fn call(&self, contract: &Contract) -> Result<Option<u64>, Error> {
+        let key = || format!("{}-{}-{}", self.shared.prefix, self.number, self.done);
+        let submit = match &*self.shared.operation {
+            Operation::Put { put } => {
+                let key = key();
+                let value = value(&key);
+                contract.proposal(put).args([key, value])
+            }
+            Operation::Private { function, collection, members, transient } => {
+                let key = key();
+                let value = value(&key);
+                let call = contract.proposal(function).arg(collection.as_str()).arg(key);
+                call.transient(transient, value).endorsing_organizations(members)
+            }
+            Operation::Get { get, .. } => {
+                // The clients begin at different keys and go round.
+                let key = (u64::from(self.number) + self.done) % KEYS_TO_READ;
+                contract.evaluate(get, [self.shared.key_to_read(key)]).await?;
+                return Ok(None);
+            }
+            // An access has typed calls; there is nothing to call by name.
+            Operation::Access { .. } => return Ok(None),
+        };
+        Ok(Some(submit.submit().await?.block_number))
+    }
+
+    async fn access(&self, health: &HealthClient) -> Result<Option<u64>, Failure> {
+        let Operation::Access { custodian, patient } = &*self.shared.operation else { return Ok(None) };
+        let access = health.consents().access(custodian.clone(), request(*patient)).send().await?;
+        Ok(Some(access.block_number))
+    }
+}
+
+impl Shared {
+    async fn write(&self, contract: &Contract, put: &str, key: u64) -> Result<(), Failure> {
+        let key = self.key_to_read(key);
+        let value = value(&key);
+        contract.submit(put, [key, value]).await?;
+        Ok(())
+    }
+
+    fn key_to_read(&self, key: u64) -> String {
+        format!("{}-read-{key}", self.prefix)
+    }
+}
+
+/// A JSON document of [`VALUE_BYTES`] bytes that does not compress below half.
+fn value(key: &str) -> String {
+    let mut value = format!(r#"{{"key":"{key}","data":""#);
+    let end = "\"}";
+    let mut noise = [0; VALUE_BYTES / 2];
+    rand::fill(&mut noise);
+    let room = VALUE_BYTES.saturating_sub(value.len() + end.len());
+    value.extend(hex::encode(noise).chars().take(room));
+    value + end
+}
+
+fn request(patient: PatientId) -> AccessRequest {
+    AccessRequest {
+        patient,
+        purpose: Purpose::Treatment,
+        action: Action::Access,
+        categories: vec![Category::Laboratory, Category::Medication],
+        labels: None,
+        codes: None,
+        data_period: None,
+        authored_by: None,
+        documents: None,
+        kem_key: KemKeyPair::generate().public(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_500_bytes_of_json_that_names_its_key() {
+        let shared = Shared::new(Operation::Put { put: "put".to_owned() });
+        let longest = format!("{}-{}-{}", shared.prefix, u32::MAX, u64::MAX);
+        for key in ["k", longest.as_str()] {
+            let text = value(key);
+            assert_eq!(text.len(), 500);
+            let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            assert_eq!(json.get("key").and_then(serde_json::Value::as_str), Some(key));
+        }
+        assert_ne!(value("k"), value("k"));
+    }
+
+    #[test]
+    fn no_two_runs_share_a_key() {
+        let operation = Operation::Put { put: "put".to_owned() };
+        assert_ne!(Shared::new(operation.clone()).key_to_read(1), Shared::new(operation).key_to_read(1));
+    }
+
+    #[test]
+    fn the_request_for_access_is_one_that_the_contract_takes() {
+        request(PatientId::from_bytes([7; PatientId::LEN])).validate().expect("a valid request");
+    }
+}

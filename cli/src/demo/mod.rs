@@ -1,0 +1,143 @@
+//! `careledger demo`: an emergency, end to end, on an embedded network.
+
+mod claims;
+pub mod report;
+mod story;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use careledger_api::roles::Role;
+use careledger_sdk::vault::VaultClient;
+use careledger_sdk::{fhir, wallet};
+use careledger_vault::chain::PeerChain;
+use careledger_vault::kek::FileKey;
+use careledger_vault::release::Scope;
+use careledger_vault::store::Store;
+use careledger_vault::{ServedLog, Server, Service};
+use fabric_node::Network;
+
+use self::report::{AuditReport, Narrator, Report};
+use self::story::Cast;
+use crate::args::DemoArgs;
+use crate::health::{self, CLINIC, Gateways, HOSPITAL};
+use crate::output::Output;
+use crate::{Result, audit};
+
+/// Plays the story and prints its report. Fails if the story does not hold.
+pub async fn run(args: &DemoArgs, output: &Output) -> Result<()> {
+    let report = play(args, output).await?;
+    output.document(&report.document());
+    let broken = report.broken_promises();
+    if broken.is_empty() { Ok(()) } else { Err(broken.join("; ").into()) }
+}
+
+/// Plays the story and returns what it measured.
+pub async fn play(args: &DemoArgs, output: &Output) -> Result<Report> {
+    let bundle = match &args.bundle {
+        Some(path) => std::fs::read(path).map_err(|e| format!("cannot read the bundle {}: {e}", path.display()))?,
+        None => fhir::generate(args.patient_seed, &today()).to_string().into_bytes(),
+    };
+    // Refuse a bad bundle before anything is started.
+    fhir::parse(&bundle)?;
+
+    let mut tell = Narrator::new(output);
+    tell.doing("starting the network");
+    let mut config = health::network_config().with_free_ports();
+    let temporary = tempfile::Builder::new().prefix("careledger-").tempdir()?;
+    let dir = args.dir.clone().unwrap_or_else(|| temporary.path().join("network"));
+    config = config.with_dir(&dir);
+    let network = Network::start(config).await?;
+    let started = tell.ms();
+    tell.chapter("A network of four organisations starts: a peer, keys and a ledger for each, one ordering node");
+    tell.remark(format!("ready after {started:.0} ms; files in {}", dir.display()));
+
+    let vault_dir = dir.join("vault");
+    tell.report.organisations = network.summary().organisations.len();
+    let result = perform(&network, &vault_dir, &bundle, &mut tell).await;
+    network.stop().await;
+    result?;
+
+    tell.chapter("8. An auditor verifies every block of every organisation's ledger");
+    tell.doing("verifying");
+    let audited = audit::verify_dir(&dir).await?;
+    for ledger in &audited {
+        tell.remark(ledger.to_string());
+    }
+    tell.report.audit = AuditReport {
+        blocks: audited.iter().map(|l| l.blocks).sum(),
+        transactions: audited.iter().map(|l| l.transactions).sum(),
+        ok: audited.len() == tell.report.organisations && audited.iter().all(|l| l.problem.is_none()),
+    };
+    output.done();
+    if args.dir.is_some() {
+        output.line(format!("\nThe network's files are in {}.", dir.display()));
+    }
+    Ok(tell.report)
+}
+
+async fn perform(network: &Network, vault_dir: &Path, bundle: &[u8], tell: &mut Narrator<'_>) -> Result<()> {
+    let gateways = Gateways::connect(network).await?;
+    prepare(&gateways, tell).await?;
+    let store = Arc::new(Store::open(vault_dir, Box::new(FileKey::open_or_create(&create(vault_dir)?.join("kek"))?))?);
+    let server = start_vault(network, &gateways, vault_dir, Arc::clone(&store)).await?;
+    let vault = vault_client(network, &server)?;
+    let clinic = network.organisation(CLINIC).ok_or("the clinic is missing")?;
+    let identity = |role: Role| network.user(CLINIC, &format!("{role}@{}", clinic.domain()));
+    let mut cast = Cast::assemble(&gateways, identity(Role::Clinician)?, identity(Role::Emergency)?, store, vault)?;
+
+    cast.enrol_and_anchor(tell, bundle).await?;
+    cast.ask_without_consent(tell).await?;
+    let grant = cast.grant_and_read(tell).await?;
+    cast.revoke_and_attack(tell, grant).await?;
+    cast.break_the_glass(tell).await?;
+    claims::settle(&gateways, tell).await?;
+    cast.tamper_and_notify(tell).await?;
+    server.stop().await;
+    Ok(())
+}
+
+/// Deploys the chaincode and establishes the consortium with its collections.
+async fn prepare(gateways: &Gateways<'_>, tell: &mut Narrator<'_>) -> Result<()> {
+    tell.chapter("The health chaincode is deployed by Fabric's lifecycle, the consortium is established");
+    tell.doing("deploying the health chaincode");
+    health::establish(gateways, &mut |event| {
+        tell.committed(&event.what, &event.tx_id, event.block);
+        tell.doing("establishing the consortium");
+    })
+    .await
+}
+
+async fn start_vault(network: &Network, gateways: &Gateways<'_>, dir: &Path, store: Arc<Store>) -> Result<Server> {
+    let hospital = network.organisation(HOSPITAL).ok_or("the hospital is missing")?;
+    let tls = hospital.tls_ca()?.issue(&fabric_msp::ca::IssueRequest {
+        common_name: format!("vault.{}", hospital.domain()),
+        kind: fabric_msp::ca::Kind::Tls,
+        sans: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+        ..Default::default()
+    })?;
+    let consortium = health::consortium();
+    let gateway = gateways.user(HOSPITAL, Role::Vault.as_str())?;
+    let chain = PeerChain::new(gateway.network(consortium.channel.clone()), &consortium.chaincode, HOSPITAL);
+    let scope = Scope { custodian: HOSPITAL.to_owned(), channel: consortium.channel };
+    let served = ServedLog::open(&dir.join("served"))?;
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    let service = Service { scope, store, served, chain };
+    Ok(Server::start(address, tls.certificate_pem.as_bytes(), tls.key_pem.as_bytes(), service).await?)
+}
+
+fn vault_client(network: &Network, server: &Server) -> Result<VaultClient> {
+    let hospital = network.organisation(HOSPITAL).ok_or("the hospital is missing")?;
+    let ca = hospital.tls_ca()?.certificate_pem();
+    Ok(VaultClient::new(format!("https://{}", server.address()), ca.as_bytes())?)
+}
+
+fn create(dir: &Path) -> Result<&Path> {
+    std::fs::create_dir_all(dir)?;
+    Ok(dir)
+}
+
+fn today() -> String {
+    careledger_api::date::Date::from_unix(wallet::unix_now()).map_or_else(|_| "2026-01-01".to_owned(), |d| d.to_string())
+}

@@ -1,0 +1,200 @@
+//! The health consortium on an embedded network: its members, people, collections and chaincode.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use careledger_api::HealthError;
+use careledger_api::consortium::{Consortium, LOG_COLLECTION, Organisation, OrganisationRole};
+use careledger_api::roles::{ROLE_ATTRIBUTE, Role};
+use careledger_sdk::wallet::salt;
+use careledger_sdk::{HealthCallError, HealthClient};
+use fabric_chaincode_host::InProcess;
+use fabric_contract_core::CallError;
+use fabric_gateway_sdk::{
+    ChaincodeDefinition, ChaincodePackage, CollectionConfig, Deployed, Deployer, Endpoint, Gateway, deploy,
+};
+use fabric_msp::cryptogen::UserSpec;
+use fabric_node::{Network, NetworkConfig};
+use tonic::transport::Channel;
+
+use crate::Result;
+
+/// The hospital: keeps the records.
+pub const HOSPITAL: &str = "HospitalMSP";
+/// The clinic: asks for them.
+pub const CLINIC: &str = "ClinicMSP";
+/// The insurer.
+pub const INSURER: &str = "InsurerMSP";
+/// The regulator.
+pub const REGULATOR: &str = "RegulatorMSP";
+
+/// Name and version of the health chaincode.
+pub const CHAINCODE: &str = "careledger";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Who works where. Common names are random in production; here they say the role and nobody's name.
+const PEOPLE: [(&str, Role); 14] = [
+    (HOSPITAL, Role::Admin),
+    (HOSPITAL, Role::Custodian),
+    (HOSPITAL, Role::Registrar),
+    (HOSPITAL, Role::Vault),
+    (HOSPITAL, Role::Notifier),
+    (HOSPITAL, Role::Portal),
+    (HOSPITAL, Role::Dpo),
+    (HOSPITAL, Role::ProviderBilling),
+    (CLINIC, Role::Clinician),
+    (CLINIC, Role::Emergency),
+    (CLINIC, Role::Custodian),
+    (INSURER, Role::Payer),
+    (REGULATOR, Role::Dpo),
+    (REGULATOR, Role::Auditor),
+];
+
+/// The consortium of the preset: two custodians, a payer, a regulator.
+pub fn consortium() -> Consortium {
+    let member = |msp_id: &str, role| Organisation { msp_id: msp_id.to_owned(), roles: [role].into() };
+    Consortium {
+        id: "careledger".to_owned(),
+        channel: "health".to_owned(),
+        chaincode: CHAINCODE.to_owned(),
+        organisations: vec![
+            member(HOSPITAL, OrganisationRole::Custodian),
+            member(CLINIC, OrganisationRole::Custodian),
+            member(INSURER, OrganisationRole::Payer),
+            member(REGULATOR, OrganisationRole::Regulator),
+        ],
+    }
+}
+
+/// The preset's network with its people and the health chaincode in process.
+pub fn network_config() -> NetworkConfig {
+    let mut config = NetworkConfig::health();
+    for organisation in &mut config.organisations {
+        for (_, role) in PEOPLE.iter().filter(|(msp_id, _)| *msp_id == organisation.msp_id) {
+            let name = format!("{role}@{}", organisation.domain);
+            organisation.users.push(UserSpec::client(&name).with_attribute(ROLE_ATTRIBUTE, role.as_str()));
+        }
+    }
+    config.with_chaincode(CHAINCODE, in_process())
+}
+
+/// The health chaincode as the peers of this process run it.
+pub fn in_process() -> InProcess {
+    InProcess::new(fabric_contract_api::in_process(Arc::new(careledger_chaincode::chaincode())))
+}
+
+/// Connections to every member's peer, and gateways over them for users.
+#[derive(Debug)]
+pub struct Gateways<'n> {
+    network: &'n Network,
+    channels: BTreeMap<String, Channel>,
+}
+
+impl<'n> Gateways<'n> {
+    /// Connects to every member's peer over TLS.
+    pub async fn connect(network: &'n Network) -> Result<Self> {
+        let mut channels = BTreeMap::new();
+        for organisation in &network.summary().organisations {
+            let endpoint = Endpoint::tls_ca_file(organisation.endpoint.to_string(), &organisation.tls_ca)?
+                .server_name(organisation.host.clone());
+            channels.insert(organisation.msp_id.clone(), endpoint.connect().await?);
+        }
+        Ok(Self { network, channels })
+    }
+
+    /// A gateway of a member's peer as one of its users: `Admin`, `User1`, or a role's name.
+    pub fn user(&self, msp_id: &str, name: &str) -> Result<Gateway> {
+        let channel = self.channels.get(msp_id).ok_or_else(|| format!("{msp_id} is no member of this network"))?;
+        let identity = self.network.user(msp_id, &self.full_name(msp_id, name)?)?;
+        Ok(Gateway::builder(channel.clone()).identity(identity).connect())
+    }
+
+    /// A typed health client as the member's person with that role.
+    pub fn health(&self, msp_id: &str, role: Role) -> Result<HealthClient> {
+        Ok(HealthClient::new(&self.user(msp_id, role.as_str())?, consortium()))
+    }
+
+    fn full_name(&self, msp_id: &str, name: &str) -> Result<String> {
+        let organisation =
+            self.network.summary().organisation(msp_id).ok_or_else(|| format!("{msp_id} is no member of this network"))?;
+        Ok(if name == "Admin" { name.to_owned() } else { format!("{name}@{}", organisation.domain) })
+    }
+}
+
+/// One committed transaction of [`establish`].
+#[derive(Debug)]
+pub struct Established {
+    /// What it did.
+    pub what: String,
+    /// The transaction.
+    pub tx_id: String,
+    /// Its block.
+    pub block: u64,
+}
+
+/// Makes a network a health consortium: deploys the chaincode through the lifecycle, establishes the consortium, and gives each collection its
+/// secret. What was done before is passed over, so that a network can be started again.
+pub async fn establish(gateways: &Gateways<'_>, tell: &mut (dyn FnMut(Established) + Send)) -> Result<()> {
+    let consortium = consortium();
+    let deployed = deploy_chaincode(gateways).await?;
+    for (approval, organisation) in deployed.approvals.iter().zip(&consortium.organisations) {
+        let what = format!("{} approves the definition", organisation.msp_id);
+        tell(Established { what, tx_id: approval.transaction_id.clone(), block: approval.block_number });
+    }
+    if let Some(commit) = &deployed.commit {
+        let what = "the definition is committed".to_owned();
+        tell(Established { what, tx_id: commit.transaction_id.clone(), block: commit.block_number });
+    }
+    let established = gateways.health(HOSPITAL, Role::Admin)?.registry().establish(consortium.clone()).send().await;
+    let established = unless_duplicate(established)?;
+    let establishing = established.as_ref().map(|done| done.tx_id.clone());
+    if let Some(done) = established {
+        tell(Established { what: "the consortium is established".to_owned(), tx_id: done.tx_id, block: done.block_number });
+    }
+    let openers = [(HOSPITAL, Role::Custodian), (CLINIC, Role::Custodian), (INSURER, Role::Payer)];
+    for collection in consortium.collections().into_iter().filter(|c| c.name != LOG_COLLECTION) {
+        let owner = collection.members.first().map(String::as_str);
+        let Some((msp_id, role)) = openers.into_iter().find(|(msp_id, _)| owner == Some(*msp_id)) else { continue };
+        let client = gateways.health(msp_id, role)?;
+        if let Some(tx_id) = &establishing {
+            client.caught_up(tx_id).await?;
+        }
+        let opened = client.registry().open_collection(collection.name.clone(), salt()).send().await;
+        if let Some(done) = unless_duplicate(opened)? {
+            let what = format!("collection {} gets its secret", collection.name);
+            tell(Established { what, tx_id: done.tx_id, block: done.block_number });
+        }
+    }
+    Ok(())
+}
+
+/// The result of a call, or `None` where the contract says that it was done before.
+fn unless_duplicate<T>(result: std::result::Result<T, HealthCallError>) -> Result<Option<T>> {
+    match result {
+        Ok(done) => Ok(Some(done)),
+        Err(CallError::Contract(HealthError::Duplicate(_))) => Ok(None),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Deploys the health chaincode through the lifecycle: install and approve for every member, then commit.
+pub async fn deploy_chaincode(gateways: &Gateways<'_>) -> Result<Deployed> {
+    let consortium = consortium();
+    let mut definition = ChaincodeDefinition::new(CHAINCODE, VERSION);
+    for spec in consortium.collections() {
+        let collection = CollectionConfig::new(spec.name.clone(), spec.members.clone())
+            .endorsement_policy(spec.endorsement_policy())
+            .required_peer_count(spec.required_peer_count.try_into()?)
+            .max_peer_count(spec.max_peer_count.try_into()?)
+            .block_to_live(spec.block_to_live)
+            .member_only_read(spec.member_only_read)
+            .member_only_write(spec.member_only_write);
+        definition = definition.collection(&collection)?;
+    }
+    let package = ChaincodePackage::in_process(format!("{CHAINCODE}_{VERSION}"), CHAINCODE)?;
+    let mut deployers = Vec::new();
+    for organisation in &consortium.organisations {
+        deployers.push(Deployer::new(gateways.user(&organisation.msp_id, "Admin")?, package.clone()));
+    }
+    Ok(deploy(&consortium.channel, &definition, &deployers).await?)
+}

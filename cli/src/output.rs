@@ -1,0 +1,60 @@
+//! How results reach people and programs: text with progress on a terminal, one JSON document with `--json`, quiet in a pipe.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
+
+/// Where results go.
+#[derive(Debug, Clone)]
+pub struct Output {
+    json: bool,
+    progress: ProgressBar,
+}
+
+impl Output {
+    /// `json`: one JSON document on stdout and nothing else there.
+    pub fn new(json: bool) -> Self {
+        let shown = !json && std::io::stderr().is_terminal();
+        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let progress = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+            progress.set_style(style);
+        }
+        Self { json, progress }
+    }
+
+    /// Whether one JSON document is wanted.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Says what is being done, on a terminal only.
+    pub fn doing(&self, what: impl Into<String>) {
+        self.progress.set_message(what.into());
+        self.progress.enable_steady_tick(Duration::from_millis(100));
+    }
+
+    /// A line for people; nothing with `--json`. A reader that has gone away is no error.
+    pub fn line(&self, text: impl AsRef<str>) {
+        if !self.json {
+            self.progress.suspend(|| {
+                let _reader_gone = writeln!(std::io::stdout(), "{}", text.as_ref());
+            });
+        }
+    }
+
+    /// The document for programs; nothing without `--json`.
+    pub fn document(&self, document: &Value) {
+        self.done();
+        if self.json {
+            let _reader_gone = writeln!(std::io::stdout(), "{document}");
+        }
+    }
+
+    /// Ends the progress display.
+    pub fn done(&self) {
+        self.progress.finish_and_clear();
+    }
+}

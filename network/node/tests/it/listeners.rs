@@ -1,0 +1,124 @@
+//! What listens, and how it takes strangers and noise.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use fabric_node::Network;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::world::{broadcast, health, message, status};
+use fabric_protos::common::Status;
+
+fn every_port(network: &Network) -> Vec<SocketAddr> {
+    let summary = network.summary();
+    let mut ports = vec![
+        summary.orderer.endpoint,
+        summary.orderer.admin,
+        summary.orderer.operations,
+    ];
+    for member in &summary.organisations {
+        ports.extend([member.endpoint, member.chaincode, member.operations]);
+    }
+    ports
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_version_and_metrics() {
+    let network = Network::start(health()).await.expect("starts");
+    let member = &network.summary().organisations[0];
+    for operations in [network.summary().orderer.operations, member.operations] {
+        let fetch = |path: &str| get(operations, path.to_owned());
+        assert!(fetch("/healthz").await.contains("\"status\":\"OK\""));
+        assert!(fetch("/version").await.contains("Version"));
+        let metrics = fetch("/metrics").await;
+        assert!(
+            metrics.contains("ledger_blockchain_height{channel=\"health\"} 1"),
+            "{metrics}"
+        );
+    }
+    network.stop().await;
+}
+
+/// A plain HTTP request.
+async fn get(address: SocketAddr, path: String) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("connects");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_on_every_port_changes_nothing() {
+    let network = Network::start(health()).await.expect("starts");
+    let noise: [&[u8]; 4] = [
+        &[0xff; 512],
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04",
+        &[0x16, 0x03, 0x01, 0xff, 0xff, 0x01],
+    ];
+    for address in every_port(&network) {
+        for bytes in noise {
+            let mut stream = TcpStream::connect(address).await.expect("connects");
+            // The server may have hung up before all is written.
+            let _ = stream.write_all(bytes).await;
+            let _ = stream.shutdown().await;
+            let mut answer = Vec::new();
+            let read = stream.read_to_end(&mut answer);
+            let _ = tokio::time::timeout(Duration::from_secs(5), read)
+                .await
+                .expect("the server hangs up");
+        }
+    }
+    let user = network.user("HospitalMSP", "User1").expect("a user");
+    assert_eq!(
+        status(&broadcast(&network, message("health", &user)).await),
+        Status::Success
+    );
+    network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn administration_demands_a_certificate_of_the_orderers_organisation() {
+    let network = Network::start(health()).await.expect("starts");
+    let orderer = &network.summary().orderer;
+    let tls = orderer.tls_ca.parent().expect("the tls directory");
+    let read = |path: std::path::PathBuf| std::fs::read(path).expect("a file");
+    let member = &network.summary().organisations[0];
+    let member_tls = member.tls_ca.parent().expect("the tls directory");
+    let pem = |dir: &std::path::Path| [read(dir.join("server.crt")), read(dir.join("server.key"))].concat();
+    let ca = reqwest::Certificate::from_pem(&read(orderer.tls_ca.clone())).expect("a CA");
+    let url = format!(
+        "https://{}:{}/participation/v1/channels",
+        orderer.host,
+        orderer.admin.port()
+    );
+    let client = |identity: Option<Vec<u8>>| {
+        // Some other part of a program may have installed it before.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .tls_certs_only([ca.clone()])
+            .resolve(&orderer.host, orderer.admin);
+        if let Some(identity) = identity {
+            builder = builder.identity(reqwest::Identity::from_pem(&identity).expect("an identity"));
+        }
+        builder.build().expect("a client")
+    };
+    let listed = client(Some(pem(tls))).get(&url).send().await.expect("answered");
+    assert_eq!(
+        listed.json::<serde_json::Value>().await.expect("JSON")["channels"][0]["name"],
+        "health"
+    );
+    assert!(
+        client(None).get(&url).send().await.is_err(),
+        "without a certificate"
+    );
+    assert!(
+        client(Some(pem(member_tls))).get(&url).send().await.is_err(),
+        "with another organisation's"
+    );
+    network.stop().await;
+}

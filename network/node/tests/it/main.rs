@@ -1,0 +1,7 @@
+//! Whole networks on free ports: real sockets, real certificates, real files.
+
+mod chaincode;
+mod listeners;
+mod start;
+mod transactions;
+mod world;

@@ -1,0 +1,7 @@
+//! An orderer on real files, with real certificates and a real configuration.
+
+mod broadcast;
+mod chain;
+mod participation;
+mod update;
+mod world;

@@ -1,0 +1,7 @@
+//! The whole peer: endorse, order, validate, commit, serve.
+
+mod auditing;
+mod endorsing;
+mod lifecycle;
+mod private;
+mod validating;
