@@ -4,8 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use fabric_ledger::BlockStore;
-use fabric_ledger::files::OsFiles;
+use fabric_ledger::BlockFiles;
 use fabric_node::NetworkSummary;
 use fabric_peer::replay::audit;
 use fabric_protos::common::Block;
@@ -78,20 +77,22 @@ pub async fn verify_dir(dir: &Path) -> Result<Vec<LedgerAudit>> {
 }
 
 fn verify_ledger(genesis: &Block, dir: &Path, organisation: String) -> Result<LedgerAudit> {
-    let blocks = dir.join("blocks");
-    if !blocks.is_dir() {
+    if !dir.join("blocks").is_dir() {
         return Err(format!("{} holds no ledger", dir.display()).into());
     }
-    let store = BlockStore::open(&blocks, Arc::new(OsFiles))?;
     let scratch = tempfile::Builder::new().prefix("careledger-audit-").tempdir()?;
-    let report = audit(genesis, store.iter_from(0), scratch.path())?;
+    let report = audit(genesis, BlockFiles::open(dir)?, scratch.path())?;
     Ok(LedgerAudit {
         organisation,
         blocks: report.blocks,
         transactions: report.transactions,
         last_hash: hex::encode(&report.last_hash),
         commit_hash: hex::encode(&report.commit_hash),
-        problem: report.wrong.map(|wrong| wrong.to_string()),
+        // A ledger without blocks proves nothing: every ledger has at least its genesis block.
+        problem: match report.wrong {
+            Some(wrong) => Some(wrong.to_string()),
+            None => (report.blocks == 0).then(|| "it holds no block".to_owned()),
+        },
     })
 }
 

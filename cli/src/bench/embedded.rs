@@ -11,7 +11,8 @@ use careledger_api::roles::Role;
 use careledger_sdk::Wallet;
 use careledger_sdk::wallet::{Signed, salt, unix_now};
 use fabric_gateway_sdk::{
-    ChaincodeDefinition, ChaincodePackage, CollectionConfig, Deployer, Endpoint, Gateway, SigningIdentity, deploy,
+    ChaincodeDefinition, ChaincodePackage, CollectionConfig, Deployer, Endpoint, Gateway, SigningIdentity,
+    deploy,
 };
 use fabric_node::{InProcess, Network, NetworkConfig, OrganisationConfig};
 
@@ -46,9 +47,24 @@ pub async fn prepare(network: &Network, mode: BenchMode, output: &Output) -> Res
     output.doing("deploying the chaincode");
     match mode {
         BenchMode::Access => health_target(network, output).await,
-        BenchMode::Put => keyvalue_target(network, Operation::Put { put: "put".to_owned() }).await,
+        BenchMode::Put => {
+            keyvalue_target(
+                network,
+                Operation::Put {
+                    put: "put".to_owned(),
+                },
+            )
+            .await
+        }
         BenchMode::Get => {
-            keyvalue_target(network, Operation::Get { put: "put".to_owned(), get: "get".to_owned() }).await
+            keyvalue_target(
+                network,
+                Operation::Get {
+                    put: "put".to_owned(),
+                    get: "get".to_owned(),
+                },
+            )
+            .await
         }
         BenchMode::Private => {
             let operation = Operation::Private {
@@ -70,13 +86,21 @@ fn pair(network: &Network) -> Vec<String> {
 
 async fn keyvalue_target(network: &Network, operation: Operation) -> Result<Target> {
     let mut definition = ChaincodeDefinition::new(CHAINCODE, env!("CARGO_PKG_VERSION"));
-    let mut callers: Vec<String> =
-        network.summary().organisations.iter().map(|organisation| organisation.msp_id.clone()).collect();
-    if let Operation::Private { collection, members, .. } = &operation {
+    let mut callers: Vec<String> = network
+        .summary()
+        .organisations
+        .iter()
+        .map(|organisation| organisation.msp_id.clone())
+        .collect();
+    if let Operation::Private {
+        collection, members, ..
+    } = &operation
+    {
         // The members alone endorse: nobody else may see the value, however many make a majority.
         let peers: Vec<String> = members.iter().map(|member| format!("'{member}.peer'")).collect();
         let policy = format!("AND({})", peers.join(", "));
-        let config = CollectionConfig::new(collection.as_str(), members.iter().cloned()).endorsement_policy(policy);
+        let config =
+            CollectionConfig::new(collection.as_str(), members.iter().cloned()).endorsement_policy(policy);
         definition = definition.collection(&config)?;
         callers.clone_from(members);
     }
@@ -85,16 +109,28 @@ async fn keyvalue_target(network: &Network, operation: Operation) -> Result<Targ
     for organisation in &network.summary().organisations {
         let admin = network.user(&organisation.msp_id, &format!("Admin@{}", organisation.domain))?;
         let channel = endpoint(network, &organisation.msp_id)?.connect().await?;
-        deployers.push(Deployer::new(Gateway::builder(channel).identity(admin).connect(), package.clone()));
+        deployers.push(Deployer::new(
+            Gateway::builder(channel).identity(admin).connect(),
+            package.clone(),
+        ));
     }
     deploy(network.channel(), &definition, &deployers).await?;
 
     let mut members = Vec::new();
     for msp_id in callers {
         let user = user(network, &msp_id, "User1")?;
-        members.push(Member { endpoint: endpoint(network, &msp_id)?, identity: user, msp_id });
+        members.push(Member {
+            endpoint: endpoint(network, &msp_id)?,
+            identity: user,
+            msp_id,
+        });
     }
-    Ok(Target { channel: network.channel().to_owned(), chaincode: CHAINCODE.to_owned(), members, operation })
+    Ok(Target {
+        channel: network.channel().to_owned(),
+        chaincode: CHAINCODE.to_owned(),
+        members,
+        operation,
+    })
 }
 
 /// The health consortium with one patient, whose consent lets the clinic have what the benchmark asks for.
@@ -106,7 +142,11 @@ async fn health_target(network: &Network, output: &Output) -> Result<Target> {
     let admin = gateways.health(HOSPITAL, Role::Admin)?;
     admin.registry().establish(consortium.clone()).send().await?;
     let custodian = gateways.health(HOSPITAL, Role::Custodian)?;
-    custodian.registry().open_collection(care_collection(HOSPITAL), salt()).send().await?;
+    custodian
+        .registry()
+        .open_collection(care_collection(HOSPITAL), salt())
+        .send()
+        .await?;
     let patient = consenting_patient(&gateways).await?;
     Ok(Target {
         channel: consortium.channel,
@@ -116,25 +156,44 @@ async fn health_target(network: &Network, output: &Output) -> Result<Target> {
             endpoint: endpoint(network, CLINIC)?,
             identity: user(network, CLINIC, Role::Clinician.as_str())?,
         }],
-        operation: Operation::Access { custodian: HOSPITAL.to_owned(), patient },
+        operation: Operation::Access {
+            custodian: HOSPITAL.to_owned(),
+            patient,
+        },
     })
 }
 
 async fn consenting_patient(gateways: &Gateways<'_>) -> Result<PatientId> {
     let patient = Wallet::generate(health::consortium()).at(HOSPITAL)?;
     let Signed { body, intent } = patient.enrol()?;
-    gateways.health(HOSPITAL, Role::Registrar)?.identity().enrol(HOSPITAL, body, intent).send().await?;
+    gateways
+        .health(HOSPITAL, Role::Registrar)?
+        .identity()
+        .enrol(HOSPITAL, body, intent)
+        .send()
+        .await?;
     let now = unix_now();
-    let period = Period { from: now - 60, until: now + CONSENT_SECONDS };
+    let period = Period {
+        from: now - 60,
+        until: now + CONSENT_SECONDS,
+    };
     let Signed { body, intent } = patient.grant(period, vec![permit_the_clinic()])?;
-    gateways.health(HOSPITAL, Role::Portal)?.consents().grant(HOSPITAL, body, intent).send().await?;
+    gateways
+        .health(HOSPITAL, Role::Portal)?
+        .consents()
+        .grant(HOSPITAL, body, intent)
+        .send()
+        .await?;
     Ok(patient.id())
 }
 
 fn permit_the_clinic() -> Provision {
     Provision {
         effect: Effect::Permit,
-        actors: vec![ActorFilter { organisation: Some(CLINIC.to_owned()), ..ActorFilter::default() }],
+        actors: vec![ActorFilter {
+            organisation: Some(CLINIC.to_owned()),
+            ..ActorFilter::default()
+        }],
         purposes: vec![],
         actions: vec![],
         categories: vec![Category::Laboratory, Category::Medication],
@@ -149,15 +208,21 @@ fn permit_the_clinic() -> Provision {
 }
 
 fn endpoint(network: &Network, msp_id: &str) -> Result<Endpoint> {
-    let organisation =
-        network.summary().organisation(msp_id).ok_or_else(|| format!("{msp_id} is no member of this network"))?;
-    Ok(Endpoint::tls_ca_file(organisation.endpoint.to_string(), &organisation.tls_ca)?
-        .server_name(organisation.host.clone()))
+    let organisation = network
+        .summary()
+        .organisation(msp_id)
+        .ok_or_else(|| format!("{msp_id} is no member of this network"))?;
+    Ok(
+        Endpoint::tls_ca_file(organisation.endpoint.to_string(), &organisation.tls_ca)?
+            .server_name(organisation.host.clone()),
+    )
 }
 
 /// A member's user by the short name: `User1`, or a role's name.
 fn user(network: &Network, msp_id: &str, name: &str) -> Result<SigningIdentity> {
-    let organisation =
-        network.summary().organisation(msp_id).ok_or_else(|| format!("{msp_id} is no member of this network"))?;
+    let organisation = network
+        .summary()
+        .organisation(msp_id)
+        .ok_or_else(|| format!("{msp_id} is no member of this network"))?;
     Ok(network.user(msp_id, &format!("{name}@{}", organisation.domain))?)
 }

@@ -16,7 +16,10 @@ pub struct Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { code: gateway_code(&error), text: error.to_string() }
+        Self {
+            code: gateway_code(&error),
+            text: error.to_string(),
+        }
     }
 }
 
@@ -29,7 +32,10 @@ impl From<HealthCallError> for Failure {
             // An input or a result that is not what the contract declares; nothing the network did.
             _ => "CLIENT".to_owned(),
         };
-        Self { code, text: error.to_string() }
+        Self {
+            code,
+            text: error.to_string(),
+        }
     }
 }
 
@@ -38,7 +44,8 @@ fn gateway_code(error: &Error) -> String {
         return verdict.to_string();
     }
     if let Some((status, message)) = error.chaincode_message() {
-        return Refusal::from_message(status, message).map_or(format!("CHAINCODE_{status}"), |refusal| refusal.code);
+        return Refusal::from_message(status, message)
+            .map_or(format!("CHAINCODE_{status}"), |refusal| refusal.code);
     }
     // Neither a verdict nor an answer: the signer failed or the answer was malformed.
     error.code().map_or("CLIENT", grpc_name).to_owned()
@@ -79,22 +86,39 @@ mod tests {
             msp_id: "Org1MSP".to_owned(),
             message: (*text).to_owned(),
         };
-        let failure =
-            RpcFailure { code, message: "failed".to_owned(), details: details.iter().map(detail).collect() };
-        EndorseError { transaction_id: "t".to_owned(), cause: Cause::Rpc(failure) }.into()
+        let failure = RpcFailure {
+            code,
+            message: "failed".to_owned(),
+            details: details.iter().map(detail).collect(),
+        };
+        EndorseError {
+            transaction_id: "t".to_owned(),
+            cause: Cause::Rpc(failure),
+        }
+        .into()
     }
 
     #[test]
     fn the_verdict_names_an_invalid_transaction() {
-        let error = CommitError { transaction_id: "t".to_owned(), block_number: 3, code: 11.into() };
+        let error = CommitError {
+            transaction_id: "t".to_owned(),
+            block_number: 3,
+            code: 11.into(),
+        };
         assert_eq!(Failure::from(Error::from(error)).code, "MVCC_READ_CONFLICT");
     }
 
     #[test]
     fn the_contracts_own_code_is_kept() {
         let refusal = r#"chaincode response 409, {"code":"DUPLICATE","retryable":false,"message":"again"}"#;
-        assert_eq!(Failure::from(endorse(Code::Aborted, &[refusal])).code, "DUPLICATE");
-        assert_eq!(Failure::from(endorse(Code::Aborted, &["chaincode response 500, boom"])).code, "CHAINCODE_500");
+        assert_eq!(
+            Failure::from(endorse(Code::Aborted, &[refusal])).code,
+            "DUPLICATE"
+        );
+        assert_eq!(
+            Failure::from(endorse(Code::Aborted, &["chaincode response 500, boom"])).code,
+            "CHAINCODE_500"
+        );
     }
 
     #[test]

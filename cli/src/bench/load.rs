@@ -45,8 +45,14 @@ pub async fn run(workers: Vec<Worker>, seconds: u64, output: &Output) -> Result<
         let count = locked(&recorder).count();
         output.doing(format!("measuring: {count} done in {elapsed:.1} of {seconds} s"));
     }
-    let cpu_ms = process::cpu_ms().zip(cpu_before).map(|(after, before)| after.saturating_sub(before));
-    let usage = Usage { cpu_ms, rss_before_mib, rss_mib: process::rss_mib() };
+    let cpu_ms = process::cpu_ms()
+        .zip(cpu_before)
+        .map(|(after, before)| after.saturating_sub(before));
+    let usage = Usage {
+        cpu_ms,
+        rss_before_mib,
+        rss_mib: process::rss_mib(),
+    };
 
     output.doing("waiting for the last answers");
     let drained = timeout(DRAIN, async {

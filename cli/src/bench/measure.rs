@@ -41,7 +41,10 @@ impl Window {
     /// A window that opens after `warm_up`.
     pub fn after(warm_up: Duration, length: Duration) -> Self {
         let start = Instant::now() + warm_up;
-        Self { start, end: start + length }
+        Self {
+            start,
+            end: start + length,
+        }
     }
 
     fn holds(&self, instant: Instant) -> bool {
@@ -54,7 +57,12 @@ impl Recorder {
     pub fn new(window: Window) -> Self {
         let latencies = Histogram::new_with_bounds(1, LONGEST_US, 3)
             .expect("a range of more than one doubling and three digits make a histogram");
-        Self { window, latencies, blocks: None, errors: BTreeMap::new() }
+        Self {
+            window,
+            latencies,
+            blocks: None,
+            errors: BTreeMap::new(),
+        }
     }
 
     /// Records an answer that came at `end` on a call begun at `begin`, with the block that holds the transaction, if there is one.
@@ -76,7 +84,13 @@ impl Recorder {
             return;
         }
         let Failure { code, text } = failure;
-        self.errors.entry(code).or_insert(Failures { count: 0, first: text }).count += 1;
+        self.errors
+            .entry(code)
+            .or_insert(Failures {
+                count: 0,
+                first: text,
+            })
+            .count += 1;
     }
 
     /// Answers so far.
@@ -131,7 +145,10 @@ mod tests {
         assert_eq!(recorder.count(), 100);
         for (percent, expected) in [(50.0, 50.0), (95.0, 95.0), (99.0, 99.0)] {
             let found = recorder.percentile_ms(percent).expect("answers");
-            assert!((found - expected).abs() <= expected / 1_000.0 + 0.001, "p{percent}: {found}");
+            assert!(
+                (found - expected).abs() <= expected / 1_000.0 + 0.001,
+                "p{percent}: {found}"
+            );
         }
         assert!((recorder.max_ms().expect("answers") - 100.0).abs() < 0.11);
     }
@@ -139,7 +156,10 @@ mod tests {
     #[test]
     fn nothing_gives_no_percentiles() {
         let (recorder, _) = recorder();
-        assert_eq!((recorder.percentile_ms(50.0), recorder.max_ms(), recorder.blocks()), (None, None, None));
+        assert_eq!(
+            (recorder.percentile_ms(50.0), recorder.max_ms(), recorder.blocks()),
+            (None, None, None)
+        );
     }
 
     #[test]
@@ -149,7 +169,10 @@ mod tests {
         recorder.answered(start - ms(500), start, Some(2));
         recorder.answered(start + ms(9_000), start + ms(9_999), Some(5));
         recorder.answered(start + ms(9_000), start + ms(10_000), Some(9));
-        let failure = Failure { code: "UNAVAILABLE".to_owned(), text: "gone".to_owned() };
+        let failure = Failure {
+            code: "UNAVAILABLE".to_owned(),
+            text: "gone".to_owned(),
+        };
         recorder.failed(start - ms(1), failure.clone());
         recorder.failed(start + ms(10_000), failure);
         assert_eq!(recorder.count(), 2);
@@ -161,10 +184,28 @@ mod tests {
     fn failures_are_counted_by_code_and_the_first_is_kept() {
         let (mut recorder, start) = recorder();
         for text in ["one", "two"] {
-            recorder.failed(start, Failure { code: "A".to_owned(), text: text.to_owned() });
+            recorder.failed(
+                start,
+                Failure {
+                    code: "A".to_owned(),
+                    text: text.to_owned(),
+                },
+            );
         }
-        recorder.failed(start, Failure { code: "B".to_owned(), text: "three".to_owned() });
-        assert_eq!(recorder.errors().get("A"), Some(&Failures { count: 2, first: "one".to_owned() }));
+        recorder.failed(
+            start,
+            Failure {
+                code: "B".to_owned(),
+                text: "three".to_owned(),
+            },
+        );
+        assert_eq!(
+            recorder.errors().get("A"),
+            Some(&Failures {
+                count: 2,
+                first: "one".to_owned()
+            })
+        );
         assert_eq!(recorder.errors().len(), 2);
         assert_eq!(recorder.count(), 0);
     }

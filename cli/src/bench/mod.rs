@@ -50,7 +50,13 @@ async fn of_profile(args: &BenchArgs, path: &Path, output: &Output) -> Result<Re
     let profile = Profile::read(path)?;
     let target = profile.target(args.mode)?;
     let measured = measure(args, &target, output).await?;
-    Ok(Report::new(asked(args, profile.organisations()), Engine::Profile, &measured.recorder, measured.usage, None))
+    Ok(Report::new(
+        asked(args, profile.organisations()),
+        Engine::Profile,
+        &measured.recorder,
+        measured.usage,
+        None,
+    ))
 }
 
 async fn of_embedded(args: &BenchArgs, output: &Output) -> Result<Report> {
@@ -66,9 +72,19 @@ async fn of_embedded(args: &BenchArgs, output: &Output) -> Result<Report> {
     let measured = measured.await;
     output.doing("stopping the network");
     network.stop().await;
-    let Measured { recorder, usage, first } = measured?;
+    let Measured {
+        recorder,
+        usage,
+        first,
+    } = measured?;
     let first_ms = first.saturating_duration_since(began).as_secs_f64() * 1_000.0;
-    Ok(Report::new(asked, Engine::Embedded, &recorder, usage, Some(first_ms)))
+    Ok(Report::new(
+        asked,
+        Engine::Embedded,
+        &recorder,
+        usage,
+        Some(first_ms),
+    ))
 }
 
 /// What a run came to.
@@ -82,13 +98,19 @@ struct Measured {
 async fn measure(args: &BenchArgs, target: &Target, output: &Output) -> Result<Measured> {
     output.doing("connecting the clients");
     let mut workers = target.connect(args.clients).await?;
-    let worker = workers.first_mut().ok_or("a benchmark needs at least one client")?;
+    let worker = workers
+        .first_mut()
+        .ok_or("a benchmark needs at least one client")?;
     let said = |Failure { code, text }| format!("the first transaction failed: {code}: {text}");
     worker.first().await.map_err(said)?;
     let first = Instant::now();
     worker.prepare().await.map_err(said)?;
     let (recorder, usage) = load::run(workers, args.seconds, output).await?;
-    Ok(Measured { recorder, usage, first })
+    Ok(Measured {
+        recorder,
+        usage,
+        first,
+    })
 }
 
 fn asked(args: &BenchArgs, organisations: usize) -> Asked {
@@ -98,5 +120,10 @@ fn asked(args: &BenchArgs, organisations: usize) -> Asked {
         BenchMode::Private => "private",
         BenchMode::Access => "access",
     };
-    Asked { mode, clients: args.clients, seconds: args.seconds, organisations }
+    Asked {
+        mode,
+        clients: args.clients,
+        seconds: args.seconds,
+        organisations,
+    }
 }

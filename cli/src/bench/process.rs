@@ -38,7 +38,8 @@ mod tests {
 
     #[test]
     fn processor_time_is_user_and_system_time() {
-        let stat = "4711 (a ) odd (name) S 1 4711 4711 0 -1 4194304 90 80 70 60 123 45 6 7 20 0 4 0 998 1 2 3";
+        let stat =
+            "4711 (a ) odd (name) S 1 4711 4711 0 -1 4194304 90 80 70 60 123 45 6 7 20 0 4 0 998 1 2 3";
         assert_eq!(cpu_ms_in(stat), Some(1_680));
     }
 
@@ -50,7 +51,12 @@ mod tests {
 
     #[test]
     fn other_texts_give_no_figures() {
-        for text in ["", "1 (x", "1 (x) S 1 2 3", "1 (x) S a b c d e f g h i j k l m n o p"] {
+        for text in [
+            "",
+            "1 (x",
+            "1 (x) S 1 2 3",
+            "1 (x) S a b c d e f g h i j k l m n o p",
+        ] {
             assert_eq!(cpu_ms_in(text), None, "{text}");
         }
         for text in ["", "VmRSS:", "VmRSS: 12 MB", "VmRSS: many kB", "VmHWM: 12 kB"] {

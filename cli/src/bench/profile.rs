@@ -32,6 +32,9 @@
 //!
 //! Paths are relative to the file. A name that is not in this list is refused.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -99,7 +102,11 @@ struct Access {
 
 impl Default for Functions {
     fn default() -> Self {
-        Self { put: "put".to_owned(), get: "get".to_owned(), private: "putPrivate".to_owned() }
+        Self {
+            put: "put".to_owned(),
+            get: "get".to_owned(),
+            private: "putPrivate".to_owned(),
+        }
     }
 }
 
@@ -110,11 +117,14 @@ fn default_transient() -> String {
 impl Profile {
     /// Reads and checks a profile. The files that it names are read by [`Profile::target`].
     pub fn read(path: &Path) -> Result<Self> {
-        let text =
-            std::fs::read_to_string(path).map_err(|error| format!("cannot read the profile {}: {error}", path.display()))?;
-        let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("cannot read the profile {}: {error}", path.display()))?;
+        let json = path
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
         let dir = path.parent().unwrap_or(Path::new(""));
-        Self::parse(&text, json, dir).map_err(|reason| format!("{} is not a profile: {reason}", path.display()).into())
+        Self::parse(&text, json, dir)
+            .map_err(|reason| format!("{} is not a profile: {reason}", path.display()).into())
     }
 
     /// Organisations whose gateways are used.
@@ -129,12 +139,21 @@ impl Profile {
             Operation::Private { members, .. } => members.contains(&organisation.msp_id),
             _ => true,
         };
-        let members: Vec<Member> =
-            self.organisations.iter().filter(called).map(|organisation| organisation.member(&self.dir)).collect::<Result<_>>()?;
+        let members: Vec<Member> = self
+            .organisations
+            .iter()
+            .filter(called)
+            .map(|organisation| organisation.member(&self.dir))
+            .collect::<Result<_>>()?;
         if members.is_empty() {
             return Err("no organisation of the profile is among private.members; --mode private needs a member's user".into());
         }
-        Ok(Target { channel: self.channel.clone(), chaincode: self.chaincode.clone(), members, operation })
+        Ok(Target {
+            channel: self.channel.clone(),
+            chaincode: self.chaincode.clone(),
+            members,
+            operation,
+        })
     }
 
     fn operation(&self, mode: BenchMode) -> Result<Operation> {
@@ -143,8 +162,14 @@ impl Profile {
             BenchMode::Put => Ok(Operation::Put { put }),
             BenchMode::Get => Ok(Operation::Get { put, get }),
             BenchMode::Private => {
-                let Private { collection, members, transient } =
-                    self.private.as_ref().ok_or("--mode private needs the section [private] in the profile")?;
+                let Private {
+                    collection,
+                    members,
+                    transient,
+                } = self
+                    .private
+                    .as_ref()
+                    .ok_or("--mode private needs the section [private] in the profile")?;
                 Ok(Operation::Private {
                     function: private,
                     collection: collection.clone(),
@@ -153,10 +178,15 @@ impl Profile {
                 })
             }
             BenchMode::Access => {
-                let Access { custodian, patient } =
-                    self.access.as_ref().ok_or("--mode access needs the section [access] in the profile")?;
+                let Access { custodian, patient } = self
+                    .access
+                    .as_ref()
+                    .ok_or("--mode access needs the section [access] in the profile")?;
                 let patient = patient.unwrap_or_else(|| PatientId::from_bytes(rand::random()));
-                Ok(Operation::Access { custodian: custodian.clone(), patient })
+                Ok(Operation::Access {
+                    custodian: custodian.clone(),
+                    patient,
+                })
             }
         }
     }
@@ -167,7 +197,10 @@ impl Profile {
         } else {
             toml::from_str(text).map_err(|error| error.to_string())
         };
-        let profile = Self { dir: dir.to_owned(), ..parsed? };
+        let profile = Self {
+            dir: dir.to_owned(),
+            ..parsed?
+        };
         profile.check()?;
         Ok(profile)
     }
@@ -190,14 +223,21 @@ impl Profile {
         let mut seen = BTreeSet::new();
         for organisation in &self.organisations {
             if !seen.insert(&organisation.msp_id) {
-                return Err(format!("organisation {} is there twice; name each once", organisation.msp_id));
+                return Err(format!(
+                    "organisation {} is there twice; name each once",
+                    organisation.msp_id
+                ));
             }
-            organisation.check().map_err(|reason| format!("organisation {}: {reason}", organisation.msp_id))?;
+            organisation
+                .check()
+                .map_err(|reason| format!("organisation {}: {reason}", organisation.msp_id))?;
         }
         if let Some(private) = &self.private
             && (private.collection.is_empty() || private.members.is_empty() || private.transient.is_empty())
         {
-            return Err("[private] needs a collection, its members, and a name for the transient value".to_owned());
+            return Err(
+                "[private] needs a collection, its members, and a name for the transient value".to_owned(),
+            );
         }
         Ok(())
     }
@@ -210,7 +250,10 @@ impl Organisation {
             plain.then(|| port.parse::<u16>().ok()).flatten()
         });
         if port.is_none_or(|port| port == 0) {
-            return Err(format!("endpoint is {:?}; write host:port without a scheme", self.endpoint));
+            return Err(format!(
+                "endpoint is {:?}; write host:port without a scheme",
+                self.endpoint
+            ));
         }
         match (&self.user, &self.certificate, &self.key) {
             (Some(_), None, None) | (None, Some(_), Some(_)) => {}
@@ -225,8 +268,14 @@ impl Organisation {
     fn member(&self, dir: &Path) -> Result<Member> {
         let read = |path: &PathBuf| -> Result<Vec<u8>> {
             let path = dir.join(path);
-            std::fs::read(&path)
-                .map_err(|error| format!("organisation {}: cannot read {}: {error}", self.msp_id, path.display()).into())
+            std::fs::read(&path).map_err(|error| {
+                format!(
+                    "organisation {}: cannot read {}: {error}",
+                    self.msp_id,
+                    path.display()
+                )
+                .into()
+            })
         };
         let mut endpoint = Endpoint::tls(self.endpoint.clone(), read(&self.tls_ca)?);
         if let Some(name) = &self.server_name {
@@ -242,126 +291,12 @@ impl Organisation {
             }
             _ => return Err(format!("organisation {} has no user", self.msp_id).into()),
         };
-        let identity = identity.map_err(|error| format!("organisation {}: no usable user: {error}", self.msp_id))?;
-        Ok(Member { msp_id: self.msp_id.clone(), endpoint, identity })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PROFILE: &str = r#"
-        channel = "mychannel"
-        chaincode = "keyvalue"
-        [[organisations]]
-        msp_id = "Org1MSP"
-        endpoint = "localhost:7051"
-        tls_ca = "ca.crt"
-        server_name = "peer0.org1.example.com"
-        certificate = "user.pem"
-        key = "user.key"
-    "#;
-
-    fn parse(text: &str) -> std::result::Result<Profile, String> {
-        Profile::parse(text, false, Path::new("/profiles"))
-    }
-
-    fn refused(text: &str) -> String {
-        parse(text).expect_err("must be refused")
-    }
-
-    #[test]
-    fn the_shortest_profile_and_its_defaults() {
-        let profile = parse(PROFILE).expect("a profile");
-        assert_eq!(profile.organisations(), 1);
-        let Operation::Get { put, get } = profile.operation(BenchMode::Get).expect("get") else {
-            panic!("another operation")
-        };
-        assert_eq!((put.as_str(), get.as_str()), ("put", "get"));
-        for (mode, section) in [(BenchMode::Private, "[private]"), (BenchMode::Access, "[access]")] {
-            let error = profile.operation(mode).expect_err("the section is missing").to_string();
-            assert!(error.contains(section), "{error}");
-        }
-    }
-
-    #[test]
-    fn sections_for_private_data_and_accesses() {
-        let patient = "ab".repeat(PatientId::LEN);
-        let text = format!(
-            "{PROFILE}\n[functions]\nprivate = \"Hide\"\n[private]\ncollection = \"pair\"\nmembers = [\"Org1MSP\"]\n\
-             [access]\ncustodian = \"HospitalMSP\"\npatient = \"{patient}\"\n"
-        );
-        let profile = parse(&text).expect("a profile");
-        match profile.operation(BenchMode::Private).expect("private") {
-            Operation::Private { function, collection, members, transient } => {
-                assert_eq!((function.as_str(), collection.as_str(), transient.as_str()), ("Hide", "pair", "value"));
-                assert_eq!(members, ["Org1MSP"]);
-            }
-            other => panic!("{other:?}"),
-        }
-        match profile.operation(BenchMode::Access).expect("access") {
-            Operation::Access { custodian, patient: found } => {
-                assert_eq!((custodian.as_str(), found.to_string()), ("HospitalMSP", patient));
-            }
-            other => panic!("{other:?}"),
-        }
-        let unknown = text.replace(&patient, "someone");
-        assert!(refused(&unknown).contains("lower-case hex"), "{}", refused(&unknown));
-    }
-
-    #[test]
-    fn json_says_the_same() {
-        let text = r#"{"channel": "c", "chaincode": "k", "organisations": [{"msp_id": "A", "endpoint": "[::1]:7051",
-            "tls_ca": "ca.crt", "user": "msp"}]}"#;
-        let profile = Profile::parse(text, true, Path::new("")).expect("a profile");
-        assert_eq!((profile.channel.as_str(), profile.organisations()), ("c", 1));
-        assert!(Profile::parse(text, false, Path::new("")).is_err());
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        for (from, to, reason) in [
-            ("channel = \"mychannel\"", "", "channel"),
-            ("channel = \"mychannel\"", "channel = \"\"", "channel is empty"),
-            ("channel = \"mychannel\"", "chanel = \"mychannel\"", "chanel"),
-            ("localhost:7051", "https://localhost:7051", "host:port"),
-            ("localhost:7051", "localhost", "host:port"),
-            ("localhost:7051", "localhost:0", "host:port"),
-            ("localhost:7051", "localhost:70510", "host:port"),
-            ("key = \"user.key\"", "", "certificate and key"),
-            ("key = \"user.key\"", "key = \"user.key\"\nuser = \"msp\"", "either user"),
-            ("key = \"user.key\"", "key = \"user.key\"\ntls_key = \"k\"", "tls_certificate"),
-            ("tls_ca = \"ca.crt\"", "", "tls_ca"),
-        ] {
-            let text = PROFILE.replace(from, to);
-            assert_ne!(text, PROFILE, "{from} is not in the profile");
-            assert!(refused(&text).contains(reason), "{}", refused(&text));
-        }
-        let (_, organisation) = PROFILE.split_once("[[organisations]]").expect("an organisation");
-        let twice = format!("{PROFILE}\n[[organisations]]{organisation}");
-        assert!(refused(&twice).contains("Org1MSP is there twice"), "{}", refused(&twice));
-        assert!(refused("channel = \"c\"\nchaincode = \"k\"\norganisations = []").contains("at least one"));
-        let empty = format!("{PROFILE}\n[private]\ncollection = \"c\"\nmembers = []");
-        assert!(refused(&empty).contains("[private]"), "{}", refused(&empty));
-    }
-
-    #[test]
-    fn files_are_sought_beside_the_profile() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("profile.toml");
-        assert!(Profile::read(&path).expect_err("no file").to_string().contains("profile.toml"));
-        std::fs::write(&path, PROFILE).expect("written");
-        let error = Profile::read(&path).expect("a profile").target(BenchMode::Put).expect_err("no CA").to_string();
-        assert!(error.contains("Org1MSP") && error.contains(&dir.path().join("ca.crt").display().to_string()), "{error}");
-        std::fs::write(&path, "channel = 1").expect("written");
-        assert!(Profile::read(&path).expect_err("no profile").to_string().contains("is not a profile"));
-    }
-
-    #[test]
-    fn private_data_needs_a_members_user() {
-        let text = format!("{PROFILE}\n[private]\ncollection = \"pair\"\nmembers = [\"OtherMSP\"]\n");
-        let error = parse(&text).expect("a profile").target(BenchMode::Private).expect_err("no member").to_string();
-        assert!(error.contains("private.members"), "{error}");
+        let identity =
+            identity.map_err(|error| format!("organisation {}: no usable user: {error}", self.msp_id))?;
+        Ok(Member {
+            msp_id: self.msp_id.clone(),
+            endpoint,
+            identity,
+        })
     }
 }

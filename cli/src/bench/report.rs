@@ -67,7 +67,13 @@ pub struct Report {
 
 impl Report {
     /// The report on a measurement. `first_commit_ms`: from nothing to the first committed transaction, if the network was started for it.
-    pub fn new(asked: Asked, engine: Engine, recorder: &Recorder, usage: Usage, first_commit_ms: Option<f64>) -> Self {
+    pub fn new(
+        asked: Asked,
+        engine: Engine,
+        recorder: &Recorder,
+        usage: Usage,
+        first_commit_ms: Option<f64>,
+    ) -> Self {
         let committed = recorder.count();
         let per_tx = |total: u64| (committed > 0).then(|| rounded(total as f64 / committed as f64));
         Self {
@@ -84,7 +90,11 @@ impl Report {
             rss_before_mib: usage.rss_before_mib.map(rounded),
             start_to_first_commit_ms: first_commit_ms.map(rounded),
             blocks: recorder.blocks(),
-            errors: recorder.errors().iter().map(|(code, failures)| (code.clone(), failures.count)).collect(),
+            errors: recorder
+                .errors()
+                .iter()
+                .map(|(code, failures)| (code.clone(), failures.count))
+                .collect(),
             failures: recorder.errors().clone(),
         }
     }
@@ -108,10 +118,25 @@ impl Report {
 
     /// The same for people.
     pub fn tell(&self, output: &Output) {
-        let Asked { mode, clients, seconds, organisations } = self.asked;
-        let (unit, verb) = if mode == "get" { ("queries", "answered") } else { ("tx", "committed") };
-        output.line(format!("{mode}: {clients} clients, {seconds} s, {organisations} organisations"));
-        output.line(format!("  {verb:<12} {:>10}   {} {unit}/s", self.committed, number(Some(self.tps))));
+        let Asked {
+            mode,
+            clients,
+            seconds,
+            organisations,
+        } = self.asked;
+        let (unit, verb) = if mode == "get" {
+            ("queries", "answered")
+        } else {
+            ("tx", "committed")
+        };
+        output.line(format!(
+            "{mode}: {clients} clients, {seconds} s, {organisations} organisations"
+        ));
+        output.line(format!(
+            "  {verb:<12} {:>10}   {} {unit}/s",
+            self.committed,
+            number(Some(self.tps))
+        ));
         output.line(format!(
             "  latency      p50 {} ms   p95 {} ms   p99 {} ms   max {} ms",
             number(self.p50_ms),
@@ -119,7 +144,11 @@ impl Report {
             number(self.p99_ms),
             number(self.max_ms)
         ));
-        let whose = if self.engine == Engine::Embedded { "network and clients" } else { "clients only" };
+        let whose = if self.engine == Engine::Embedded {
+            "network and clients"
+        } else {
+            "clients only"
+        };
         output.line(format!(
             "  used         {} CPU ms each, {} MiB, before the load {} MiB ({whose})",
             number(self.cpu_ms_per_tx),
@@ -130,7 +159,10 @@ impl Report {
             output.line(format!("  first commit {ms:.0} ms after the start"));
         }
         for (code, failures) in &self.failures {
-            output.line(format!("  failed       {:>10}   {code}, the first: {}", failures.count, failures.first));
+            output.line(format!(
+                "  failed       {:>10}   {code}, the first: {}",
+                failures.count, failures.first
+            ));
         }
     }
 }
@@ -152,7 +184,12 @@ mod tests {
     use crate::bench::failure::Failure;
     use crate::bench::measure::Window;
 
-    const ASKED: Asked = Asked { mode: "put", clients: 4, seconds: 2, organisations: 3 };
+    const ASKED: Asked = Asked {
+        mode: "put",
+        clients: 4,
+        seconds: 2,
+        organisations: 3,
+    };
 
     fn recorder(answers: u64, failures: u64) -> Recorder {
         let window = Window::after(Duration::ZERO, Duration::from_secs(60));
@@ -161,7 +198,10 @@ mod tests {
             recorder.answered(window.start, window.start + Duration::from_millis(8), Some(block));
         }
         for _ in 0..failures {
-            let failure = Failure { code: "MVCC_READ_CONFLICT".to_owned(), text: "too late".to_owned() };
+            let failure = Failure {
+                code: "MVCC_READ_CONFLICT".to_owned(),
+                text: "too late".to_owned(),
+            };
             recorder.failed(window.start, failure);
         }
         recorder
@@ -169,7 +209,11 @@ mod tests {
 
     #[test]
     fn the_document_has_every_promised_field() {
-        let usage = Usage { cpu_ms: Some(21), rss_before_mib: Some(40.0), rss_mib: Some(52.5) };
+        let usage = Usage {
+            cpu_ms: Some(21),
+            rss_before_mib: Some(40.0),
+            rss_mib: Some(52.5),
+        };
         let report = Report::new(ASKED, Engine::Embedded, &recorder(7, 2), usage, Some(812.3456));
         let document = report.document();
         for (field, expected) in [
@@ -197,7 +241,8 @@ mod tests {
 
     #[test]
     fn what_could_not_be_measured_is_null() {
-        let document = Report::new(ASKED, Engine::Profile, &recorder(1, 0), Usage::default(), None).document();
+        let document =
+            Report::new(ASKED, Engine::Profile, &recorder(1, 0), Usage::default(), None).document();
         for field in ["cpu_ms_per_tx", "rss_mib", "start_to_first_commit_ms"] {
             assert_eq!(document.get(field), Some(&Value::Null), "{field}");
         }
@@ -206,10 +251,16 @@ mod tests {
 
     #[test]
     fn a_run_without_success_is_a_problem_with_its_reason() {
-        let usage = Usage { cpu_ms: Some(5), ..Usage::default() };
+        let usage = Usage {
+            cpu_ms: Some(5),
+            ..Usage::default()
+        };
         let report = Report::new(ASKED, Engine::Embedded, &recorder(0, 3), usage, None);
         let problem = report.problem().expect("nothing succeeded");
-        assert!(problem.contains("3 times MVCC_READ_CONFLICT") && problem.contains("too late"), "{problem}");
+        assert!(
+            problem.contains("3 times MVCC_READ_CONFLICT") && problem.contains("too late"),
+            "{problem}"
+        );
         assert_eq!(report.document().get("p50_ms"), Some(&Value::Null));
         let silent = Report::new(ASKED, Engine::Embedded, &recorder(0, 0), Usage::default(), None);
         assert!(silent.problem().expect("nothing succeeded").contains("--seconds"));

@@ -92,7 +92,9 @@ impl Target {
     }
 
     async fn calls(&self, gateway: &Gateway) -> Result<Calls> {
-        let contract = gateway.network(self.channel.clone()).contract(self.chaincode.clone());
+        let contract = gateway
+            .network(self.channel.clone())
+            .contract(self.chaincode.clone());
         let Operation::Access { .. } = self.operation else {
             return Ok(Calls::Plain(contract));
         };
@@ -104,8 +106,14 @@ impl Target {
 impl Member {
     async fn connect(&self, connections: usize) -> Result<Vec<Gateway>> {
         let connect = (0..connections).map(async |_| -> Result<Gateway> {
-            let channel = self.endpoint.connect().await.map_err(|error| format!("{}: {error}", self.msp_id))?;
-            Ok(Gateway::builder(channel).identity(self.identity.clone()).connect())
+            let channel = self
+                .endpoint
+                .connect()
+                .await
+                .map_err(|error| format!("{}: {error}", self.msp_id))?;
+            Ok(Gateway::builder(channel)
+                .identity(self.identity.clone())
+                .connect())
         });
         try_join_all(connect).await
     }

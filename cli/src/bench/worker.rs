@@ -48,14 +48,22 @@ impl Shared {
     /// Another run of `operation`.
     pub fn new(operation: Operation) -> Self {
         let prefix = hex::encode(rand::random::<[u8; 8]>()).into();
-        Self { operation: Arc::new(operation), prefix }
+        Self {
+            operation: Arc::new(operation),
+            prefix,
+        }
     }
 }
 
 impl Worker {
     /// Client `number` of a run.
     pub fn new(number: u32, calls: Calls, shared: Shared) -> Self {
-        Self { number, done: 0, calls, shared }
+        Self {
+            number,
+            done: 0,
+            calls,
+            shared,
+        }
     }
 
     /// The run's first transaction.
@@ -91,7 +99,12 @@ impl Worker {
                 let value = value(&key);
                 contract.proposal(put).args([key, value])
             }
-            Operation::Private { function, collection, members, transient } => {
+            Operation::Private {
+                function,
+                collection,
+                members,
+                transient,
+            } => {
                 let key = key();
                 let value = value(&key);
                 let call = contract.proposal(function).arg(collection.as_str()).arg(key);
@@ -110,8 +123,14 @@ impl Worker {
     }
 
     async fn access(&self, health: &HealthClient) -> Result<Option<u64>, Failure> {
-        let Operation::Access { custodian, patient } = &*self.shared.operation else { return Ok(None) };
-        let access = health.consents().access(custodian.clone(), request(*patient)).send().await?;
+        let Operation::Access { custodian, patient } = &*self.shared.operation else {
+            return Ok(None);
+        };
+        let access = health
+            .consents()
+            .access(custodian.clone(), request(*patient))
+            .send()
+            .await?;
         Ok(Some(access.block_number))
     }
 }
@@ -161,7 +180,9 @@ mod tests {
 
     #[test]
     fn a_value_is_500_bytes_of_json_that_names_its_key() {
-        let shared = Shared::new(Operation::Put { put: "put".to_owned() });
+        let shared = Shared::new(Operation::Put {
+            put: "put".to_owned(),
+        });
         let longest = format!("{}-{}-{}", shared.prefix, u32::MAX, u64::MAX);
         for key in ["k", longest.as_str()] {
             let text = value(key);
@@ -174,12 +195,19 @@ mod tests {
 
     #[test]
     fn no_two_runs_share_a_key() {
-        let operation = Operation::Put { put: "put".to_owned() };
-        assert_ne!(Shared::new(operation.clone()).key_to_read(1), Shared::new(operation).key_to_read(1));
+        let operation = Operation::Put {
+            put: "put".to_owned(),
+        };
+        assert_ne!(
+            Shared::new(operation.clone()).key_to_read(1),
+            Shared::new(operation).key_to_read(1)
+        );
     }
 
     #[test]
     fn the_request_for_access_is_one_that_the_contract_takes() {
-        request(PatientId::from_bytes([7; PatientId::LEN])).validate().expect("a valid request");
+        request(PatientId::from_bytes([7; PatientId::LEN]))
+            .validate()
+            .expect("a valid request");
     }
 }

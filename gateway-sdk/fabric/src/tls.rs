@@ -72,7 +72,8 @@ pub enum ConnectError {
 }
 
 impl Endpoint {
-    /// A node at `address` (`host:port`) whose TLS certificate was issued by the CA in `ca_pem`.
+    /// A node at `address` (`host:port`, with or without `https://` or `grpcs://` before it) whose TLS certificate was
+    /// issued by the CA in `ca_pem`.
     #[must_use]
     pub fn tls(address: impl Into<String>, ca_pem: impl Into<Vec<u8>>) -> Self {
         let tls = Tls {
@@ -81,7 +82,7 @@ impl Endpoint {
             client: None,
         };
         Self {
-            address: address.into(),
+            address: bare(address.into(), &["https://", "grpcs://"]),
             tls: Some(tls),
             connect_timeout: Duration::from_secs(10),
         }
@@ -100,11 +101,11 @@ impl Endpoint {
         Ok(Self::tls(address, pem))
     }
 
-    /// A node that does not speak TLS.
+    /// A node at `address` (`host:port`, with or without `http://` or `grpc://` before it) that does not speak TLS.
     #[must_use]
     pub fn plain(address: impl Into<String>) -> Self {
         Self {
-            address: address.into(),
+            address: bare(address.into(), &["http://", "grpc://"]),
             tls: None,
             connect_timeout: Duration::from_secs(10),
         }
@@ -193,6 +194,14 @@ impl Endpoint {
     }
 }
 
+/// The address without its scheme: what kind of connection it is was said otherwise.
+fn bare(address: String, schemes: &[&str]) -> String {
+    match schemes.iter().find_map(|scheme| address.strip_prefix(scheme)) {
+        Some(bare) => bare.trim_end_matches('/').to_owned(),
+        None => address,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +212,22 @@ mod tests {
             .connect_lazy()
             .expect_err("refused");
         assert!(error.to_string().contains("not an address"), "{error}");
+    }
+
+    #[test]
+    fn a_scheme_before_the_address_is_passed_over() {
+        for address in [
+            "localhost:7051",
+            "https://localhost:7051",
+            "grpcs://localhost:7051/",
+        ] {
+            assert_eq!(Endpoint::tls(address, b"".to_vec()).address, "localhost:7051");
+        }
+        assert_eq!(Endpoint::plain("http://localhost:1").address, "localhost:1");
+        assert!(
+            Endpoint::plain("https://localhost:1").connect_lazy().is_err(),
+            "TLS without a CA"
+        );
     }
 
     #[tokio::test]

@@ -39,22 +39,26 @@ const JOURNAL_BYTES: u64 = 64 << 20;
 const MEMTABLE_BYTES: u64 = 8 << 20;
 const CACHE_BYTES: u64 = 32 << 20;
 
-/// The parts of the database.
+/// The parts of the database. The first byte of a key tells what it is (see `state::keys`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Space {
-    /// Savepoint and other single values.
-    Meta,
-    /// Blocks by number and hash, transactions by id.
-    Index,
-    /// Public state and hashed private state.
-    State,
-    /// Private state, expiry schedule, purge markers, missing private data.
+    /// Index of blocks and transactions, public and hashed state, history, savepoint.
+    Main,
+    /// Private state, expiry schedule, purge markers, missing private data: what has to be erased for good sometimes.
     Private,
-    /// Which transactions wrote a key.
-    History,
 }
 
-type Spaces = Arc<[Keyspace; 5]>;
+/// Whether a database has private entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Private {
+    /// A peer's.
+    Present,
+    /// An orderer's: its private space is never used.
+    Absent,
+}
+
+/// The keyspaces, by [`Space`].
+type Spaces = Arc<[Keyspace; 2]>;
 
 /// An open database. Clones share it.
 #[derive(Clone)]
@@ -64,24 +68,22 @@ pub(crate) struct Db {
 }
 
 impl Db {
-    pub(crate) fn open(dir: &Path) -> Result<Self, LedgerError> {
+    pub(crate) fn open(dir: &Path, private: Private) -> Result<Self, LedgerError> {
         let database = Database::builder(dir)
             .worker_threads(1)
             .max_journaling_size(JOURNAL_BYTES)
             .cache_size(CACHE_BYTES)
             .open()?;
-        let meta = keyspace(&database, "meta")?;
-        let generation = erase::generation(&meta)?;
-        let spaces = [
-            meta,
-            keyspace(&database, "index")?,
-            keyspace(&database, "state")?,
-            keyspace(&database, &erase::private_name(generation))?,
-            keyspace(&database, "history")?,
-        ];
+        let main = keyspace(&database, "main")?;
+        let generation = erase::generation(&main)?;
+        let private = match private {
+            Private::Present => keyspace(&database, &erase::private_name(generation))?,
+            // A keyspace costs several syncs to create.
+            Private::Absent => main.clone(),
+        };
         let db = Self {
             database,
-            spaces: Arc::new(RwLock::new(Arc::new(spaces))),
+            spaces: Arc::new(RwLock::new(Arc::new([main, private]))),
         };
         db.remove_old_generations(generation)?;
         Ok(db)

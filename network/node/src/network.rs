@@ -45,7 +45,7 @@ impl Network {
     /// [`NetworkError::DirVersion`], [`NetworkError::DirOther`] and [`NetworkError::DirForeign`] for a directory that
     /// cannot be used; otherwise what the part that failed says.
     pub async fn start(config: NetworkConfig) -> Result<Self, NetworkError> {
-        config.check()?;
+        let t0=std::time::Instant::now(); config.check()?;
         let listeners = Listeners::bind(&config).await?;
         let addresses = listeners.addresses();
         let (config, mut directory, material) = blocking(move || {
@@ -57,6 +57,7 @@ impl Network {
             Ok((config, directory, material))
         })
         .await?;
+        eprintln!("material {:?}",t0.elapsed());
         let Material {
             orderer: orderer_tree,
             members,
@@ -73,6 +74,7 @@ impl Network {
             listeners.orderer,
         )
         .await?;
+        eprintln!("orderer {:?}",t0.elapsed());
         let surroundings = Surroundings {
             genesis,
             orderer: orderer.endpoint(),
@@ -92,11 +94,13 @@ impl Network {
             ));
         }
         let peers = futures::future::try_join_all(starting).await?;
+        eprintln!("peers {:?}",t0.elapsed());
         let json =
             serde_json::to_vec_pretty(&summary).map_err(|error| NetworkError::Config(error.to_string()))?;
         directory.write("network.json", &json)?;
         directory.complete(&config)?;
         info!(channel = config.channel, peers = peers.len(), "network: ready");
+        eprintln!("done {:?}",t0.elapsed());
         Ok(Self {
             summary,
             orderer,
@@ -168,14 +172,14 @@ impl Network {
 
     /// Stops listeners and streams, writes what is queued, and closes all ledgers.
     pub async fn stop(self) {
-        let Self {
+        let t0=std::time::Instant::now();let Self {
             orderer,
             peers,
             directory,
             ..
         } = self;
         futures::future::join_all(peers.into_iter().map(PeerNode::stop)).await;
-        orderer.stop().await;
+        eprintln!("peers stop {:?}",t0.elapsed());let t0=std::time::Instant::now();orderer.stop().await;eprintln!("orderer stop {:?}",t0.elapsed());
         drop(directory);
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use fabric_channel::Bundle;
@@ -27,6 +28,9 @@ pub struct Channel {
     /// Number of durable blocks.
     height: watch::Sender<u64>,
     waiters: StatusWaiters,
+    /// Whether private data may be missing that this organisation may have. The ledger's own list also names
+    /// what belongs to others, and is long: it is only read when this is set.
+    pub(crate) incomplete: AtomicBool,
     /// Held while a block is validated and committed: blocks come one after the other.
     pub(crate) committing: tokio::sync::Mutex<()>,
 }
@@ -70,6 +74,7 @@ impl Channel {
             definitions,
             view: RwLock::new(Arc::new(View::new(Arc::new(bundle)))),
             waiters: StatusWaiters::default(),
+            incomplete: AtomicBool::new(true),
             committing: tokio::sync::Mutex::default(),
         }
     }

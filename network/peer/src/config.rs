@@ -29,6 +29,9 @@ pub struct PeerConfig {
     pub time_window: Duration,
     /// How long a commit waits for private data that other peers have. Fabric's default is 60 seconds.
     pub pull_patience: Duration,
+    /// How often other peers are asked again for private data that was missing at commit. Fabric's default is a
+    /// minute.
+    pub reconcile_interval: Duration,
     /// Endorsed private data is forgotten after this many blocks without its transaction.
     pub transient_retention: u64,
     /// Whether clients must present TLS certificates; deliver requests are then bound to them.
@@ -57,6 +60,7 @@ impl PeerConfig {
             orderers: Vec::new(),
             time_window: Duration::from_secs(5 * 60),
             pull_patience: Duration::from_secs(60),
+            reconcile_interval: Duration::from_secs(60),
             transient_retention: 20_000,
             mutual_tls: false,
             files: Arc::new(OsFiles),

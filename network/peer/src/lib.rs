@@ -42,7 +42,7 @@ pub use error::{CommitError, PeerError};
 pub use ids::transaction_id;
 pub use peer::Peer;
 pub use private::{InProcessNetwork, Member, NetworkError, PrivateDataNetwork, Pull, Push};
-pub use services::{DeliverService, EndorserService};
+pub use services::{DeliverService, EndorserService, health_server};
 pub use syscc::access::{AccessRefused, check_channel as check_access};
 pub use syscc::is_system_chaincode;
 pub use validator::{BlockRefused, Refusal, ValidationError, verify_block};

@@ -12,7 +12,7 @@ use fabric_msp::SigningIdentity;
 use fabric_protos::common::Block;
 use tokio::sync::watch;
 
-use crate::committer::{Committer, CommittedBlock, Puller, commit_block};
+use crate::committer::{Committer, CommittedBlock, Puller, Reconciler, commit_block, reconcile};
 use crate::directory::{PeerDirectory, PeerInfo, RemoteEndpoint};
 use crate::lifecycle::References;
 use crate::private::PrivateDataNetwork;
@@ -113,6 +113,15 @@ impl Peer {
         commit_block(channel, &committer, block).await
     }
 
+    /// Asks other peers for private data that was missing when its block was committed; gives how many
+    /// transactions were completed. A peer that pulls blocks does so every now and then by itself.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the ledger fails; peers that cannot be reached are no error.
+    pub async fn reconcile(&self, channel: &Arc<Channel>) -> Result<usize, LedgerError> {
+        reconcile(channel, self.config.signer.serialized(), &*self.network).await
+    }
+
     /// What others need to know of this peer on a channel; `None` when it has not joined it.
     pub fn info(&self, channel_id: &str) -> Option<PeerInfo> {
         let channel = self.channel(channel_id)?;
@@ -197,6 +206,14 @@ impl Peer {
             stop: self.stop.subscribe(),
         };
         tokio::spawn(puller.run());
+        let reconciler = Reconciler {
+            channel: Arc::clone(channel),
+            own: self.config.signer.serialized().to_vec(),
+            network: self.network.clone(),
+            interval: self.config.reconcile_interval,
+            stop: self.stop.subscribe(),
+        };
+        tokio::spawn(reconciler.run());
     }
 }
 

@@ -20,6 +20,14 @@ use serde::{Deserialize, Serialize};
 /// Every access record has this size: the longest a valid request gives, with room.
 pub(super) const RECORD_BYTES: usize = 6144;
 
+/// The value of `acc~P~T`.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredAccess {
+    pub(super) record: AccessRecord,
+    /// Of the second of `record.at`, so that a patient's accesses have an order.
+    pub(super) nanos: i32,
+}
+
 /// The value of `tx~T`: whose access it is.
 #[derive(Serialize, Deserialize)]
 struct Pointer {
@@ -76,7 +84,7 @@ pub(super) fn access(
         request: Some(request),
         emergency: None,
     };
-    write_record(ctx, &care, &secret, &record)?;
+    write_record(ctx, &care, &secret, record)?;
     done(ctx, EventKind::Access, Some(&care))
 }
 
@@ -124,7 +132,7 @@ pub(super) fn break_glass(
         request: None,
         emergency: Some(request),
     };
-    write_record(ctx, &care, &secret, &record)?;
+    write_record(ctx, &care, &secret, record)?;
     let key = review_key(&tx);
     care.put(
         ctx,
@@ -146,7 +154,10 @@ pub(super) fn committed(
 ) -> Result<Option<AccessRecord>, HealthError> {
     let pointer: Option<Pointer> = care.get(ctx, &pointer_key(tx))?;
     match pointer {
-        Some(pointer) => care.get(ctx, &record_key(&pointer.patient, tx)),
+        Some(pointer) => {
+            let stored: Option<StoredAccess> = care.get(ctx, &record_key(&pointer.patient, tx))?;
+            Ok(stored.map(|s| s.record))
+        }
         None => Ok(None),
     }
 }
@@ -161,21 +172,30 @@ fn write_record(
     ctx: &Context<'_>,
     care: &Collection,
     secret: &Salt,
-    record: &AccessRecord,
+    record: AccessRecord,
 ) -> Result<(), HealthError> {
     let patient = record
         .patient()
         .ok_or_else(|| HealthError::Ledger("an access without a request".into()))?;
-    let key = record_key(&patient, &record.tx);
-    care.put_padded(ctx, &key, record, RECORD_BYTES)?;
+    let tx = record.tx.clone();
+    let key = record_key(&patient, &tx);
+    care.put_padded(
+        ctx,
+        &key,
+        &StoredAccess {
+            record,
+            nanos: ctx.timestamp().nanos,
+        },
+        RECORD_BYTES,
+    )?;
     care.guard(ctx, &key)?;
-    let key = pointer_key(&record.tx);
+    let key = pointer_key(&tx);
     care.put(
         ctx,
         &key,
         &Pointer {
             patient,
-            salt: derived_salt(secret, "pointer", &record.tx),
+            salt: derived_salt(secret, "pointer", &tx),
         },
     )?;
     care.guard(ctx, &key)

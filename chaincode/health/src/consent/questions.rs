@@ -1,6 +1,6 @@
 //! Questions about consents and accesses. Each checks its caller before it reads a body.
 
-use super::access::{StoredReview, committed, records_of};
+use super::access::{StoredAccess, StoredReview, committed, records_of};
 use super::{held, no_decoys, review_done_key};
 use crate::caller::Caller;
 use crate::intent::check_question;
@@ -126,10 +126,14 @@ fn list_notifications(
     care: &Collection,
     patient: &PatientId,
 ) -> Result<Vec<Notification>, HealthError> {
-    let records: Vec<AccessRecord> = care.list(ctx, &records_of(patient))?;
-    let mut all: Vec<Notification> = records.into_iter().map(notification).collect();
-    all.sort_by(|a, b| (a.at, &a.tx).cmp(&(b.at, &b.tx)));
-    Ok(all)
+    let mut stored: Vec<StoredAccess> = care.list(ctx, &records_of(patient))?;
+    let order = |s: &StoredAccess| (s.record.at, s.nanos);
+    stored.sort_by(|a, b| {
+        order(a)
+            .cmp(&order(b))
+            .then_with(|| a.record.tx.cmp(&b.record.tx))
+    });
+    Ok(stored.into_iter().map(|s| notification(s.record)).collect())
 }
 
 fn notification(record: AccessRecord) -> Notification {

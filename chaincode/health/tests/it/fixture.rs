@@ -270,6 +270,7 @@ impl World {
     }
 
     pub async fn ask(&self, request: AccessRequest) -> Call<TxId> {
+        self.mock.advance(Duration::from_millis(1));
         let clinician = self.client(CLINIC, Role::Clinician);
         let sent = ConsentsClient::new(&clinician)
             .access(HOSPITAL, request)

@@ -53,8 +53,10 @@ async fn permitted_refused_and_unheard_of_look_alike() {
     for shape in &shapes[1..] {
         assert_eq!(shape, &shapes[0]);
     }
-    let event: Event = serde_json::from_slice(&last(&world).event.unwrap().payload)
-        .unwrap_or_else(|_| panic!("the event {EVENT_NAME} is JSON"));
+    world.ask(world.request(patient, &wanted)).await.unwrap();
+    let event = last(&world).event.unwrap();
+    assert_eq!(event.name, EVENT_NAME);
+    let event: Event = serde_json::from_slice(&event.payload).unwrap();
     assert_eq!(event.collection.as_deref(), Some("care_HospitalMSP"));
 }
 

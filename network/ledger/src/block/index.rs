@@ -40,9 +40,9 @@ pub(crate) fn add(
     let mut site = Vec::with_capacity(12);
     site.extend_from_slice(&written.site.segment.to_be_bytes());
     site.extend_from_slice(&written.site.offset.to_be_bytes());
-    batch.put(Space::Index, number_key(header.number), site);
+    batch.put(Space::Main, number_key(header.number), site);
     batch.put(
-        Space::Index,
+        Space::Main,
         hash_key(&block_header_hash(header)),
         header.number.to_be_bytes().as_slice(),
     );
@@ -53,7 +53,7 @@ pub(crate) fn add(
 }
 
 pub(crate) fn site(db: &Db, number: u64) -> Result<Option<Site>, LedgerError> {
-    let Some(value) = db.get(Space::Index, &number_key(number))? else {
+    let Some(value) = db.get(Space::Main, &number_key(number))? else {
         return Ok(None);
     };
     let bytes: [u8; 12] = value[..].try_into().map_err(|_| LedgerError::Record("a block"))?;
@@ -65,7 +65,7 @@ pub(crate) fn site(db: &Db, number: u64) -> Result<Option<Site>, LedgerError> {
 }
 
 pub(crate) fn number_of_hash(db: &Db, hash: &[u8]) -> Result<Option<u64>, LedgerError> {
-    let Some(value) = db.get(Space::Index, &hash_key(hash))? else {
+    let Some(value) = db.get(Space::Main, &hash_key(hash))? else {
         return Ok(None);
     };
     let bytes = value[..]
@@ -75,7 +75,7 @@ pub(crate) fn number_of_hash(db: &Db, hash: &[u8]) -> Result<Option<u64>, Ledger
 }
 
 pub(crate) fn transaction(db: &Db, tx_id: &str) -> Result<Option<TxSite>, LedgerError> {
-    let Some(value) = db.get(Space::Index, &tx_key(tx_id))? else {
+    let Some(value) = db.get(Space::Main, &tx_key(tx_id))? else {
         return Ok(None);
     };
     TxSite::decode(&value)
@@ -84,7 +84,7 @@ pub(crate) fn transaction(db: &Db, tx_id: &str) -> Result<Option<TxSite>, Ledger
 }
 
 pub(crate) fn tx_exists(db: &Db, tx_id: &str) -> Result<bool, LedgerError> {
-    Ok(!tx_id.is_empty() && db.get(Space::Index, &tx_key(tx_id))?.is_some())
+    Ok(!tx_id.is_empty() && db.get(Space::Main, &tx_key(tx_id))?.is_some())
 }
 
 /// Places of the envelopes within the block's bytes.
@@ -129,7 +129,7 @@ fn add_transactions(
             span: narrow(span.start)..narrow(span.end),
             crc: crc32fast::hash(envelope),
         };
-        batch.put(Space::Index, tx_key(tx_id), site.encode());
+        batch.put(Space::Main, tx_key(tx_id), site.encode());
     }
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! Blocks: hashes, files, index.
 
+mod files;
 mod hash;
 mod index;
 mod store;
 
+pub use files::BlockFiles;
 pub use hash::{block_data_hash, block_header_bytes, block_header_hash};
 pub(crate) use store::Written;
 pub use store::{BlockIter, BlockStore, Transaction};

@@ -9,7 +9,7 @@ use prost::Message as _;
 
 use super::index::{self, Site, TxSite};
 use super::{block_header_hash, header};
-use crate::db::{Batch, Db, Space};
+use crate::db::{Batch, Db, Private, Space};
 use crate::files::FileLayer;
 use crate::lock::DirLock;
 use crate::log::{Frame, Segment, Tail};
@@ -66,7 +66,7 @@ impl BlockStore {
     pub fn open(dir: &Path, files: Arc<dyn FileLayer>) -> Result<Self, LedgerError> {
         files.create_dir(dir).map_err(LedgerError::io("create", dir))?;
         let lock = DirLock::take(dir)?;
-        let db = Db::open(&dir.join("db"))?;
+        let db = Db::open(&dir.join("db"), Private::Absent)?;
         let mut store = Self::attach(dir, files, db, false)?;
         store._lock = Some(lock);
         store.recover(|block, written| {
@@ -343,7 +343,7 @@ impl BlockStore {
     ) -> Result<(), LedgerError> {
         index::add(&self.db, batch, block, written, self.transactions)?;
         batch.put(
-            Space::Meta,
+            Space::Main,
             SAVEPOINT,
             (header(block)?.number + 1).to_be_bytes().as_slice(),
         );
@@ -504,11 +504,11 @@ impl Recent {
     }
 }
 
-const SAVEPOINT: &[u8] = b"height";
+const SAVEPOINT: &[u8] = b"!height";
 
 /// Number of blocks that the database knows.
 fn savepoint(db: &Db) -> Result<u64, LedgerError> {
-    match db.get(Space::Meta, SAVEPOINT)? {
+    match db.get(Space::Main, SAVEPOINT)? {
         None => Ok(0),
         Some(value) => value[..]
             .try_into()
@@ -517,7 +517,7 @@ fn savepoint(db: &Db) -> Result<u64, LedgerError> {
     }
 }
 
-fn segment_name(number: u32) -> String {
+pub(super) fn segment_name(number: u32) -> String {
     format!("{number:08}.blk")
 }
 

@@ -19,13 +19,13 @@ const JOURNAL_REMOVAL: Duration = Duration::from_secs(5);
 /// Entries copied at once.
 const COPIED_AT_ONCE: usize = 1_000;
 
-const GENERATION: &[u8] = b"private-generation";
+const GENERATION: &[u8] = b"!private-generation";
 /// In every keyspace; no key of the ledger begins with a zero.
 const FLUSHED: &[u8] = b"\0flushed";
 
 /// Which generation of private entries counts.
-pub(super) fn generation(meta: &Keyspace) -> Result<u64, LedgerError> {
-    let Some(value) = meta.get(GENERATION)? else {
+pub(super) fn generation(main: &Keyspace) -> Result<u64, LedgerError> {
+    let Some(value) = main.get(GENERATION)? else {
         return Ok(0);
     };
     value[..]
@@ -45,10 +45,10 @@ impl Db {
     /// writes meanwhile. `false`: the journal still has them, and this should be done again later.
     pub(crate) fn erase_deleted_private(&self) -> Result<bool, LedgerError> {
         let old = self.spaces();
-        let generation = generation(&old[Space::Meta as usize])? + 1;
+        let generation = generation(&old[Space::Main as usize])? + 1;
         let new = keyspace(&self.database, &private_name(generation))?;
         self.copy(&old[Space::Private as usize], &new)?;
-        old[Space::Meta as usize].insert(GENERATION, generation.to_be_bytes())?;
+        old[Space::Main as usize].insert(GENERATION, generation.to_be_bytes())?;
         {
             let mut spaces = self
                 .spaces
@@ -91,7 +91,7 @@ impl Db {
         let spaces = self.spaces();
         let padding = padding();
         for _ in 0..=JOURNAL_SEALED_AT / PADDING_BYTES {
-            spaces[Space::Meta as usize].insert(FLUSHED, padding.as_slice())?;
+            spaces[Space::Main as usize].insert(FLUSHED, padding.as_slice())?;
         }
         for keyspace in spaces.iter() {
             // A flush without any live entry would not count as one.
@@ -126,11 +126,12 @@ fn padding() -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::Private;
 
     #[test]
     fn live_entries_move_on_and_snapshots_keep_theirs() {
         let temp = tempfile::tempdir().expect("temp dir");
-        let db = Db::open(temp.path()).expect("opens");
+        let db = Db::open(temp.path(), Private::Present).expect("opens");
         let mut batch = db.batch();
         for n in 0..2_500u32 {
             batch.put(Space::Private, n.to_be_bytes().as_slice(), b"live".as_slice());
@@ -152,9 +153,9 @@ mod tests {
         };
         assert_eq!(count(&db), 2_500);
         drop(db);
-        let db = Db::open(temp.path()).expect("opens");
+        let db = Db::open(temp.path(), Private::Present).expect("opens");
         assert_eq!(count(&db), 2_500);
         assert_eq!(db.get(Space::Private, b"doomed").expect("reads"), None);
-        assert_eq!(db.database.keyspace_count(), 5);
+        assert_eq!(db.database.keyspace_count(), 2);
     }
 }

@@ -67,8 +67,8 @@ fn put_state(batch: &mut Batch, updates: Updates) {
 
 fn put_value(batch: &mut Batch, key: Vec<u8>, update: &Update) {
     match &update.value {
-        Some(value) => batch.put(Space::State, key, encode(update.version, &update.metadata, value)),
-        None => batch.remove(Space::State, key),
+        Some(value) => batch.put(Space::Main, key, encode(update.version, &update.metadata, value)),
+        None => batch.remove(Space::Main, key),
     }
 }
 
@@ -88,7 +88,7 @@ fn put_history(batch: &mut Batch, number: u64, txs: &[ParsedTx], codes: &[u8]) {
             for write in &set.rwset.writes {
                 if seen.insert((&set.namespace, &write.key)) {
                     batch.put(
-                        Space::History,
+                        Space::Main,
                         keys::history(&set.namespace, &write.key, version),
                         Vec::new(),
                     );
@@ -100,7 +100,7 @@ fn put_history(batch: &mut Batch, number: u64, txs: &[ParsedTx], codes: &[u8]) {
 
 fn put_private(batch: &mut Batch, changes: PrivateChanges) {
     for (namespace, collection, hash) in &changes.expired_hashes {
-        batch.remove(Space::State, keys::hashed(namespace, collection, hash));
+        batch.remove(Space::Main, keys::hashed(namespace, collection, hash));
     }
     for schedule in changes.done_schedule {
         batch.remove(Space::Private, schedule);

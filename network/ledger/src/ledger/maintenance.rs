@@ -194,7 +194,7 @@ impl Ledger {
             first: wipe.first.min(first),
             last: wipe.last.max(last),
         };
-        batch.put(Space::Meta, WIPE, wipe.encode());
+        batch.put(Space::Main, WIPE, wipe.encode());
         Ok(())
     }
 
@@ -217,11 +217,11 @@ impl Ledger {
         let erased = self.db.erase_deleted_private()?;
         let mut batch = self.db.batch();
         if erased {
-            batch.remove(Space::Meta, WIPE);
+            batch.remove(Space::Main, WIPE);
             tracing::info!(ledger = %self.dir.display(), "removed purged and expired private data from disk");
         } else {
             batch.put(
-                Space::Meta,
+                Space::Main,
                 WIPE,
                 Wipe {
                     since: self.height(),
@@ -235,14 +235,14 @@ impl Ledger {
     }
 
     fn pending_wipe(&self) -> Result<Option<Wipe>, LedgerError> {
-        let stored = self.db.get(Space::Meta, WIPE)?;
+        let stored = self.db.get(Space::Main, WIPE)?;
         stored
             .map(|bytes| Wipe::decode(&bytes).ok_or(LedgerError::Record("the pending removal")))
             .transpose()
     }
 }
 
-const WIPE: &[u8] = b"wipe";
+const WIPE: &[u8] = b"!wipe";
 
 /// Private data that waits for its removal from the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ pub use maintenance::{LatePrivateData, MissingPrivateData, PrivateTxData};
 use crate::LedgerError;
 use crate::block::{BlockIter, BlockStore, Transaction, set_slot, slot, validation_codes};
 use crate::collections::{AnyCollection, CollectionInfo};
-use crate::db::Db;
+use crate::db::{Db, Private};
 use crate::files::{FileLayer, OsFiles};
 use crate::lock::DirLock;
 use crate::private::{PrivateStore, TransientStore};
@@ -231,7 +231,7 @@ impl Ledger {
         let files = options.files.clone();
         files.create_dir(dir).map_err(LedgerError::io("create", dir))?;
         let lock = DirLock::take(dir)?;
-        let db = Db::open(&dir.join("db"))?;
+        let db = Db::open(&dir.join("db"), Private::Present)?;
         let private = PrivateStore::open(dir, files.clone())?;
         let blocks = Arc::new(BlockStore::attach(dir, files, db.clone(), true)?);
         let ledger = Self {

@@ -1,14 +1,18 @@
 //! Database keys.
 //!
 //! ```text
-//! State    p ns 0 key                                public
-//!          h ns 0 coll 0 key-hash                    hashed private
+//! Main     ! name                                    single values (savepoint, pending work)
+//!          n number(8)                               block → where it is
+//!          h hash                                    block → number
+//!          t id                                      transaction → where it is, code
+//!          p ns 0 key                                public state
+//!          q ns 0 coll 0 key-hash                    hashed private state
+//!          y ns 0 len(4) key block(8) tx(8)          history
 //! Private  v ns 0 coll 0 key                         private values
 //!          k ns 0 coll 0 key-hash                    clear key of a private value
 //!          x expiry(8) committed(8) ns 0 coll 0 hash expiry schedule
 //!          m ns 0 coll 0 key-hash                    purge marker → version
 //!          g block(8) tx(8) ns 0 coll                missing private data
-//! History  ns 0 len(4) key block(8) tx(8)
 //! ```
 
 use crate::Version;
@@ -18,7 +22,7 @@ pub(crate) fn public(namespace: &str, key: &str) -> Vec<u8> {
 }
 
 pub(crate) fn hashed(namespace: &str, collection: &str, key_hash: &[u8]) -> Vec<u8> {
-    join(b'h', &[namespace.as_bytes(), collection.as_bytes(), key_hash])
+    join(b'q', &[namespace.as_bytes(), collection.as_bytes(), key_hash])
 }
 
 pub(crate) fn private(namespace: &str, collection: &str, key: &str) -> Vec<u8> {
@@ -108,7 +112,14 @@ pub(crate) fn parse_missing(key: &[u8]) -> Option<(Version, &str, &str)> {
 /// All history entries of a key start with this; the length keeps keys apart that begin alike.
 pub(crate) fn history_of(namespace: &str, key: &str) -> Vec<u8> {
     let length = u32::try_from(key.len()).unwrap_or(u32::MAX);
-    [namespace.as_bytes(), &[0], &length.to_be_bytes(), key.as_bytes()].concat()
+    [
+        b"y",
+        namespace.as_bytes(),
+        &[0],
+        &length.to_be_bytes(),
+        key.as_bytes(),
+    ]
+    .concat()
 }
 
 pub(crate) fn history(namespace: &str, key: &str, version: Version) -> Vec<u8> {

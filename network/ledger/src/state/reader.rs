@@ -10,7 +10,7 @@ pub(crate) struct StateReader(pub(crate) Snapshot);
 
 impl StateReader {
     pub(crate) fn public(&self, namespace: &str, key: &str) -> Result<Option<VersionedValue>, LedgerError> {
-        self.value(Space::State, &keys::public(namespace, key))
+        self.value(Space::Main, &keys::public(namespace, key))
     }
 
     pub(crate) fn hashed(
@@ -19,7 +19,7 @@ impl StateReader {
         collection: &str,
         key_hash: &[u8],
     ) -> Result<Option<VersionedValue>, LedgerError> {
-        self.value(Space::State, &keys::hashed(namespace, collection, key_hash))
+        self.value(Space::Main, &keys::hashed(namespace, collection, key_hash))
     }
 
     pub(crate) fn private(
@@ -35,7 +35,7 @@ impl StateReader {
         let (first, last) = keys::public_range(namespace, start, end);
         let prefix = keys::public(namespace, "").len();
         StateEntries {
-            entries: self.0.range(Space::State, first, last),
+            entries: self.0.range(Space::Main, first, last),
             prefix,
         }
     }
@@ -62,7 +62,7 @@ impl StateReader {
         key: &str,
     ) -> impl Iterator<Item = Result<Version, LedgerError>> + Send + use<> {
         self.0
-            .prefix(Space::History, &keys::history_of(namespace, key))
+            .prefix(Space::Main, &keys::history_of(namespace, key))
             .rev()
             .map(|entry| {
                 let (key, _) = entry?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fabric_channel::Bundle;
@@ -122,6 +123,9 @@ fn finish(channel: &Channel, committer: &Committer, prepared: Prepared) -> Resul
     {
         tracing::warn!(channel = channel.id(), block = number(&block), index, namespace, collection, "private data is missing");
     }
+    if !wanted.is_empty() {
+        channel.incomplete.store(true, Ordering::Relaxed);
+    }
     let number = number(&block);
     let ids: Vec<_> = transactions.iter().map(|transaction| transaction.tx_id.clone()).collect();
     let committed = channel.ledger().commit(block, transactions, private)?;
@@ -131,6 +135,8 @@ fn finish(channel: &Channel, committer: &Committer, prepared: Prepared) -> Resul
     }
     if committed.updated_namespaces.contains(LIFECYCLE) {
         channel.definitions().changed();
+        // A definition may have made this organisation a member of more.
+        channel.incomplete.store(true, Ordering::Relaxed);
     }
     let transient = channel.ledger().transient();
     transient.remove(ids.iter().map(String::as_str));

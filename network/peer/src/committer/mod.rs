@@ -6,9 +6,11 @@
 
 mod commit;
 mod puller;
+mod reconcile;
 mod waiters;
 
 pub use commit::CommittedBlock;
 pub(crate) use commit::{Committer, commit_block, set_codes};
 pub(crate) use puller::Puller;
+pub(crate) use reconcile::{Reconciler, reconcile};
 pub(crate) use waiters::StatusWaiters;

@@ -1,7 +1,7 @@
 //! The gateway's view of our own [`Peer`].
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use fabric_channel::Bundle;
@@ -98,20 +98,24 @@ impl PeerChannel {
     /// The peers of the channel. While a chaincode is not everywhere, it may come to a peer at any moment, so then the
     /// directory is asked each time.
     fn peers(&self, chaincode: &str) -> Arc<Vec<PeerInfo>> {
-        let everywhere = |peers: &[PeerInfo]| peers.iter().all(|peer| runs(peer, chaincode));
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((as_of, peers)) = &*remembered
+        let remembered = self.remembered().clone();
+        if let Some((as_of, peers)) = remembered
             && as_of.elapsed() < REMEMBERED
-            && everywhere(peers)
+            && peers.iter().all(|peer| runs(peer, chaincode))
         {
-            return Arc::clone(peers);
+            return peers;
         }
         let (Some(peer), Some(channel)) = (self.peer.upgrade(), self.channel.upgrade()) else {
             return Arc::default();
         };
         let peers = Arc::new(peer.directory().peers(channel.id()));
-        *remembered = Some((Instant::now(), Arc::clone(&peers)));
+        *self.remembered() = Some((Instant::now(), Arc::clone(&peers)));
         peers
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, Option<(Instant, Arc<Vec<PeerInfo>>)>> {
+        // Every change is one whole replacement, so a panic elsewhere leaves it usable.
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -37,10 +37,8 @@ impl ChaincodeDefinition {
 
     /// The explicit collections in their order.
     pub fn collections(&self) -> impl Iterator<Item = &StaticCollectionConfig> {
-        self.collections.config.iter().filter_map(|config| match &config.payload {
-            Some(collection_config::Payload::StaticCollectionConfig(collection)) => Some(collection),
-            None => None,
-        })
+        let payloads = self.collections.config.iter().filter_map(|config| config.payload.as_ref());
+        payloads.map(|collection_config::Payload::StaticCollectionConfig(collection)| collection)
     }
 
     /// The definition committed for `chaincode`, if there is one.

@@ -3,6 +3,8 @@
 mod deliver;
 mod endorser;
 mod filtered;
+mod health;
 
 pub use deliver::DeliverService;
 pub use endorser::EndorserService;
+pub use health::health_server;

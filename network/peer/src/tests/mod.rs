@@ -4,4 +4,5 @@ mod auditing;
 mod endorsing;
 mod lifecycle;
 mod private;
+mod streaming;
 mod validating;

@@ -57,6 +57,21 @@ async fn a_member_that_was_not_handed_the_values_fetches_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_missing_at_commit_comes_later() {
+    let net = Net::deployed(collections(&[("pair", PAIR, 0, 0)])).await;
+    net.network.remove("peer0.org1.example.com:7051");
+    net.network.remove("peer0.org3.example.com:7051");
+    assert_eq!(write(&net, &[0, 2]).await, [0]);
+    assert_eq!(private_value(&net, 1), None);
+    assert_eq!(net.peers[1].reconcile(&net.channel(1)).await.expect("tries"), 0);
+    net.network.add(&net.peers[0]);
+    assert_eq!(net.peers[1].reconcile(&net.channel(1)).await.expect("completes"), 1);
+    assert_eq!(private_value(&net, 1).as_deref(), Some(&b"secret value"[..]));
+    assert_eq!(net.peers[2].reconcile(&net.channel(2)).await.expect("has no right"), 0);
+    assert_eq!(private_value(&net, 2), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_enough_receivers_nothing_is_endorsed() {
     let net = Net::deployed(collections(&[("pair", PAIR, 1, 1)])).await;
     net.network.remove("peer0.org2.example.com:7051");

@@ -242,7 +242,7 @@ fn the_validators_verdict_stands_and_blocks_are_checked() {
         fabric_protos::common::BlockMetadataIndex::TransactionsFilter,
         vec![10],
     );
-    let committed = ledger.commit(refused, parsed.clone(), private).expect("commits");
+    let committed = ledger.commit(refused, parsed, private).expect("commits");
     assert_eq!(committed.codes, [10]);
     assert_eq!(state(&ledger, "k"), None);
     assert!(ledger.tx_exists("t1").expect("reads"));

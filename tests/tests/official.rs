@@ -1,0 +1,147 @@
+//! The official Node client and Node chaincode against `careledger network up`, unchanged. They need the packages of `tests/node`
+//! (`npm ci`), which `scripts/test` installs before it runs these tests; a plain `cargo test` leaves them out.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use careledger_tests::command::Running;
+use fabric_gateway_sdk::{
+    ChaincodeDefinition, ChaincodePackage, ChaincodeService, Deployer, Endpoint, Gateway, SigningIdentity, deploy,
+};
+use fabric_node::NetworkSummary;
+use serde_json::{Value, json};
+
+const CHANNEL: &str = "mychannel";
+const CHAINCODE: &str = "notes";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the npm packages of tests/node; scripts/test installs them and runs this"]
+async fn official_node_client_and_chaincode_run_unchanged() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let network = Running::start(&dir.path().join("network"), &["--consortium", "test-network", "--base-port", "0"]);
+    let summary = network.summary();
+
+    let service = free_address();
+    let package =
+        ChaincodePackage::service("notes_1", &ChaincodeService::plain(service.to_string())).expect("a package");
+    let _chaincode = NodeChaincode::start(service, &package.id());
+
+    // Deployed by our SDK through the lifecycle, with Fabric's default policy: a majority of the organisations.
+    let mut deployers = Vec::new();
+    for organisation in &summary.organisations {
+        let admin = gateway(&summary, &organisation.msp_id, "Admin").await;
+        deployers.push(Deployer::new(admin, package.clone()));
+    }
+    deploy(CHANNEL, &ChaincodeDefinition::new(CHAINCODE, "1"), &deployers).await.expect("the chaincode is deployed");
+
+    // Our SDK invokes the official chaincode.
+    let contract = gateway(&summary, "Org2MSP", "User1").await.network(CHANNEL).contract(CHAINCODE);
+    let submitted = contract.submit("put", ["beta", "from Rust"]).await.expect("our SDK submits");
+    assert_eq!(submitted.result, b"from Rust");
+    let read = contract.evaluate("read", ["beta"]).await.expect("our SDK evaluates");
+    assert_eq!(read, b"from Rust");
+
+    // The official client does, too.
+    let seen = node_client(&summary);
+    assert_eq!(seen["submitted"], "one");
+    assert_eq!(seen["status"], json!({ "successful": true, "code": 0, "valid": 0, "sameTx": true }));
+    assert_eq!(seen["evaluated"], "two");
+    assert_eq!(seen["range"], json!([{ "key": "alpha", "value": "two" }]));
+    assert_eq!(seen["history"], json!(["two", "one"]));
+    assert_eq!(seen["who"], "Org1MSP");
+    assert_eq!(seen["event"], json!({ "name": "NotePut", "payload": "alpha", "sameTx": true }));
+    assert_eq!(seen["error"]["name"], "GatewayError");
+    let details = seen["error"]["details"].as_array().expect("error details");
+    assert!(details[0]["message"].as_str().is_some_and(|m| m.contains("no note absent")), "{details:?}");
+    assert_eq!(details[0]["mspId"], "Org1MSP");
+    assert_eq!(seen["endorseError"]["name"], "EndorseError");
+    assert_eq!(seen["kept"], "kept apart");
+    assert!(network.stop().success(), "SIGTERM ends the network cleanly");
+}
+
+fn node_client(summary: &NetworkSummary) -> Value {
+    let organisation = summary.organisation("Org1MSP").expect("Org1 is a member");
+    let user = organisation.users.get("User1").expect("the network has User1");
+    let at = json!({
+        "endpoint": organisation.endpoint.to_string(),
+        "host": organisation.host,
+        "tlsCa": organisation.tls_ca,
+        "cert": only_file(&user.join("signcerts")),
+        "key": only_file(&user.join("keystore")),
+        "mspId": "Org1MSP",
+        "channel": CHANNEL,
+        "chaincode": CHAINCODE,
+    });
+    let output = Command::new("node")
+        .arg("client.mjs")
+        .arg(at.to_string())
+        .current_dir(node_dir())
+        .output()
+        .expect("node is installed");
+    assert!(output.status.success(), "the official client failed: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("the client prints one JSON document")
+}
+
+async fn gateway(summary: &NetworkSummary, msp_id: &str, user: &str) -> Gateway {
+    let organisation = summary.organisation(msp_id).expect("a member");
+    let identity = SigningIdentity::from_msp_dir(&organisation.users[user], msp_id).expect("the user's MSP directory");
+    let channel = Endpoint::tls_ca_file(organisation.endpoint.to_string(), &organisation.tls_ca)
+        .expect("the TLS CA")
+        .server_name(&organisation.host)
+        .connect()
+        .await
+        .expect("the peer answers");
+    Gateway::builder(channel).identity(identity).connect()
+}
+
+/// An official Node chaincode process.
+struct NodeChaincode(Child);
+
+impl NodeChaincode {
+    fn start(address: SocketAddr, package_id: &str) -> Self {
+        let program = node_dir().join("node_modules/.bin/fabric-chaincode-node");
+        let child = Command::new(program)
+            .arg("server")
+            .arg(format!("--chaincode-address={address}"))
+            .arg(format!("--chaincode-id={package_id}"))
+            .env("CORE_PEER_LOCALMSPID", "Org1MSP")
+            .current_dir(node_dir().join("chaincode"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the npm packages of tests/node are installed");
+        let started = Self(child);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_err() {
+            assert!(Instant::now() < deadline, "the Node chaincode does not listen on {address}");
+            std::thread::yield_now();
+        }
+        started
+    }
+}
+
+impl Drop for NodeChaincode {
+    fn drop(&mut self) {
+        let _already_gone = self.0.kill();
+        let _already_waited = self.0.wait();
+    }
+}
+
+fn node_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("node")
+}
+
+/// The one file of a directory, as cryptogen leaves certificates and keys.
+fn only_file(dir: &Path) -> PathBuf {
+    let mut files = std::fs::read_dir(dir).expect("an MSP directory").map(|entry| entry.expect("an entry").path());
+    files.next().expect("a file")
+}
+
+/// A free port: bound and released, so that the chaincode can bind it next.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound address")
+}
