@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod envelope;
 pub mod kv;
 pub mod members;
 pub mod scan;

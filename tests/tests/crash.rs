@@ -181,7 +181,7 @@ impl Chain {
             assert!(transaction.code.is_valid(), "{id} conflicts with nothing, yet is {}", transaction.code);
             assert_eq!(self.transactions.insert(id.clone(), self.height), None, "{id} is there twice");
         }
-        self.last_hash = block_header_hash(header);
+        self.last_hash = block_header_hash(header).to_vec();
         self.height += 1;
     }
 }

@@ -77,20 +77,14 @@ impl Link {
         drop(self.outbound.try_send(message));
     }
 
-    /// Hands a reply to the transaction that waits for it; gives it back where none does.
-    pub(crate) fn reply(&self, message: ChaincodeMessage) -> Result<(), ChaincodeMessage> {
+    /// Hands a reply to the transaction that waits for it. False where none does.
+    pub(crate) fn reply(&self, message: ChaincodeMessage) -> bool {
         let key = TransactionKey {
             channel_id: message.channel_id.clone(),
             tx_id: message.txid.clone(),
         };
         let waiting = self.lock().as_ref().and_then(|slots| slots.get(&key).cloned());
-        match waiting {
-            Some(slot) => slot.try_send(message).map_err(|error| match error {
-                std::sync::mpsc::TrySendError::Full(message)
-                | std::sync::mpsc::TrySendError::Disconnected(message) => message,
-            }),
-            None => Err(message),
-        }
+        waiting.is_some_and(|slot| slot.try_send(message).is_ok())
     }
 
     /// Ends all requests that wait and all that come later: the stream is gone.

@@ -109,8 +109,8 @@ impl Session {
                 return Err(ShimError::Stream(text));
             }
             (State::Ready(_), Type::Response | Type::Error) => {
-                if let Err(message) = self.link.reply(message) {
-                    tracing::debug!(tx_id = message.txid, "a reply came that nobody waits for");
+                if !self.link.reply(message) {
+                    tracing::debug!("a reply came that nobody waits for");
                 }
             }
             (State::Ready(limits), Type::Transaction | Type::Init) => self.start(limits, message),

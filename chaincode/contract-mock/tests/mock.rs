@@ -132,7 +132,7 @@ fn network() -> MockLedger {
         .collection(MockCollection::new("closed", ["AMSP", "BMSP"]).member_only_read(true))
         .other_chaincode("other", chaincode())
         .start()
-        .unwrap()
+        .expect("starts")
 }
 
 const NONE: [(&str, &str); 0] = [];
@@ -207,7 +207,7 @@ fn of_two_rivals_the_first_wins() {
         .into_iter()
         .map(|call| client.endorse(call).unwrap())
         .collect();
-    let outcomes = mock.commit(rivals.clone()).unwrap();
+    let outcomes = mock.commit(rivals).unwrap();
     let codes: Vec<_> = outcomes.iter().map(|outcome| outcome.code).collect();
     assert_eq!(
         codes,

@@ -7,6 +7,9 @@ use crate::code::ValidationCode;
 use crate::signer::SignError;
 use crate::status::{NodeError, RpcFailure};
 
+/// What a gateway says of an endorser whose result is not that of the first one.
+const DIFFERENT_RESULTS: &str = "ProposalResponsePayloads do not match";
+
 /// Why a stage failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -188,6 +191,21 @@ impl Error {
         }
     }
 
+    /// Whether another transaction got in between: the commit was invalid for a read conflict, or the endorsing peers had
+    /// not all committed the same blocks yet and so came to different results. (A chaincode that is not deterministic
+    /// looks like the second, each time.)
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        match self {
+            Self::Endorse(error) => error
+                .details()
+                .iter()
+                .any(|detail| detail.message == DIFFERENT_RESULTS),
+            Self::Commit(error) => error.code.is_conflict(),
+            Self::Evaluate(_) | Self::Submit(_) | Self::CommitStatus(_) => false,
+        }
+    }
+
     /// Whether doing the same again, from the endorsement on, may succeed and cannot happen twice.
     ///
     /// True for read conflicts and for failures before the orderer. After a failed submission or an unknown
@@ -229,6 +247,27 @@ mod tests {
         };
         assert!(commit(11).is_retryable());
         assert!(!commit(10).is_retryable());
+    }
+
+    #[test]
+    fn different_results_are_a_conflict() {
+        let failed = |text: &str| {
+            let detail = NodeError {
+                address: "peer0:7051".to_owned(),
+                msp_id: "Org1MSP".to_owned(),
+                message: text.to_owned(),
+            };
+            let failure = RpcFailure {
+                code: Code::Aborted,
+                message: "failed".to_owned(),
+                details: vec![detail],
+            };
+            Error::from(EndorseError::new("t", failure))
+        };
+        assert!(failed(DIFFERENT_RESULTS).is_conflict());
+        assert!(failed(DIFFERENT_RESULTS).is_retryable());
+        assert!(!failed("connection lost").is_conflict());
+        assert!(!Error::from(EndorseError::new("t", unavailable())).is_conflict());
     }
 
     #[test]

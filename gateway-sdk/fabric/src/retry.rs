@@ -21,7 +21,7 @@ impl RetryPolicy {
         Self::conflicts(1)
     }
 
-    /// At most `attempts` in all, started again after read conflicts (MVCC and phantom) only.
+    /// At most `attempts` in all, started again after conflicts only ([`Error::is_conflict`](crate::Error::is_conflict)).
     #[must_use]
     pub const fn conflicts(attempts: u32) -> Self {
         Self {
@@ -32,8 +32,8 @@ impl RetryPolicy {
         }
     }
 
-    /// At most `attempts` in all, started again after read conflicts and after endorsements that failed for want of
-    /// a peer.
+    /// At most `attempts` in all, started again after conflicts and after endorsements that failed for want of a
+    /// peer.
     #[must_use]
     pub const fn transient(attempts: u32) -> Self {
         Self {
@@ -52,10 +52,7 @@ impl RetryPolicy {
 
     /// The pause before the next attempt after `done` attempts, or `None` to give up.
     pub(crate) fn pause(&self, done: u32, error: &crate::Error) -> Option<Duration> {
-        let conflict = error
-            .validation_code()
-            .is_some_and(crate::ValidationCode::is_conflict);
-        if done >= self.attempts || !error.is_retryable() || (self.conflicts_only && !conflict) {
+        if done >= self.attempts || !error.is_retryable() || (self.conflicts_only && !error.is_conflict()) {
             return None;
         }
         let doublings = done.saturating_sub(1).min(16);

@@ -46,8 +46,7 @@ mod version;
 mod wire;
 
 pub use block::{
-    BlockFiles,
-    BlockIter, BlockStore, Transaction, block_data_hash, block_header_bytes, block_header_hash,
+    BlockFiles, BlockIter, BlockStore, Transaction, block_data_hash, block_header_bytes, block_header_hash,
     validation_codes,
 };
 pub use collections::{AnyCollection, Collection, CollectionInfo};

@@ -10,6 +10,7 @@ use std::time::Duration;
 use fabric_chaincode_host::InProcess;
 use fabric_ledger::files::{FileLayer, OsFiles};
 use fabric_msp::cryptogen::UserSpec;
+use fabric_msp::policy::Rule;
 use fabric_orderer::Cutting;
 
 use crate::error::NetworkError;
@@ -43,6 +44,10 @@ pub struct NetworkConfig {
     pub cutting: Cutting,
     /// The channel's limits for blocks; they count when the channel is made.
     pub batch: BatchConfig,
+    /// How many members must endorse where a chaincode says nothing else; counts when the channel is made.
+    pub endorsement: Rule,
+    /// How many members must approve a chaincode definition; counts when the channel is made.
+    pub lifecycle_endorsement: Rule,
     /// Chaincode of this process, by the name that packages of type `in-process` call it. Every peer knows it.
     pub chaincodes: BTreeMap<String, InProcess>,
     /// An existing cryptogen tree (`…/organizations`) to copy, in place of new keys.
@@ -174,6 +179,8 @@ impl NetworkConfig {
             time_window: TIME_WINDOW,
             cutting: Cutting::default(),
             batch: BatchConfig::default(),
+            endorsement: Rule::Majority,
+            lifecycle_endorsement: Rule::Majority,
             chaincodes: BTreeMap::new(),
             material: None,
             genesis_block: None,
@@ -303,6 +310,8 @@ impl fmt::Debug for NetworkConfig {
             .field("time_window", &self.time_window)
             .field("cutting", &self.cutting)
             .field("batch", &self.batch)
+            .field("endorsement", &self.endorsement)
+            .field("lifecycle_endorsement", &self.lifecycle_endorsement)
             .field("chaincodes", &self.chaincodes.keys().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }

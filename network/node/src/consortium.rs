@@ -13,6 +13,10 @@
 //! admin_port = 7053
 //! operations_port = 9443
 //!
+//! [policies]                            # optional: ANY, ALL or MAJORITY of the members
+//! endorsement = "MAJORITY"              # must endorse, where a chaincode says nothing else
+//! lifecycle_endorsement = "MAJORITY"    # must approve a chaincode
+//!
 //! [batch]                               # optional
 //! max_message_count = 500
 //! absolute_max_bytes = 10485760
@@ -39,6 +43,7 @@ use std::time::Duration;
 
 use fabric_msp::ca::Kind;
 use fabric_msp::cryptogen::UserSpec;
+use fabric_msp::policy::Rule;
 use fabric_orderer::Cutting;
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +87,8 @@ fn parse(text: &str) -> Result<NetworkConfig, toml::de::Error> {
         Cutting::Immediate
     };
     config.batch = file.batch.into();
+    config.endorsement = file.policies.endorsement.into();
+    config.lifecycle_endorsement = file.policies.lifecycle_endorsement.into();
     config.material = file.material;
     config.genesis_block = file.genesis_block;
     Ok(config)
@@ -94,6 +101,10 @@ pub(crate) fn render(config: &NetworkConfig) -> Result<String, NetworkError> {
         material: None,
         genesis_block: None,
         orderer: (&config.orderer).into(),
+        policies: Policies {
+            endorsement: config.endorsement.into(),
+            lifecycle_endorsement: config.lifecycle_endorsement.into(),
+        },
         batch: Batch::new(config),
         organisations: config.organisations.iter().map(Organisation::from).collect(),
     };
@@ -140,6 +151,8 @@ struct File {
     #[serde(default)]
     orderer: Orderer,
     #[serde(default)]
+    policies: Policies,
+    #[serde(default)]
     batch: Batch,
     organisations: Vec<Organisation>,
 }
@@ -153,6 +166,23 @@ struct Orderer {
     port: u16,
     admin_port: u16,
     operations_port: u16,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Policies {
+    endorsement: Share,
+    lifecycle_endorsement: Share,
+}
+
+/// A share of the members, in Fabric's words.
+#[derive(Serialize, Deserialize, Default)]
+#[serde(rename_all = "UPPERCASE")]
+enum Share {
+    Any,
+    All,
+    #[default]
+    Majority,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -230,6 +260,26 @@ impl From<Orderer> for OrdererNodeConfig {
             port: file.port,
             admin_port: file.admin_port,
             operations_port: file.operations_port,
+        }
+    }
+}
+
+impl From<Rule> for Share {
+    fn from(rule: Rule) -> Self {
+        match rule {
+            Rule::Any => Self::Any,
+            Rule::All => Self::All,
+            Rule::Majority => Self::Majority,
+        }
+    }
+}
+
+impl From<Share> for Rule {
+    fn from(share: Share) -> Self {
+        match share {
+            Share::Any => Self::Any,
+            Share::All => Self::All,
+            Share::Majority => Self::Majority,
         }
     }
 }
@@ -342,6 +392,8 @@ mod tests {
         let config = parse(
             r#"
             channel = "care"
+            [policies]
+            endorsement = "ANY"
             [[organisations]]
             msp_id = "AMSP"
             domain = "a.example.com"
@@ -356,6 +408,10 @@ mod tests {
         assert_eq!(config.organisations[0].users[0].name, "nurse@a.example.com");
         assert_eq!(config.organisations[0].users[0].attributes["role"], "nurse");
         assert_eq!(config.batch, BatchConfig::default());
+        assert_eq!(
+            (config.endorsement, config.lifecycle_endorsement),
+            (Rule::Any, Rule::Majority)
+        );
     }
 
     #[test]

@@ -40,11 +40,10 @@ pub(crate) fn build(
         spec.anchor_peers = vec![(organisation.host(), *port)];
         organisations.push(spec);
     }
-    Ok(genesis_block(&ChannelSpec::new(
-        &config.channel,
-        organisations,
-        orderer,
-    ))?)
+    let mut spec = ChannelSpec::new(&config.channel, organisations, orderer);
+    spec.endorsement = config.endorsement;
+    spec.lifecycle_endorsement = config.lifecycle_endorsement;
+    Ok(genesis_block(&spec)?)
 }
 
 /// Decodes a stored block and checks that it starts the configured channel with the configured members.

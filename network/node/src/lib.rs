@@ -47,4 +47,5 @@ pub use summary::{NetworkSummary, OrdererSummary, OrganisationSummary};
 
 pub use fabric_chaincode_host::InProcess;
 pub use fabric_msp::cryptogen::UserSpec;
+pub use fabric_msp::policy::Rule;
 pub use fabric_orderer::Cutting;

@@ -60,6 +60,9 @@ impl Material {
             }
             None => generate(&root, config)?,
         };
+        if config.dir.is_some() {
+            sync_organizations(&orderer, &members)?;
+        }
         let genesis = match &config.genesis_block {
             Some(path) => genesis::decode(&fs::read(path).map_err(NetworkError::io(path))?, config)?,
             None => genesis::build(config, &orderer, &members, addresses)?,
@@ -124,6 +127,31 @@ fn generate(root: &Path, config: &NetworkConfig) -> Result<(Organization, Vec<Or
     let mut generated = generated?;
     let orderer = generated.remove(0);
     Ok((orderer, generated))
+}
+
+/// Makes the organisations' files durable. Blocks will be, and without their keys nobody could continue them.
+fn sync_organizations(orderer: &Organization, members: &[Organization]) -> Result<(), NetworkError> {
+    thread::scope(|scope| {
+        let trees = members.iter().chain([orderer]);
+        let threads: Vec<_> = trees
+            .map(|tree| scope.spawn(|| sync_tree(tree.directory())))
+            .collect();
+        threads.into_iter().try_for_each(|thread| {
+            let panicked = |_| Err(NetworkError::Config("writing keys panicked".to_owned()));
+            thread.join().unwrap_or_else(panicked)
+        })
+    })
+}
+
+fn sync_tree(path: &Path) -> Result<(), NetworkError> {
+    if path.is_dir() {
+        for entry in fs::read_dir(path).map_err(NetworkError::io(path))? {
+            sync_tree(&entry.map_err(NetworkError::io(path))?.path())?;
+        }
+    }
+    fs::File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(NetworkError::io(path))
 }
 
 /// Copies a tree of plain files and directories; links are refused, for they could lead anywhere.

@@ -23,8 +23,8 @@ use crate::summary::{NetworkSummary, OrdererSummary, OrganisationSummary};
 
 /// A running network: one ordering node and a peer for each member, in this process.
 ///
-/// Stop it with [`Network::stop`]. A network that is only dropped leaves its files as a crash would, which is safe,
-/// but its tasks end with the runtime.
+/// Stop it with [`Network::stop`]. A network that is only dropped stops too, but nobody waits for it: the directory may
+/// still be in use for a moment, and what was queued at the orderer may be lost, as in a crash.
 #[derive(Debug)]
 pub struct Network {
     summary: NetworkSummary,
@@ -45,19 +45,20 @@ impl Network {
     /// [`NetworkError::DirVersion`], [`NetworkError::DirOther`] and [`NetworkError::DirForeign`] for a directory that
     /// cannot be used; otherwise what the part that failed says.
     pub async fn start(config: NetworkConfig) -> Result<Self, NetworkError> {
-        let t0=std::time::Instant::now(); config.check()?;
+        config.check()?;
         let listeners = Listeners::bind(&config).await?;
         let addresses = listeners.addresses();
-        let (config, mut directory, material) = blocking(move || {
-            let directory = Directory::open(&config)?;
+        let (config, directory, material) = blocking(move || {
+            let mut directory = Directory::open(&config)?;
             if !directory.existed() {
                 directory.clear()?;
             }
             let material = Material::prepare(&directory, &config, &addresses)?;
+            // From here on nothing is made anew: a transaction may be committed before this function returns.
+            directory.complete(&config)?;
             Ok((config, directory, material))
         })
         .await?;
-        eprintln!("material {:?}",t0.elapsed());
         let Material {
             orderer: orderer_tree,
             members,
@@ -66,25 +67,19 @@ impl Network {
         let genesis = Arc::new(genesis);
         let summary = summary(&config, &directory, &listeners, &orderer_tree, &members);
 
-        let orderer = OrdererNode::start(
-            &config,
-            directory.orderer()?,
-            &orderer_tree,
-            Arc::clone(&genesis),
-            listeners.orderer,
-        )
-        .await?;
-        eprintln!("orderer {:?}",t0.elapsed());
         let surroundings = Surroundings {
-            genesis,
-            orderer: orderer.endpoint(),
+            genesis: Arc::clone(&genesis),
+            orderer: OrdererNode::endpoint(&config, &orderer_tree, &listeners.orderer)?,
             together: Arc::new(InProcessNetwork::new()),
         };
-        let mut starting = Vec::with_capacity(members.len());
+        // The ports are bound, so whoever is ready first only waits for the others to answer.
+        let dir = directory.orderer()?;
+        let orderer = OrdererNode::start(&config, dir, &orderer_tree, genesis, listeners.orderer);
+        let mut peers = Vec::with_capacity(members.len());
         for ((organisation, tree), sockets) in config.organisations.iter().zip(&members).zip(listeners.peers)
         {
             let dir = directory.peer(&organisation.host())?;
-            starting.push(PeerNode::start(
+            peers.push(PeerNode::start(
                 &config,
                 organisation,
                 tree,
@@ -93,14 +88,12 @@ impl Network {
                 sockets,
             ));
         }
-        let peers = futures::future::try_join_all(starting).await?;
-        eprintln!("peers {:?}",t0.elapsed());
+        let (orderer, peers) =
+            futures::future::try_join(orderer, futures::future::try_join_all(peers)).await?;
         let json =
             serde_json::to_vec_pretty(&summary).map_err(|error| NetworkError::Config(error.to_string()))?;
         directory.write("network.json", &json)?;
-        directory.complete(&config)?;
         info!(channel = config.channel, peers = peers.len(), "network: ready");
-        eprintln!("done {:?}",t0.elapsed());
         Ok(Self {
             summary,
             orderer,
@@ -172,14 +165,14 @@ impl Network {
 
     /// Stops listeners and streams, writes what is queued, and closes all ledgers.
     pub async fn stop(self) {
-        let t0=std::time::Instant::now();let Self {
+        let Self {
             orderer,
             peers,
             directory,
             ..
         } = self;
         futures::future::join_all(peers.into_iter().map(PeerNode::stop)).await;
-        eprintln!("peers stop {:?}",t0.elapsed());let t0=std::time::Instant::now();orderer.stop().await;eprintln!("orderer stop {:?}",t0.elapsed());
+        orderer.stop().await;
         drop(directory);
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fabric_msp::cryptogen::Organization;
 use fabric_orderer::{Orderer, OrdererConfig, OrdererError};
-use fabric_peer::RemoteEndpoint;
+use fabric_peer::{RemoteEndpoint, health_server};
 use fabric_protos::common::Block;
 use tonic::service::Routes;
 
@@ -20,7 +20,6 @@ use crate::server::{Security, Server};
 #[derive(Debug)]
 pub(crate) struct OrdererNode {
     orderer: Arc<Orderer>,
-    endpoint: RemoteEndpoint,
     servers: Vec<Server>,
 }
 
@@ -48,12 +47,10 @@ impl OrdererNode {
             }
         })
         .await?;
-        let endpoint = RemoteEndpoint {
-            address: listeners.main.address().to_string(),
-            tls_roots_pem: tls.ca_pem.clone(),
-            server_name: Some(config.orderer.host()),
-        };
-        let grpc = Routes::new(orderer.service()).prepare().into_axum_router();
+        let grpc = Routes::new(orderer.service())
+            .add_service(health_server())
+            .prepare()
+            .into_axum_router();
         let counted = Arc::clone(&orderer);
         let heights = move || {
             counted
@@ -75,20 +72,24 @@ impl OrdererNode {
                 operations::router(Arc::new(heights)),
             ),
         ];
-        Ok(Self {
-            orderer,
-            endpoint,
-            servers,
-        })
+        Ok(Self { orderer, servers })
     }
 
     pub(crate) fn orderer(&self) -> &Arc<Orderer> {
         &self.orderer
     }
 
-    /// Where peers reach it.
-    pub(crate) fn endpoint(&self) -> RemoteEndpoint {
-        self.endpoint.clone()
+    /// Where peers reach the node that will listen on `listeners`.
+    pub(crate) fn endpoint(
+        config: &NetworkConfig,
+        tree: &Organization,
+        listeners: &OrdererListeners,
+    ) -> Result<RemoteEndpoint, NetworkError> {
+        Ok(RemoteEndpoint {
+            address: listeners.main.address().to_string(),
+            tls_roots_pem: tree.node_tls(&config.orderer.hostname)?.ca_pem,
+            server_name: Some(config.orderer.host()),
+        })
     }
 
     pub(crate) async fn stop(self) {

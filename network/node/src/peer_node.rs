@@ -9,6 +9,7 @@ use fabric_msp::cryptogen::Organization;
 use fabric_peer::gateway::{GatewayOptions, GatewayService};
 use fabric_peer::{
     Channel, DeliverService, EndorserService, InProcessNetwork, Peer, PeerConfig, PeerError, RemoteEndpoint,
+    health_server,
 };
 use fabric_protos::common::Block;
 use tonic::service::Routes;
@@ -74,7 +75,8 @@ impl PeerNode {
         let gateway = GatewayService::new(&peer, GatewayOptions::default());
         let services = Routes::new(EndorserService::server(Arc::clone(&peer)))
             .add_service(deliver.server())
-            .add_service(gateway.clone().into_server());
+            .add_service(gateway.clone().into_server())
+            .add_service(health_server());
         let chaincode = Routes::new(peer.chaincode().register_service().into_server());
         let counted = Arc::downgrade(&peer);
         let heights = move || {

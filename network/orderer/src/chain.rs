@@ -53,6 +53,8 @@ pub(crate) struct OrderedChain {
 
 impl OrderedChain {
     /// Opens the chain in `dir`; an empty one starts with `genesis`. Must be called within a tokio runtime.
+    ///
+    /// Without `genesis` an empty one is [`OrdererError::NoChannel`].
     pub(crate) fn open(
         dir: &Path,
         genesis: Option<&Block>,
@@ -62,7 +64,7 @@ impl OrderedChain {
         if let (0, Some(genesis)) = (store.height(), genesis) {
             store.append(genesis.clone())?;
         }
-        let last = store.height().checked_sub(1).ok_or(OrdererError::Damaged(0))?;
+        let last = store.height().checked_sub(1).ok_or(OrdererError::NoChannel)?;
         let block = store.block(last)?.ok_or(OrdererError::Damaged(last))?;
         let last_config = writer::last_config(&block).ok_or(OrdererError::Damaged(last))?;
         let configuration = store

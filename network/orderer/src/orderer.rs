@@ -48,13 +48,16 @@ impl Orderer {
         let config = Arc::new(config);
         let mut chains = BTreeMap::new();
         for name in joined(&config)? {
-            let chain = OrderedChain::open(&chain_dir(&config, &name), None, &config)?;
-            info!(
-                channel = name,
-                height = *chain.height().borrow(),
-                "orderer: opened a channel"
-            );
-            chains.insert(name, Arc::new(chain));
+            match OrderedChain::open(&chain_dir(&config, &name), None, &config) {
+                Ok(chain) => {
+                    let height = *chain.height().borrow();
+                    info!(channel = name, height, "orderer: opened a channel");
+                    chains.insert(name, Arc::new(chain));
+                }
+                // Joining was cut short before the first block was kept: it may be repeated.
+                Err(OrdererError::NoChannel) => {}
+                Err(error) => return Err(error),
+            }
         }
         let channels = Arc::new(Channels(RwLock::new(chains)));
         let options = DeliverOptions {

@@ -118,7 +118,10 @@ impl Channel {
         // Listening begins before the ledger is asked, so that a commit in between is not missed.
         let waiting = self.waiters.listen(tx_id);
         if let Some((block, _, code)) = self.ledger.transaction_status(tx_id)? {
-            return Ok(Some(CommitStatus { code: validation_code(code), block }));
+            return Ok(Some(CommitStatus {
+                code: validation_code(code),
+                block,
+            }));
         }
         Ok(waiting.await)
     }
@@ -137,7 +140,13 @@ impl Channel {
     pub(crate) fn announce(&self, block: u64, outcomes: impl Iterator<Item = (String, u8)>) {
         self.height.send_replace(block + 1);
         for (tx_id, code) in outcomes {
-            self.waiters.wake(&tx_id, CommitStatus { code: validation_code(code), block });
+            self.waiters.wake(
+                &tx_id,
+                CommitStatus {
+                    code: validation_code(code),
+                    block,
+                },
+            );
         }
     }
 }
@@ -156,22 +165,37 @@ impl Chain for Channel {
     }
 
     fn read(&self, number: u64) -> Result<Arc<Block>, ChainError> {
-        let missing = || LedgerError::MalformedBlock { number, why: "it is not in the ledger".to_owned() };
-        let block = self.ledger.block(number).and_then(|block| block.ok_or_else(missing));
-        block.map_err(|error| ChainError { number, source: Box::new(error) })
+        let missing = || LedgerError::MalformedBlock {
+            number,
+            why: "it is not in the ledger".to_owned(),
+        };
+        let block = self
+            .ledger
+            .block(number)
+            .and_then(|block| block.ok_or_else(missing));
+        block.map_err(|error| ChainError {
+            number,
+            source: Box::new(error),
+        })
     }
 }
 
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Channel").field("id", &self.id).field("height", &self.height()).finish_non_exhaustive()
+        f.debug_struct("Channel")
+            .field("id", &self.id)
+            .field("height", &self.height())
+            .finish_non_exhaustive()
     }
 }
 
 /// The block with the configuration in force.
 pub(crate) fn config_block(ledger: &Ledger) -> Result<Arc<Block>, LedgerError> {
     let read = |number| {
-        let missing = LedgerError::MalformedBlock { number, why: "it is not in the ledger".to_owned() };
+        let missing = LedgerError::MalformedBlock {
+            number,
+            why: "it is not in the ledger".to_owned(),
+        };
         ledger.block(number)?.ok_or(missing)
     };
     let last = read(ledger.height().saturating_sub(1))?;
@@ -180,8 +204,13 @@ pub(crate) fn config_block(ledger: &Ledger) -> Result<Arc<Block>, LedgerError> {
 
 /// The number of the last configuration block, as the orderer wrote it into a block; the genesis block says 0.
 fn last_config(block: &Block) -> u64 {
-    let slots = block.metadata.as_ref().map_or(&[][..], |metadata| &metadata.metadata);
-    let slot = slots.get(BlockMetadataIndex::Signatures as usize).map_or(&[][..], Vec::as_slice);
+    let slots = block
+        .metadata
+        .as_ref()
+        .map_or(&[][..], |metadata| &metadata.metadata);
+    let slot = slots
+        .get(BlockMetadataIndex::Signatures as usize)
+        .map_or(&[][..], Vec::as_slice);
     let metadata = Metadata::decode(slot).unwrap_or_default();
     let orderer = OrdererBlockMetadata::decode(metadata.value.as_slice()).unwrap_or_default();
     orderer.last_config.map_or(0, |last| last.index)
@@ -192,5 +221,9 @@ pub(crate) fn validation_code(code: u8) -> TxValidationCode {
 }
 
 fn options(files: Arc<dyn FileLayer>, definitions: &Arc<Definitions>) -> LedgerOptions {
-    LedgerOptions { files, collections: definitions.clone(), ..LedgerOptions::default() }
+    LedgerOptions {
+        files,
+        collections: definitions.clone(),
+        ..LedgerOptions::default()
+    }
 }

@@ -22,8 +22,15 @@ impl RemoteEndpoint {
     /// # Errors
     /// [`EndpointError`] when the address or the certificates are not usable.
     pub fn connect(&self, connect_timeout: Duration) -> Result<Channel, EndpointError> {
-        let failed = |source| EndpointError { address: self.address.clone(), source };
-        let scheme = if self.tls_roots_pem.is_empty() { "http" } else { "https" };
+        let failed = |source| EndpointError {
+            address: self.address.clone(),
+            source,
+        };
+        let scheme = if self.tls_roots_pem.is_empty() {
+            "http"
+        } else {
+            "https"
+        };
         let mut endpoint = Endpoint::from_shared(format!("{scheme}://{}", self.address))
             .map_err(failed)?
             .connect_timeout(connect_timeout)

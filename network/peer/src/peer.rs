@@ -12,7 +12,7 @@ use fabric_msp::SigningIdentity;
 use fabric_protos::common::Block;
 use tokio::sync::watch;
 
-use crate::committer::{Committer, CommittedBlock, Puller, Reconciler, commit_block, reconcile};
+use crate::committer::{CommittedBlock, Committer, Puller, Reconciler, commit_block, reconcile};
 use crate::directory::{PeerDirectory, PeerInfo, RemoteEndpoint};
 use crate::lifecycle::References;
 use crate::private::PrivateDataNetwork;
@@ -96,12 +96,21 @@ impl Peer {
     /// A channel that the peer has joined.
     pub fn channel(&self, id: &str) -> Option<Arc<Channel>> {
         // The map changes by whole insertions only.
-        self.channels.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.channels
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned()
     }
 
     /// All channels that the peer has joined, by name.
     pub fn channels(&self) -> Vec<Arc<Channel>> {
-        self.channels.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.channels
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
     }
 
     /// Commits the next block of a channel, for a peer that is given blocks rather than pulls them.
@@ -190,8 +199,12 @@ impl Peer {
     /// Name and version of the chaincode that this peer can run.
     fn runnable(&self, channel: &Channel) -> Result<BTreeMap<String, String>, LedgerError> {
         let runnable = channel.definitions().runnable(&channel.ledger().query())?;
-        let installed = runnable.iter().filter(|(_, found)| self.host.packages().contains(&found.package_id));
-        Ok(installed.map(|(name, found)| (name.clone(), found.version.clone())).collect())
+        let installed = runnable
+            .iter()
+            .filter(|(_, found)| self.host.packages().contains(&found.package_id));
+        Ok(installed
+            .map(|(name, found)| (name.clone(), found.version.clone()))
+            .collect())
     }
 
     fn pull(&self, channel: &Arc<Channel>) {
@@ -225,13 +238,18 @@ impl Drop for Peer {
 
 impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Peer").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Peer")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
 /// The directories in `dir`, which need not exist.
 fn subdirectories(dir: &Path) -> Result<Vec<PathBuf>, PeerError> {
-    let failed = |source| PeerError::Io { path: dir.to_owned(), source };
+    let failed = |source| PeerError::Io {
+        path: dir.to_owned(),
+        source,
+    };
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

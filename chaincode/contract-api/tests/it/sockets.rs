@@ -26,7 +26,7 @@ impl Authority {
     fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("is valid"))
     }
 
     fn root(&self) -> Vec<u8> {
@@ -35,13 +35,13 @@ impl Authority {
 
     /// Certificate and key for localhost.
     fn issue(&self) -> (Vec<u8>, Vec<u8>) {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(["localhost".to_owned()]).expect("is valid");
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,
             ExtendedKeyUsagePurpose::ClientAuth,
         ];
-        let certificate = params.signed_by(&key, &self.0).unwrap();
+        let certificate = params.signed_by(&key, &self.0).expect("is valid");
         (certificate.pem().into_bytes(), key.serialize_pem().into_bytes())
     }
 }
@@ -60,9 +60,9 @@ async fn plays_a_transaction(peer: &mut Peer) {
 /// Opens the stream as a peer does.
 async fn dial(port: u16, tls: ClientTlsConfig) -> Result<Peer, String> {
     let endpoint = Endpoint::from_shared(format!("https://localhost:{port}"))
-        .unwrap()
+        .expect("is valid")
         .tls_config(tls)
-        .unwrap();
+        .expect("is valid");
     let channel = endpoint.connect().await.map_err(|error| error.to_string())?;
     let (to_chaincode, outbound) = mpsc::channel(16);
     let inbound = ChaincodeClient::new(channel)

@@ -301,7 +301,7 @@ async fn requests_fail_when_the_stream_ends() {
     let (sender, mut failures) = tokio::sync::mpsc::unbounded_channel();
     let chaincode = chaincode(move |ledger, _| {
         let result = ledger.get_state("k");
-        sender.send(result.clone()).ok();
+        sender.send(result).ok();
         Ok(Vec::new())
     });
     let mut peer = Peer::start(chaincode, batching()).await;

@@ -32,7 +32,7 @@ pub struct Act<'a> {
 
 impl Wallet {
     pub fn new(seed: u8) -> Self {
-        let algorithm = if seed % 2 == 0 {
+        let algorithm = if seed.is_multiple_of(2) {
             Algorithm::P256
         } else {
             Algorithm::Ed25519

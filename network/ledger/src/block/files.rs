@@ -32,7 +32,13 @@ impl BlockFiles {
         let dir = dir.join("blocks");
         // Listed first: opening a missing file would create it.
         let files = OsFiles.list(&dir).map_err(LedgerError::io("list", &dir))?.len() as u32;
-        Ok(Self { dir, files, segment: None, next_file: 0, offset: 0 })
+        Ok(Self {
+            dir,
+            files,
+            segment: None,
+            next_file: 0,
+            offset: 0,
+        })
     }
 
     fn read(&mut self) -> Result<Option<Arc<Block>>, LedgerError> {
@@ -51,7 +57,11 @@ impl BlockFiles {
             }
             let path = self.dir.join(segment_name(self.next_file));
             if !path.is_file() {
-                return Err(LedgerError::Corrupt { path, offset: 0, what: "the file is missing".into() });
+                return Err(LedgerError::Corrupt {
+                    path,
+                    offset: 0,
+                    what: "the file is missing".into(),
+                });
             }
             self.segment = Some(Segment::open(&OsFiles, path)?);
             self.next_file += 1;

@@ -3,6 +3,7 @@
 mod files;
 mod hash;
 mod index;
+mod recover;
 mod store;
 
 pub use files::BlockFiles;

@@ -12,7 +12,7 @@ use super::{block_header_hash, header};
 use crate::db::{Batch, Db, Private, Space};
 use crate::files::FileLayer;
 use crate::lock::DirLock;
-use crate::log::{Frame, Segment, Tail};
+use crate::log::{Frame, Segment};
 use crate::{LedgerError, Version};
 
 /// A block file is closed once it is this long.
@@ -32,11 +32,11 @@ const RECENT_BYTES: usize = 16 << 20;
 /// Reads and one writer may run at the same time on any threads.
 #[derive(Debug)]
 pub struct BlockStore {
-    files: Arc<dyn FileLayer>,
-    dir: PathBuf,
-    db: Db,
+    pub(super) files: Arc<dyn FileLayer>,
+    pub(super) dir: PathBuf,
+    pub(super) db: Db,
     transactions: bool,
-    writer: Mutex<Writer>,
+    pub(super) writer: Mutex<Writer>,
     head: RwLock<Head>,
     open: Mutex<BTreeMap<u32, Arc<Segment>>>,
     recent: Mutex<Recent>,
@@ -244,83 +244,6 @@ impl BlockStore {
         })
     }
 
-    /// Finds the end of the chain. Blocks that the index does not know yet go to `apply`, which has to index them.
-    pub(crate) fn recover(
-        &self,
-        mut apply: impl FnMut(&Block, &Written) -> Result<(), LedgerError>,
-    ) -> Result<(), LedgerError> {
-        let names = self
-            .files
-            .list(&self.dir)
-            .map_err(LedgerError::io("list", &self.dir))?;
-        let last_segment = names.len().saturating_sub(1) as u32;
-        for (number, name) in names.iter().enumerate() {
-            if *name != segment_name(number as u32) {
-                let path = self.dir.join(segment_name(number as u32));
-                return Err(LedgerError::Corrupt {
-                    path,
-                    offset: 0,
-                    what: "the file is missing".into(),
-                });
-            }
-        }
-        let indexed = savepoint(&self.db)?;
-        let start = match indexed.checked_sub(1) {
-            Some(last) => index::site(&self.db, last)?.ok_or(LedgerError::Record("the last block"))?,
-            None => Site {
-                segment: 0,
-                offset: 0,
-            },
-        };
-        let mut end = 0;
-        for number in start.segment..=last_segment {
-            let segment = self.segment(number)?;
-            let from = if number == start.segment { start.offset } else { 0 };
-            let tail = if number == last_segment {
-                Tail::Cut
-            } else {
-                Tail::Refuse
-            };
-            end = segment.scan(from, tail, |offset, payload| {
-                let block = Block::decode(payload.as_slice())
-                    .map_err(|error| segment.corrupt(offset, format!("no block: {error}")))?;
-                let number_found = header(&block)?.number;
-                // The last indexed block was read for its hash only.
-                if number_found >= indexed {
-                    self.check_next(&block)?;
-                    let site = Site {
-                        segment: number,
-                        offset,
-                    };
-                    apply(
-                        &block,
-                        &Written {
-                            site,
-                            frame: Frame::encode(&block),
-                        },
-                    )?;
-                }
-                self.advance(&block)
-            })?;
-        }
-        if self.height() < indexed {
-            let segment = self.segment(last_segment.max(start.segment))?;
-            let what = format!("it ends before block {}, which was committed", indexed - 1);
-            return Err(segment.corrupt(end, what));
-        }
-        if names.is_empty() {
-            self.files
-                .sync_dir(&self.dir)
-                .map_err(LedgerError::io("sync", &self.dir))?;
-        }
-        *lock(&self.writer) = Writer {
-            segment: last_segment,
-            length: end,
-            stopped: false,
-        };
-        Ok(())
-    }
-
     /// Appends and syncs the next block's frame. It is committed from here on, but not visible yet.
     pub(crate) fn write(&self, block: &Block) -> Result<Written, LedgerError> {
         let mut writer = lock(&self.writer);
@@ -410,7 +333,7 @@ impl BlockStore {
         Ok(site)
     }
 
-    fn advance(&self, block: &Block) -> Result<(), LedgerError> {
+    pub(super) fn advance(&self, block: &Block) -> Result<(), LedgerError> {
         let header = header(block)?;
         let mut head = self.head.write().unwrap_or_else(PoisonError::into_inner);
         head.height = header.number + 1;
@@ -423,7 +346,7 @@ impl BlockStore {
         index::transaction(&self.db, tx_id)
     }
 
-    fn segment(&self, number: u32) -> Result<Arc<Segment>, LedgerError> {
+    pub(super) fn segment(&self, number: u32) -> Result<Arc<Segment>, LedgerError> {
         let mut open = lock(&self.open);
         if let Some(segment) = open.get(&number) {
             return Ok(segment.clone());
@@ -466,10 +389,10 @@ pub(crate) struct Written {
 }
 
 #[derive(Debug, Default)]
-struct Writer {
-    segment: u32,
-    length: u64,
-    stopped: bool,
+pub(super) struct Writer {
+    pub(super) segment: u32,
+    pub(super) length: u64,
+    pub(super) stopped: bool,
 }
 
 #[derive(Debug, Default)]
@@ -504,23 +427,12 @@ impl Recent {
     }
 }
 
-const SAVEPOINT: &[u8] = b"!height";
-
-/// Number of blocks that the database knows.
-fn savepoint(db: &Db) -> Result<u64, LedgerError> {
-    match db.get(Space::Main, SAVEPOINT)? {
-        None => Ok(0),
-        Some(value) => value[..]
-            .try_into()
-            .map(u64::from_be_bytes)
-            .map_err(|_| LedgerError::Record("the savepoint")),
-    }
-}
+pub(super) const SAVEPOINT: &[u8] = b"!height";
 
 pub(super) fn segment_name(number: u32) -> String {
     format!("{number:08}.blk")
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

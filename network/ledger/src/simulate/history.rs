@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use fabric_protos::common::{ChannelHeader, Envelope, Payload};
+use fabric_protos::common::{Block, ChannelHeader, Envelope, Payload};
 use prost::Message as _;
 use prost_types::Timestamp;
 
@@ -28,6 +28,8 @@ pub struct KeyModification {
 /// The changes of one key, newest first.
 pub struct HistoryIter {
     blocks: Arc<BlockStore>,
+    /// The block read last: a busy key changes often in one block.
+    last: Option<(u64, Arc<Block>)>,
     versions: Box<dyn Iterator<Item = Result<Version, LedgerError>> + Send>,
     namespace: String,
     key: String,
@@ -38,16 +40,23 @@ impl HistoryIter {
         let versions = Box::new(state.history(namespace, key));
         Self {
             blocks,
+            last: None,
             versions,
             namespace: namespace.to_owned(),
             key: key.to_owned(),
         }
     }
 
-    fn modification(&self, version: Version) -> Result<KeyModification, LedgerError> {
+    fn modification(&mut self, version: Version) -> Result<KeyModification, LedgerError> {
         let lost = || LedgerError::Record("a history entry");
-        let bytes = self.blocks.envelope(version)?.ok_or_else(lost)?;
-        let rwset = ParsedTx::from_envelope(&bytes).rwset.ok_or_else(lost)?;
+        let block = match self.last.take() {
+            Some((number, block)) if number == version.block => block,
+            _ => self.blocks.block(version.block)?.ok_or_else(lost)?,
+        };
+        self.last = Some((version.block, block.clone()));
+        let envelopes = block.data.as_ref().map_or(&[][..], |data| &data.data);
+        let bytes = envelopes.get(version.tx as usize).ok_or_else(lost)?;
+        let rwset = ParsedTx::from_envelope(bytes).rwset.ok_or_else(lost)?;
         let namespace = rwset
             .namespaces
             .iter()

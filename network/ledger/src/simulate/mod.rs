@@ -1,6 +1,7 @@
 //! Reading committed state, and simulating transactions on it.
 
 mod history;
+mod private;
 mod query;
 mod simulator;
 

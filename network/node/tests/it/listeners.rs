@@ -7,7 +7,7 @@ use fabric_node::Network;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::world::{broadcast, health, message, status};
+use crate::world::{broadcast, connect, health, height, message, sized_message, status};
 use fabric_protos::common::Status;
 
 fn every_port(network: &Network) -> Vec<SocketAddr> {
@@ -37,6 +37,39 @@ async fn health_version_and_metrics() {
             "{metrics}"
         );
     }
+    network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grpc_health_is_served_over_tls() {
+    use tonic_health::pb::HealthCheckRequest;
+    use tonic_health::pb::health_check_response::ServingStatus;
+    use tonic_health::pb::health_client::HealthClient;
+    let network = Network::start(health()).await.expect("starts");
+    let mut client = HealthClient::new(connect(&network, "ClinicMSP").await);
+    let answer = client
+        .check(HealthCheckRequest::default())
+        .await
+        .expect("answered")
+        .into_inner();
+    assert_eq!(answer.status(), ServingStatus::Serving);
+    network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_many_megabytes_pass() {
+    let network = Network::start(health()).await.expect("starts");
+    let user = network.user("HospitalMSP", "User1").expect("a user");
+    let large = sized_message("health", &user, 9 << 20);
+    assert_eq!(status(&broadcast(&network, large).await), Status::Success);
+    height(&network, "ClinicMSP", 2).await;
+    let above = broadcast(&network, sized_message("health", &user, 11 << 20)).await;
+    assert_eq!(status(&above), Status::BadRequest);
+    assert!(
+        above.info.contains("exceeds maximum allowed 10485760 bytes"),
+        "{}",
+        above.info
+    );
     network.stop().await;
 }
 

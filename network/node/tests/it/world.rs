@@ -75,7 +75,8 @@ pub async fn broadcast(network: &Network, message: Envelope) -> BroadcastRespons
         .connect()
         .await
         .expect("connects");
-    let mut client = AtomicBroadcastClient::new(channel);
+    let mut client =
+        AtomicBroadcastClient::new(channel).max_encoding_message_size(fabric_protos::MAX_MESSAGE_SIZE);
     let mut answers = client
         .broadcast(futures::stream::iter([message]))
         .await
@@ -86,6 +87,11 @@ pub async fn broadcast(network: &Network, message: Envelope) -> BroadcastRespons
 
 /// A message of `signer` that the orderer orders without looking into it.
 pub fn message(channel_id: &str, signer: &SigningIdentity) -> Envelope {
+    sized_message(channel_id, signer, 0)
+}
+
+/// The same with so many bytes in it.
+pub fn sized_message(channel_id: &str, signer: &SigningIdentity, bytes: usize) -> Envelope {
     use fabric_protos::common::{ChannelHeader, Header, HeaderType, Payload, SignatureHeader};
     use prost::Message;
     let channel_header = ChannelHeader {
@@ -104,7 +110,7 @@ pub fn message(channel_id: &str, signer: &SigningIdentity) -> Envelope {
     };
     let payload = Payload {
         header: Some(header),
-        data: Vec::new(),
+        data: vec![0; bytes],
     }
     .encode_to_vec();
     let signature = signer.sign(&payload).expect("signature");

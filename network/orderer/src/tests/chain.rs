@@ -1,9 +1,11 @@
 //! Blocks: how they are cut, linked, signed, kept.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fabric_ledger::{block_data_hash, block_header_bytes, block_header_hash};
+use fabric_ledger::files::OsFiles;
+use fabric_ledger::{BlockStore, block_data_hash, block_header_bytes, block_header_hash};
 use fabric_protos::common::{
     BlockMetadataIndex, LastConfig, Metadata, OrdererBlockMetadata, SignatureHeader, Status,
 };
@@ -190,4 +192,13 @@ async fn a_removed_channel_is_gone_and_may_be_joined_again() {
     assert_eq!(orderer.join(&world.genesis).expect("joins").height, 1);
     let names: BTreeSet<_> = orderer.channels().into_iter().map(|info| info.name).collect();
     assert_eq!(names, BTreeSet::from([CHANNEL.to_owned()]));
+}
+
+#[tokio::test]
+async fn joining_that_was_cut_short_is_repeated() {
+    let world = World::new();
+    let empty = world.dir().join("chains").join(CHANNEL);
+    drop(BlockStore::open(&empty, Arc::new(OsFiles)).expect("a store without blocks"));
+    let orderer = world.start();
+    assert_eq!(orderer.channels()[0].height, 1);
 }

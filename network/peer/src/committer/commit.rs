@@ -70,7 +70,11 @@ pub(crate) async fn commit_block(
     let step = blocking(move || {
         let prepared = prepare(&on, &with, block)?;
         // Most blocks have all their private data here: then one trip to another thread is enough.
-        if prepared.wanted.is_empty() { finish(&on, &with, prepared).map(Step::Done) } else { Ok(Step::Pull(prepared)) }
+        if prepared.wanted.is_empty() {
+            finish(&on, &with, prepared).map(Step::Done)
+        } else {
+            Ok(Step::Pull(prepared))
+        }
     });
     let mut prepared = match step.await? {
         Step::Done(committed) => return Ok(committed),
@@ -102,10 +106,17 @@ fn prepare(channel: &Channel, committer: &Committer, mut block: Block) -> Result
     let view = channel.view();
     verify_block(&block, ledger.height(), &ledger.last_hash(), view.bundle())?;
     let definitions = channel.definitions();
-    let context = Context { channel_id: channel.id(), view: &view, definitions, ledger };
+    let context = Context {
+        channel_id: channel.id(),
+        view: &view,
+        definitions,
+        ledger,
+    };
     let validated = validate(&block, context)?;
     let codes = validated.codes();
-    let Validated { transactions, config, .. } = validated;
+    let Validated {
+        transactions, config, ..
+    } = validated;
     // An organisation that has left the channel has no right to private data, and its peer no identity there.
     let own = view.bundle().msps().identity(&committer.own).ok();
     let (private, wanted) = match &own {
@@ -113,24 +124,58 @@ fn prepare(channel: &Channel, committer: &Committer, mut block: Block) -> Result
         None => Default::default(),
     };
     set_codes(&mut block, codes);
-    Ok(Prepared { block, transactions, config, private, wanted, own })
+    Ok(Prepared {
+        block,
+        transactions,
+        config,
+        private,
+        wanted,
+        own,
+    })
 }
 
-fn finish(channel: &Channel, committer: &Committer, prepared: Prepared) -> Result<CommittedBlock, CommitError> {
-    let Prepared { block, transactions, config, private, wanted, .. } = prepared;
-    for (index, (namespace, collection)) in
-        wanted.iter().flat_map(|(index, missing)| missing.iter().map(move |name| (index, name)))
+fn finish(
+    channel: &Channel,
+    committer: &Committer,
+    prepared: Prepared,
+) -> Result<CommittedBlock, CommitError> {
+    let Prepared {
+        block,
+        transactions,
+        config,
+        private,
+        wanted,
+        ..
+    } = prepared;
+    for (index, (namespace, collection)) in wanted
+        .iter()
+        .flat_map(|(index, missing)| missing.iter().map(move |name| (index, name)))
     {
-        tracing::warn!(channel = channel.id(), block = number(&block), index, namespace, collection, "private data is missing");
+        tracing::warn!(
+            channel = channel.id(),
+            block = number(&block),
+            index,
+            namespace,
+            collection,
+            "private data is missing"
+        );
     }
     if !wanted.is_empty() {
         channel.incomplete.store(true, Ordering::Relaxed);
     }
     let number = number(&block);
-    let ids: Vec<_> = transactions.iter().map(|transaction| transaction.tx_id.clone()).collect();
+    let ids: Vec<_> = transactions
+        .iter()
+        .map(|transaction| transaction.tx_id.clone())
+        .collect();
     let committed = channel.ledger().commit(block, transactions, private)?;
     if let Some(bundle) = config {
-        tracing::info!(channel = channel.id(), block = number, sequence = bundle.sequence(), "new configuration");
+        tracing::info!(
+            channel = channel.id(),
+            block = number,
+            sequence = bundle.sequence(),
+            "new configuration"
+        );
         channel.reconfigure(bundle);
     }
     if committed.updated_namespaces.contains(LIFECYCLE) {
@@ -143,7 +188,12 @@ fn finish(channel: &Channel, committer: &Committer, prepared: Prepared) -> Resul
     if number.is_multiple_of(1_000) {
         transient.purge_below(number.saturating_sub(committer.transient_retention));
     }
-    tracing::debug!(channel = channel.id(), block = number, transactions = ids.len(), "committed");
+    tracing::debug!(
+        channel = channel.id(),
+        block = number,
+        transactions = ids.len(),
+        "committed"
+    );
     channel.announce(number, ids.into_iter().zip(committed.codes.iter().copied()));
     Ok(CommittedBlock {
         block: committed.block,

@@ -23,7 +23,7 @@ use crate::directory::{EndpointError, RemoteEndpoint};
 use crate::{Channel, CommitError};
 
 /// First and longest pause between attempts.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(10));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// Longest time to reach an orderer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -93,7 +93,9 @@ impl Puller {
             let block: Block = match response.r#type {
                 Some(deliver_response::Type::Block(block)) => block,
                 Some(deliver_response::Type::Status(status)) => {
-                    return Err(Interrupted::Status(Status::try_from(status).unwrap_or(Status::Unknown)));
+                    return Err(Interrupted::Status(
+                        Status::try_from(status).unwrap_or(Status::Unknown),
+                    ));
                 }
                 None => return Err(Interrupted::Empty),
             };
@@ -140,10 +142,19 @@ fn seek_envelope(channel_id: &str, signer: &SigningIdentity, start: u64) -> Resu
         ..ChannelHeader::default()
     };
     let nonce: [u8; 24] = rand::random();
-    let signature = SignatureHeader { creator: signer.serialized().to_vec(), nonce: nonce.to_vec() };
-    let header =
-        Header { channel_header: channel.encode_to_vec(), signature_header: signature.encode_to_vec() };
-    let payload = Payload { header: Some(header), data: seek.encode_to_vec() }.encode_to_vec();
+    let signature = SignatureHeader {
+        creator: signer.serialized().to_vec(),
+        nonce: nonce.to_vec(),
+    };
+    let header = Header {
+        channel_header: channel.encode_to_vec(),
+        signature_header: signature.encode_to_vec(),
+    };
+    let payload = Payload {
+        header: Some(header),
+        data: seek.encode_to_vec(),
+    }
+    .encode_to_vec();
     let signature = signer.sign(&payload)?;
     Ok(Envelope { payload, signature })
 }

@@ -52,30 +52,51 @@ pub(crate) async fn reconcile(
     if !channel.incomplete.swap(false, Ordering::Relaxed) {
         return Ok(0);
     }
-    let Ok(own) = channel.bundle().msps().identity(own) else { return Ok(0) };
+    let Ok(own) = channel.bundle().msps().identity(own) else {
+        return Ok(0);
+    };
     let mut blocks = BTreeMap::<u64, Wanted>::new();
     {
         let state = channel.ledger().query();
         for missing in channel.ledger().missing_private_data(usize::MAX)? {
             if may_have(channel, &missing.namespace, &missing.collection, &own, &state)? {
-                let wanted = blocks.entry(missing.block).or_default().entry(missing.tx).or_default();
+                let wanted = blocks
+                    .entry(missing.block)
+                    .or_default()
+                    .entry(missing.tx)
+                    .or_default();
                 wanted.insert((missing.namespace, missing.collection));
             }
         }
     }
     let mut completed = 0;
     for (block, mut wanted) in blocks {
-        let Some(stored) = channel.ledger().block(block)? else { continue };
+        let Some(stored) = channel.ledger().block(block)? else {
+            continue;
+        };
         let envelopes = stored.data.as_ref().map_or(&[][..], |data| &data.data);
-        let transactions: Vec<_> =
-            envelopes.iter().map(|envelope| ParsedTx::from_envelope(envelope)).collect();
+        let transactions: Vec<_> = envelopes
+            .iter()
+            .map(|envelope| ParsedTx::from_envelope(envelope))
+            .collect();
         let mut found = BTreeMap::<u64, TxPvtReadWriteSet>::new();
-        pull(channel, &own, network, (block, &transactions), &mut wanted, &mut found).await;
+        pull(
+            channel,
+            &own,
+            network,
+            (block, &transactions),
+            &mut wanted,
+            &mut found,
+        )
+        .await;
         completed += found.len();
         if !wanted.is_empty() {
             channel.incomplete.store(true, Ordering::Relaxed);
         }
-        let late = found.into_iter().map(|(tx, set)| LatePrivateData { block, tx, set }).collect();
+        let late = found
+            .into_iter()
+            .map(|(tx, set)| LatePrivateData { block, tx, set })
+            .collect();
         let on = Arc::clone(channel);
         let written = tokio::task::spawn_blocking(move || on.ledger().commit_late_private_data(late)).await;
         match written {

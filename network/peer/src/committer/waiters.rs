@@ -19,7 +19,11 @@ impl StatusWaiters {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.entry(tx_id.clone()).or_default().push(sender);
         drop(waiting);
-        let listener = Listener { waiters: self, tx_id, receiver };
+        let listener = Listener {
+            waiters: self,
+            tx_id,
+            receiver,
+        };
         async move {
             let mut listener = listener;
             (&mut listener.receiver).await.ok()
@@ -28,7 +32,11 @@ impl StatusWaiters {
 
     /// Answers all who wait for a transaction.
     pub(crate) fn wake(&self, tx_id: &str, status: CommitStatus) {
-        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(tx_id);
+        let waiting = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(tx_id);
         for sender in waiting.into_iter().flatten() {
             // One who has gone away needs no answer.
             let _ = sender.send(status);
@@ -67,7 +75,10 @@ mod tests {
         let waiters = StatusWaiters::default();
         let (first, second, other) = (waiters.listen("a"), waiters.listen("a"), waiters.listen("b"));
         drop(other);
-        let status = CommitStatus { code: TxValidationCode::Valid, block: 7 };
+        let status = CommitStatus {
+            code: TxValidationCode::Valid,
+            block: 7,
+        };
         waiters.wake("a", status);
         waiters.wake("b", status);
         assert_eq!((first.await, second.await), (Some(status), Some(status)));

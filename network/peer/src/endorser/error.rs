@@ -50,7 +50,9 @@ pub enum ProposalError {
         expected: String,
     },
     /// No member of this channel, or no identity at all.
-    #[error("error validating proposal: access denied: channel [{channel}] creator org unknown, creator is malformed")]
+    #[error(
+        "error validating proposal: access denied: channel [{channel}] creator org unknown, creator is malformed"
+    )]
     UnknownCreator {
         /// The channel.
         channel: String,

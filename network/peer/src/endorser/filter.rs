@@ -10,7 +10,11 @@ use super::ProposalError;
 
 /// Refuses expired certificates, whatever the MSP says of them: block validation ignores the clock.
 pub(crate) fn check_expiry(creator: &Identity, now: SystemTime) -> Result<(), ProposalError> {
-    if unix_seconds(now) > creator.expires_at() { Err(ProposalError::Expired) } else { Ok(()) }
+    if unix_seconds(now) > creator.expires_at() {
+        Err(ProposalError::Expired)
+    } else {
+        Ok(())
+    }
 }
 
 /// Refuses proposals whose timestamp is more than `window` away from `now`, either way.
@@ -19,8 +23,10 @@ pub(crate) fn check_window(
     window: Duration,
     now: SystemTime,
 ) -> Result<(), ProposalError> {
-    let (seconds, nanos) =
-        channel.timestamp.as_ref().map_or((0, 0), |timestamp| (timestamp.seconds, timestamp.nanos));
+    let (seconds, nanos) = channel
+        .timestamp
+        .as_ref()
+        .map_or((0, 0), |timestamp| (timestamp.seconds, timestamp.nanos));
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let peer = i128::from(since.as_secs()) * 1_000_000_000 + i128::from(since.subsec_nanos());
     let client = i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
@@ -28,7 +34,11 @@ pub(crate) fn check_window(
     if (peer - client).abs() <= allowed {
         return Ok(());
     }
-    Err(ProposalError::Window { client: seconds, peer: unix_seconds(now), window })
+    Err(ProposalError::Window {
+        client: seconds,
+        peer: unix_seconds(now),
+        window,
+    })
 }
 
 fn unix_seconds(time: SystemTime) -> i64 {
@@ -44,7 +54,10 @@ mod tests {
     use super::*;
 
     fn at(seconds: i64, nanos: i32) -> ChannelHeader {
-        ChannelHeader { timestamp: Some(Timestamp { seconds, nanos }), ..ChannelHeader::default() }
+        ChannelHeader {
+            timestamp: Some(Timestamp { seconds, nanos }),
+            ..ChannelHeader::default()
+        }
     }
 
     #[test]
@@ -54,8 +67,17 @@ mod tests {
         for good in [at(1_000_000, 0), at(999_700, 0), at(1_000_300, 0)] {
             assert!(check_window(&good, window, now).is_ok(), "{good:?}");
         }
-        for bad in [at(999_699, 999_999_999), at(1_000_300, 1), at(0, 0), at(i64::MIN, 0), ChannelHeader::default()] {
-            assert!(matches!(check_window(&bad, window, now), Err(ProposalError::Window { .. })), "{bad:?}");
+        for bad in [
+            at(999_699, 999_999_999),
+            at(1_000_300, 1),
+            at(0, 0),
+            at(i64::MIN, 0),
+            ChannelHeader::default(),
+        ] {
+            assert!(
+                matches!(check_window(&bad, window, now), Err(ProposalError::Window { .. })),
+                "{bad:?}"
+            );
         }
     }
 }

@@ -30,7 +30,9 @@ pub(crate) fn interest(results: &SimulationResults) -> Result<ChaincodeInterest,
             for metadata in keys.values() {
                 match metadata.get(VALIDATION_PARAMETER) {
                     Some(policy) => {
-                        namespace.key_policies.push(SignaturePolicyEnvelope::decode(policy.as_slice())?);
+                        namespace
+                            .key_policies
+                            .push(SignaturePolicyEnvelope::decode(policy.as_slice())?);
                     }
                     None => {
                         namespace.required.insert(collection.clone(), true);
@@ -59,9 +61,15 @@ pub(crate) fn interest(results: &SimulationResults) -> Result<ChaincodeInterest,
             continue;
         }
         let reads = results.private_reads.get(name);
-        let Namespace { key_policies, required } = namespace;
+        let Namespace {
+            key_policies,
+            required,
+        } = namespace;
         for (collection, required) in required {
-            let mut call = ChaincodeCall { name: name.to_owned(), ..ChaincodeCall::default() };
+            let mut call = ChaincodeCall {
+                name: name.to_owned(),
+                ..ChaincodeCall::default()
+            };
             if collection.is_empty() {
                 if key_policies.is_empty() && !required {
                     continue;
@@ -87,18 +95,28 @@ mod tests {
     use super::*;
 
     fn results(read: &[&str]) -> SimulationResults {
-        let namespaces =
-            read.iter().map(|name| NsReadWriteSet { namespace: (*name).to_owned(), ..NsReadWriteSet::default() });
+        let namespaces = read.iter().map(|name| NsReadWriteSet {
+            namespace: (*name).to_owned(),
+            ..NsReadWriteSet::default()
+        });
         SimulationResults {
             public: Vec::new(),
-            public_set: TxReadWriteSet { ns_rwset: namespaces.collect(), ..TxReadWriteSet::default() },
+            public_set: TxReadWriteSet {
+                ns_rwset: namespaces.collect(),
+                ..TxReadWriteSet::default()
+            },
             private: None,
             written: BTreeMap::new(),
             private_reads: BTreeMap::new(),
         }
     }
 
-    fn write(results: &mut SimulationResults, name: &str, collection: &str, policy: Option<&SignaturePolicyEnvelope>) {
+    fn write(
+        results: &mut SimulationResults,
+        name: &str,
+        collection: &str,
+        policy: Option<&SignaturePolicyEnvelope>,
+    ) {
         let metadata = policy.map(|policy| (VALIDATION_PARAMETER.to_owned(), policy.encode_to_vec()));
         let collections = results.written.entry(name.to_owned()).or_default();
         let keys = collections.entry(collection.to_owned()).or_default();
@@ -109,7 +127,13 @@ mod tests {
     #[test]
     fn reading_needs_the_chaincode_and_the_lifecycle_does_not_count() {
         let interest = interest(&results(&["_lifecycle", "care"])).expect("decodes");
-        assert_eq!(interest.chaincodes, [ChaincodeCall { name: "care".to_owned(), ..ChaincodeCall::default() }]);
+        assert_eq!(
+            interest.chaincodes,
+            [ChaincodeCall {
+                name: "care".to_owned(),
+                ..ChaincodeCall::default()
+            }]
+        );
     }
 
     #[test]
@@ -117,9 +141,14 @@ mod tests {
         let mut results = results(&["care"]);
         write(&mut results, "care", "a", None);
         write(&mut results, "care", "b", None);
-        results.private_reads.insert("care".to_owned(), BTreeSet::from(["b".to_owned()]));
+        results
+            .private_reads
+            .insert("care".to_owned(), BTreeSet::from(["b".to_owned()]));
         let calls = interest(&results).expect("decodes").chaincodes;
-        let found: Vec<_> = calls.iter().map(|call| (call.collection_names.join(","), call.no_private_reads)).collect();
+        let found: Vec<_> = calls
+            .iter()
+            .map(|call| (call.collection_names.join(","), call.no_private_reads))
+            .collect();
         assert_eq!(found, [("a".to_owned(), true), ("b".to_owned(), false)]);
     }
 

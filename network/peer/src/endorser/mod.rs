@@ -19,8 +19,8 @@ pub use error::ProposalError;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use fabric_chaincode_host::{Executed, Execution, SimulatorLedger};
-use fabric_ledger::SimulationResults;
+use fabric_chaincode_host::{ChaincodeDefinition, Executed, Execution, SimulatorLedger};
+use fabric_ledger::{QueryExecutor, SimulationResults};
 use fabric_msp::Identity;
 use fabric_protos::peer::{
     ChaincodeAction, ChaincodeId, ChaincodeInterest, Endorsement, ProposalResponse, ProposalResponsePayload,
@@ -95,12 +95,19 @@ impl Peer {
         let verified = verified.and_then(|()| proposal.check_signature(&creator));
         verified.map_err(|error| {
             tracing::warn!(channel = proposal.channel_id(), %error, "access denied");
-            ProposalError::Creator { channel: id(), msp_id: creator.msp_id().to_owned() }
+            ProposalError::Creator {
+                channel: id(),
+                msp_id: creator.msp_id().to_owned(),
+            }
         })?;
-        let (Some(channel), Some(bundle)) = (channel, &bundle) else { return Ok(creator) };
+        let (Some(channel), Some(bundle)) = (channel, &bundle) else {
+            return Ok(creator);
+        };
 
         if channel.ledger().tx_exists(proposal.tx_id())? {
-            return Err(ProposalError::Duplicate { tx_id: proposal.tx_id().to_owned() });
+            return Err(ProposalError::Duplicate {
+                tx_id: proposal.tx_id().to_owned(),
+            });
         }
         // System chaincodes check access by function.
         if !is_system_chaincode(&proposal.chaincode) {
@@ -115,16 +122,31 @@ impl Peer {
         channel: Option<Arc<Channel>>,
         creator: Identity,
     ) -> Result<ProposalResponse, Failure> {
-        let version = match &channel {
-            _ if is_system_chaincode(&proposal.chaincode) => SYSTEM_VERSION.to_owned(),
-            Some(channel) => defined_version(channel, &proposal.chaincode)?,
-            None => return Err(format!("chaincode {} runs on channels only: name one", proposal.chaincode).into()),
-        };
-        let ledger = channel
+        let simulator = channel
             .as_ref()
             .filter(|_| needs_simulator(&proposal.chaincode))
-            .map(|channel| Arc::new(SimulatorLedger::new(channel.ledger().simulator(proposal.tx_id()))));
-        let caller = Caller { creator, invoked: proposal.chaincode.clone() };
+            .map(|channel| channel.ledger().simulator(proposal.tx_id()));
+        let definition = match (&channel, &simulator) {
+            _ if is_system_chaincode(&proposal.chaincode) => None,
+            (Some(channel), Some(simulator)) => {
+                Some(defined(channel, &proposal.chaincode, simulator.committed())?)
+            }
+            _ => {
+                return Err(
+                    format!("chaincode {} runs on channels only: name one", proposal.chaincode).into(),
+                );
+            }
+        };
+        let version = definition
+            .as_ref()
+            .map_or(SYSTEM_VERSION, |definition| definition.version.as_str())
+            .to_owned();
+        let ledger = simulator.map(|simulator| Arc::new(SimulatorLedger::new(simulator)));
+        let caller = Caller {
+            creator,
+            invoked: proposal.chaincode.clone(),
+        };
+        let invoked = definition.map(|definition| (proposal.channel_id().to_owned(), definition));
         let execution = Execution {
             channel_id: proposal.channel_id().to_owned(),
             tx_id: proposal.tx_id().to_owned(),
@@ -132,16 +154,27 @@ impl Peer {
             input: proposal.input.clone(),
             proposal: Some(proposal.signed.clone()),
             ledger: ledger.clone().map(|ledger| ledger as Arc<_>),
-            resolver: Arc::new(ProposalResolver { peer: Arc::clone(self), caller }),
+            resolver: Arc::new(ProposalResolver {
+                peer: Arc::clone(self),
+                caller,
+                invoked,
+            }),
             timeout: None,
         };
-        let Executed { response, event } =
-            self.chaincode().execute(execution).await.map_err(|error| format!("error in simulation: {error}"))?;
+        let Executed { response, event } = self
+            .chaincode()
+            .execute(execution)
+            .await
+            .map_err(|error| format!("error in simulation: {error}"))?;
 
         let results = match (&ledger, &channel) {
             (Some(ledger), Some(channel)) => {
                 let simulation_failed = |error: Failure| format!("error in simulation: {error}");
-                Some(self.results(ledger, channel, &proposal).await.map_err(simulation_failed)?)
+                Some(
+                    self.results(ledger, channel, &proposal)
+                        .await
+                        .map_err(simulation_failed)?,
+                )
             }
             _ => None,
         };
@@ -157,7 +190,11 @@ impl Peer {
                 .map(|event| event.encode_to_vec())
                 .unwrap_or_default(),
             response: Some(response.clone()),
-            chaincode_id: Some(ChaincodeId { name: proposal.chaincode.clone(), version, ..ChaincodeId::default() }),
+            chaincode_id: Some(ChaincodeId {
+                name: proposal.chaincode.clone(),
+                version,
+                ..ChaincodeId::default()
+            }),
         };
         let payload = ProposalResponsePayload {
             proposal_hash: proposal.hash.to_vec(),
@@ -179,7 +216,10 @@ impl Peer {
         if let Some(private) = results.private.take() {
             let assembled = assemble(channel, private, &state)?;
             let own = self.signer().serialized();
-            channel.ledger().transient().persist(proposal.tx_id(), channel.height(), assembled.set.clone());
+            channel
+                .ledger()
+                .transient()
+                .persist(proposal.tx_id(), channel.height(), assembled.set.clone());
             distribute(channel, self.network(), own, proposal.tx_id(), &assembled).await?;
         }
         let interest = interest::interest(&results)?;
@@ -193,10 +233,20 @@ impl Peer {
         interest: Option<ChaincodeInterest>,
         on_channel: bool,
     ) -> Result<ProposalResponse, fabric_msp::MspError> {
-        let unendorsed = ProposalResponse { response: Some(response), ..ProposalResponse::default() };
-        let status = unendorsed.response.as_ref().map_or(ERROR, |response| response.status);
+        let unendorsed = ProposalResponse {
+            response: Some(response),
+            ..ProposalResponse::default()
+        };
+        let status = unendorsed
+            .response
+            .as_ref()
+            .map_or(ERROR, |response| response.status);
         if status >= ERROR {
-            return Ok(ProposalResponse { payload, interest, ..unendorsed });
+            return Ok(ProposalResponse {
+                payload,
+                interest,
+                ..unendorsed
+            });
         }
         if !on_channel || status >= ERROR_THRESHOLD {
             return Ok(unendorsed);
@@ -213,9 +263,8 @@ impl Peer {
     }
 }
 
-fn defined_version(channel: &Channel, chaincode: &str) -> Result<String, String> {
-    let found = find_definition(channel, chaincode, &channel.ledger().query());
-    found.map(|definition| definition.version).map_err(|error| {
+fn defined(channel: &Channel, chaincode: &str, state: &QueryExecutor) -> Result<ChaincodeDefinition, String> {
+    find_definition(channel, chaincode, state).map_err(|error| {
         format!(
             "make sure the chaincode {chaincode} has been successfully defined on channel {} and try again: {error}",
             channel.id()
@@ -224,6 +273,13 @@ fn defined_version(channel: &Channel, chaincode: &str) -> Result<String, String>
 }
 
 fn failed(message: String) -> ProposalResponse {
-    let response = Response { status: ERROR, message, payload: Vec::new() };
-    ProposalResponse { response: Some(response), ..ProposalResponse::default() }
+    let response = Response {
+        status: ERROR,
+        message,
+        payload: Vec::new(),
+    };
+    ProposalResponse {
+        response: Some(response),
+        ..ProposalResponse::default()
+    }
 }

@@ -36,26 +36,41 @@ impl Proposal {
         let extension: ChaincodeHeaderExtension = decode("chaincode header extension", &channel.extension)?;
         let chaincode = extension
             .chaincode_id
-            .ok_or(ProposalError::Missing("ChaincodeHeaderExtension.ChaincodeId is nil"))?
+            .ok_or(ProposalError::Missing(
+                "ChaincodeHeaderExtension.ChaincodeId is nil",
+            ))?
             .name;
         if chaincode.is_empty() {
-            return Err(ProposalError::Missing("ChaincodeHeaderExtension.ChaincodeId.Name is empty"));
+            return Err(ProposalError::Missing(
+                "ChaincodeHeaderExtension.ChaincodeId.Name is empty",
+            ));
         }
         let payload: ChaincodeProposalPayload = decode("chaincode proposal payload", &proposal.payload)?;
         let invocation: ChaincodeInvocationSpec = decode("chaincode invocation spec", &payload.input)?;
-        let spec = invocation
-            .chaincode_spec
-            .ok_or(ProposalError::Missing("chaincode invocation spec did not contain chaincode spec"))?;
-        let input =
-            spec.input.ok_or(ProposalError::Missing("chaincode input did not contain any input"))?;
+        let spec = invocation.chaincode_spec.ok_or(ProposalError::Missing(
+            "chaincode invocation spec did not contain chaincode spec",
+        ))?;
+        let input = spec.input.ok_or(ProposalError::Missing(
+            "chaincode input did not contain any input",
+        ))?;
 
-        let visible = ChaincodeProposalPayload { input: payload.input, transient_map: BTreeMap::new() };
+        let visible = ChaincodeProposalPayload {
+            input: payload.input,
+            transient_map: BTreeMap::new(),
+        };
         let hash = Sha256::new()
             .chain_update(&header.channel_header)
             .chain_update(&header.signature_header)
             .chain_update(visible.encode_to_vec())
             .finalize();
-        Ok(Self { signed, channel, signature, chaincode, input, hash: hash.into() })
+        Ok(Self {
+            signed,
+            channel,
+            signature,
+            chaincode,
+            input,
+            hash: hash.into(),
+        })
     }
 
     /// Checks what needs no identity: kind, epoch, nonce, creator, transaction id, signature present.
@@ -80,7 +95,10 @@ impl Proposal {
         }
         let expected = transaction_id(&self.signature.nonce, &self.signature.creator);
         if self.channel.tx_id != expected {
-            return Err(ProposalError::TransactionId { found: self.channel.tx_id.clone(), expected });
+            return Err(ProposalError::TransactionId {
+                found: self.channel.tx_id.clone(),
+                expected,
+            });
         }
         if self.signed.signature.is_empty() {
             return Err(ProposalError::Invalid("empty signature bytes"));

@@ -20,11 +20,15 @@ use crate::{Channel, Peer};
 pub(crate) struct ProposalResolver {
     pub(crate) peer: Arc<Peer>,
     pub(crate) caller: Caller,
+    /// Channel and definition of the chaincode that the proposal names, as its simulator sees it.
+    pub(crate) invoked: Option<(String, ChaincodeDefinition)>,
 }
 
 impl ProposalResolver {
     fn channel(&self, channel: &str) -> Result<Arc<Channel>, AccessError> {
-        self.peer.channel(channel).ok_or_else(|| format!("could not get channel config for channel '{channel}'").into())
+        self.peer
+            .channel(channel)
+            .ok_or_else(|| format!("could not get channel config for channel '{channel}'").into())
     }
 }
 
@@ -35,8 +39,13 @@ impl ChaincodeResolver for ProposalResolver {
         chaincode: &str,
         ledger: Option<&dyn TransactionLedger>,
     ) -> Result<ChaincodeDefinition, AccessError> {
-        let joined = self.channel(channel)?;
-        let found = find_definition(&joined, chaincode, &joined.ledger().query())?;
+        let found = match &self.invoked {
+            Some((on, definition)) if on == channel && self.caller.invoked == chaincode => definition.clone(),
+            _ => {
+                let joined = self.channel(channel)?;
+                find_definition(&joined, chaincode, &joined.ledger().query())?
+            }
+        };
         // The transaction depends on the definition: a later definition makes it invalid.
         if let Some(ledger) = ledger {
             let key = format!("namespaces/fields/{chaincode}/Sequence");
@@ -51,13 +60,23 @@ impl ChaincodeResolver for ProposalResolver {
 
     fn invoke_system(&self, call: SystemCall) -> BoxFuture<'_, Result<SystemReply, AccessError>> {
         let caller = self.caller.clone();
-        async move { Ok(SystemReply { response: syscc::invoke(&self.peer, caller, call).await, event: None }) }.boxed()
+        async move {
+            Ok(SystemReply {
+                response: syscc::invoke(&self.peer, caller, call).await,
+                event: None,
+            })
+        }
+        .boxed()
     }
 
     fn check_chaincode_to_chaincode(&self, channel: &str, _: &SignedProposal) -> Result<(), AccessError> {
         let bundle = self.channel(channel)?.bundle();
         let creator = bundle.msps().valid_identity(self.caller.creator.serialized())?;
-        Ok(access::check_channel(&bundle, "peer/ChaincodeToChaincode", &creator)?)
+        Ok(access::check_channel(
+            &bundle,
+            "peer/ChaincodeToChaincode",
+            &creator,
+        )?)
     }
 
     fn other_channel(
@@ -65,8 +84,12 @@ impl ChaincodeResolver for ProposalResolver {
         channel: &str,
         tx_id: &str,
     ) -> Result<Option<Arc<dyn TransactionLedger>>, AccessError> {
-        let Some(joined) = self.peer.channel(channel) else { return Ok(None) };
-        Ok(Some(Arc::new(SimulatorLedger::new(joined.ledger().simulator(tx_id)))))
+        let Some(joined) = self.peer.channel(channel) else {
+            return Ok(None);
+        };
+        Ok(Some(Arc::new(SimulatorLedger::new(
+            joined.ledger().simulator(tx_id),
+        ))))
     }
 
     fn collection_permission(
@@ -78,12 +101,18 @@ impl ChaincodeResolver for ProposalResolver {
         _: &dyn TransactionLedger,
     ) -> Result<CollectionPermission, AccessError> {
         let joined = self.channel(channel)?;
-        let config = joined.definitions().collection_config(chaincode, collection, &joined.ledger().query())?;
+        let config =
+            joined
+                .definitions()
+                .collection_config(chaincode, collection, &joined.ledger().query())?;
         let Some(config) = config else {
             return Err(format!("collection {channel}/{chaincode}/{collection} could not be found").into());
         };
         if !config.member_only_read && !config.member_only_write {
-            return Ok(CollectionPermission { read: true, write: true });
+            return Ok(CollectionPermission {
+                read: true,
+                write: true,
+            });
         }
         let view = joined.view();
         let creator = view.bundle().msps().identity(self.caller.creator.serialized());

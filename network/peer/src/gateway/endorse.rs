@@ -214,8 +214,8 @@ impl GatewayService {
         first: Option<&Node>,
     ) -> Result<Plan, String> {
         let peers = self.endorsers(channel, &proposal.chaincode);
-        let (layouts, mut peers) =
-            layouts(interest, |call| channel.policies(call), peers).map_err(|error| {
+        let (layouts, mut peers) = layouts(&proposal.channel, interest, |call| channel.policies(call), peers)
+            .map_err(|error| {
                 format!(
                     "no combination of peers can be derived which satisfy the endorsement policy: {error}"
                 )

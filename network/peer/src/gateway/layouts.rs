@@ -24,6 +24,7 @@ const MAX_LAYOUTS: usize = 1_024;
 ///
 /// `policies` gives the policies that a call names. `peers` are those that run the chaincode.
 pub(super) fn layouts(
+    channel: &str,
     interest: &ChaincodeInterest,
     policies: impl Fn(&ChaincodeCall) -> Result<Option<ChaincodePolicies>, String>,
     peers: Vec<Node>,
@@ -31,8 +32,12 @@ pub(super) fn layouts(
     let mut required: Vec<SignaturePolicyEnvelope> = Vec::new();
     let mut peers = peers;
     for call in &interest.chaincodes {
-        let found =
-            policies(call)?.ok_or_else(|| format!("No metadata was found for chaincode {}", call.name))?;
+        let found = policies(call)?.ok_or_else(|| {
+            format!(
+                "No metadata was found for chaincode {} in channel {channel}",
+                call.name
+            )
+        })?;
         if !call.no_private_reads {
             keep_members(call, &found, &mut peers)?;
         }
@@ -262,7 +267,7 @@ mod tests {
     ) -> Result<(Vec<Vec<String>>, Vec<String>), String> {
         let interest = ChaincodeInterest { chaincodes: calls };
         let known = |call: &ChaincodeCall| Ok((call.name == "cc").then(|| definition.clone()));
-        let (layouts, peers) = layouts(&interest, known, peers(organisations))?;
+        let (layouts, peers) = layouts("health", &interest, known, peers(organisations))?;
         let names = layouts
             .into_iter()
             .map(|layout| layout.into_keys().collect())
@@ -369,8 +374,11 @@ mod tests {
                 ..Default::default()
             }],
         };
-        let error = layouts(&interest, |_| Ok(None), peers(&["A"])).expect_err("unknown");
-        assert!(error.contains("other"), "{error}");
+        let error = layouts("health", &interest, |_| Ok(None), peers(&["A"])).expect_err("unknown");
+        assert_eq!(
+            error,
+            "No metadata was found for chaincode other in channel health"
+        );
     }
 
     #[test]

@@ -29,7 +29,9 @@ pub(crate) fn implicit_collection(msp_id: &str, own: bool) -> StaticCollectionCo
     StaticCollectionConfig {
         name: implicit_collection_name(msp_id),
         member_orgs_policy: Some(CollectionPolicyConfig {
-            payload: Some(collection_policy_config::Payload::SignaturePolicy(signed_by_any_member(&[msp_id]))),
+            payload: Some(collection_policy_config::Payload::SignaturePolicy(
+                signed_by_any_member(&[msp_id]),
+            )),
         }),
         required_peer_count: 0,
         maximum_peer_count: i32::from(own),
@@ -39,7 +41,9 @@ pub(crate) fn implicit_collection(msp_id: &str, own: bool) -> StaticCollectionCo
 
 /// Organisations that the policy of a collection's members names.
 pub fn member_organisations(collection: &StaticCollectionConfig) -> Vec<String> {
-    let Some(policy) = members_policy(collection) else { return Vec::new() };
+    let Some(policy) = members_policy(collection) else {
+        return Vec::new();
+    };
     let mut members: Vec<_> = policy.identities.iter().filter_map(principal_org).collect();
     members.sort();
     members.dedup();
@@ -58,9 +62,7 @@ pub(crate) fn principal_org(principal: &MspPrincipal) -> Option<String> {
     let bytes = principal.principal.as_slice();
     match Classification::try_from(principal.principal_classification).ok()? {
         Classification::Role => Some(MspRole::decode(bytes).ok()?.msp_identifier),
-        Classification::OrganizationUnit => {
-            Some(OrganizationUnit::decode(bytes).ok()?.msp_identifier)
-        }
+        Classification::OrganizationUnit => Some(OrganizationUnit::decode(bytes).ok()?.msp_identifier),
         Classification::Identity => Some(SerializedIdentity::decode(bytes).ok()?.mspid),
         _ => None,
     }
@@ -68,5 +70,7 @@ pub(crate) fn principal_org(principal: &MspPrincipal) -> Option<String> {
 
 /// Wraps a collection's configuration as definitions carry it.
 pub(crate) fn wrap(collection: StaticCollectionConfig) -> CollectionConfig {
-    CollectionConfig { payload: Some(collection_config::Payload::StaticCollectionConfig(collection)) }
+    CollectionConfig {
+        payload: Some(collection_config::Payload::StaticCollectionConfig(collection)),
+    }
 }

@@ -37,7 +37,11 @@ impl ChaincodeDefinition {
 
     /// The explicit collections in their order.
     pub fn collections(&self) -> impl Iterator<Item = &StaticCollectionConfig> {
-        let payloads = self.collections.config.iter().filter_map(|config| config.payload.as_ref());
+        let payloads = self
+            .collections
+            .config
+            .iter()
+            .filter_map(|config| config.payload.as_ref());
         payloads.map(|collection_config::Payload::StaticCollectionConfig(collection)| collection)
     }
 
@@ -46,7 +50,9 @@ impl ChaincodeDefinition {
         chaincode: &str,
         state: &(impl ReadState + ?Sized),
     ) -> Result<Option<Self>, AccessError> {
-        let Some(metadata) = state::metadata(NAMESPACES, chaincode, state)? else { return Ok(None) };
+        let Some(metadata) = state::metadata(NAMESPACES, chaincode, state)? else {
+            return Ok(None);
+        };
         if metadata.datatype != DEFINITION_TYPE {
             return Err(format!("not a chaincode type: {}", metadata.datatype).into());
         }
@@ -62,12 +68,18 @@ impl ChaincodeDefinition {
     pub(crate) fn record(&self) -> Record {
         let mut fields = vec![("Sequence", state_data::Type::Int64(self.sequence))];
         fields.extend(self.parameter_fields());
-        Record { datatype: DEFINITION_TYPE, fields }
+        Record {
+            datatype: DEFINITION_TYPE,
+            fields,
+        }
     }
 
     /// The record of an organisation's approval.
     pub(crate) fn parameters_record(&self) -> Record {
-        Record { datatype: PARAMETERS_TYPE, fields: self.parameter_fields() }
+        Record {
+            datatype: PARAMETERS_TYPE,
+            fields: self.parameter_fields(),
+        }
     }
 
     fn parameter_fields(&self) -> Vec<(&'static str, state_data::Type)> {
@@ -137,7 +149,9 @@ impl Approval {
         org: &(impl ReadState + ?Sized),
     ) -> Result<Option<Self>, AccessError> {
         let name = private_name(chaincode, sequence);
-        let Some(metadata) = state::metadata(NAMESPACES, &name, org)? else { return Ok(None) };
+        let Some(metadata) = state::metadata(NAMESPACES, &name, org)? else {
+            return Ok(None);
+        };
         if metadata.datatype != PARAMETERS_TYPE {
             return Err(format!("not a chaincode parameters type: {}", metadata.datatype).into());
         }
@@ -154,13 +168,19 @@ impl Approval {
             return Err(format!("not a chaincode local package type: {}", source.datatype).into());
         }
         let package_id = state::string(CHAINCODE_SOURCES, &name, "PackageID", org)?;
-        Ok(Some(Self { definition, package_id }))
+        Ok(Some(Self {
+            definition,
+            package_id,
+        }))
     }
 
     /// The record that names the approved package.
     pub(crate) fn source_record(&self) -> Record {
         let package_id = state_data::Type::String(self.package_id.clone());
-        Record { datatype: LOCAL_PACKAGE_TYPE, fields: vec![("PackageID", package_id)] }
+        Record {
+            datatype: LOCAL_PACKAGE_TYPE,
+            fields: vec![("PackageID", package_id)],
+        }
     }
 
     /// The package as the lifecycle's messages name it.
@@ -168,7 +188,9 @@ impl Approval {
         let source = if self.package_id.is_empty() {
             chaincode_source::Type::Unavailable(chaincode_source::Unavailable {})
         } else {
-            let local = chaincode_source::Local { package_id: self.package_id.clone() };
+            let local = chaincode_source::Local {
+                package_id: self.package_id.clone(),
+            };
             chaincode_source::Type::LocalPackage(local)
         };
         ChaincodeSource { r#type: Some(source) }

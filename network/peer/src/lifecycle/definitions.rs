@@ -71,7 +71,10 @@ pub(crate) enum PolicySource {
 impl Definitions {
     /// The definitions of a channel, for a peer of the organisation `msp_id`.
     pub fn new(msp_id: impl Into<String>) -> Self {
-        Self { msp_id: msp_id.into(), cache: Mutex::default() }
+        Self {
+            msp_id: msp_id.into(),
+            cache: Mutex::default(),
+        }
     }
 
     /// The definition of `chaincode`; `None` when there is none.
@@ -96,7 +99,9 @@ impl Definitions {
         let read = ChaincodeDefinition::read(chaincode, &committed).map_err(ledger_error)?;
         let read = read.map(Arc::new);
         if let Some(definition) = &read {
-            self.cache().defined.insert(chaincode.to_owned(), Arc::clone(definition));
+            self.cache()
+                .defined
+                .insert(chaincode.to_owned(), Arc::clone(definition));
         }
         Ok(read)
     }
@@ -155,7 +160,10 @@ impl Definitions {
             }
             cache.epoch
         };
-        let own = CommittedOrg { state, collection: implicit_collection_name(&self.msp_id) };
+        let own = CommittedOrg {
+            state,
+            collection: implicit_collection_name(&self.msp_id),
+        };
         let package = match Approval::read(chaincode, definition.sequence, &own) {
             Ok(Some(approval)) if approval.definition.compare_parameters(definition).is_ok() => {
                 if approval.package_id.is_empty() {
@@ -224,9 +232,12 @@ impl Definitions {
         if chaincode == LIFECYCLE {
             return Ok(Some(lifecycle_policy(bundle)));
         }
-        let Some(definition) = self.definition(chaincode, state)? else { return Ok(None) };
+        let Some(definition) = self.definition(chaincode, state)? else {
+            return Ok(None);
+        };
         let validation = &definition.validation;
-        let complete = !validation.validation_plugin.is_empty() && !validation.validation_parameter.is_empty();
+        let complete =
+            !validation.validation_plugin.is_empty() && !validation.validation_parameter.is_empty();
         Ok(complete.then(|| validation.validation_parameter.clone()))
     }
 
@@ -247,13 +258,15 @@ impl Definitions {
             return Ok(policy.map_or(PolicySource::Missing, PolicySource::Own));
         }
         let definition = definition.as_deref();
-        Ok(match definition.and_then(|definition| definition.collection(collection)) {
-            None => PolicySource::Missing,
-            Some(found) => match &found.endorsement_policy {
-                Some(policy) => PolicySource::Own(policy.encode_to_vec()),
-                None => PolicySource::Chaincode,
+        Ok(
+            match definition.and_then(|definition| definition.collection(collection)) {
+                None => PolicySource::Missing,
+                Some(found) => match &found.endorsement_policy {
+                    Some(policy) => PolicySource::Own(policy.encode_to_vec()),
+                    None => PolicySource::Chaincode,
+                },
             },
-        })
+        )
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
@@ -276,9 +289,13 @@ impl CollectionInfo for Definitions {
         if implicit_collection_org(collection).is_some() {
             return Ok(Collection::Defined { block_to_live: 0 });
         }
-        let found = definition.as_deref().and_then(|definition| definition.collection(collection));
+        let found = definition
+            .as_deref()
+            .and_then(|definition| definition.collection(collection));
         Ok(match found {
-            Some(found) => Collection::Defined { block_to_live: found.block_to_live },
+            Some(found) => Collection::Defined {
+                block_to_live: found.block_to_live,
+            },
             None => Collection::Unknown,
         })
     }
@@ -289,7 +306,11 @@ fn lifecycle_policy(bundle: &Bundle) -> Vec<u8> {
     if bundle.policy(LIFECYCLE_ENDORSEMENT).is_some() {
         return reference(LIFECYCLE_ENDORSEMENT.to_owned());
     }
-    let orgs: Vec<_> = bundle.application_orgs().iter().map(|org| org.msp_id.clone()).collect();
+    let orgs: Vec<_> = bundle
+        .application_orgs()
+        .iter()
+        .map(|org| org.msp_id.clone())
+        .collect();
     let majority = i32::try_from(orgs.len() / 2 + 1).unwrap_or(i32::MAX);
     signature_policy(n_out_of_role(majority, Role::Member, &orgs))
 }
@@ -307,11 +328,17 @@ fn implicit_collection_policy(msp_id: &str, bundle: &Bundle) -> Option<Vec<u8>> 
 
 fn reference(path: String) -> Vec<u8> {
     let reference = application_policy::Type::ChannelConfigPolicyReference(path);
-    ApplicationPolicy { r#type: Some(reference) }.encode_to_vec()
+    ApplicationPolicy {
+        r#type: Some(reference),
+    }
+    .encode_to_vec()
 }
 
 fn signature_policy(envelope: SignaturePolicyEnvelope) -> Vec<u8> {
-    ApplicationPolicy { r#type: Some(application_policy::Type::SignaturePolicy(envelope)) }.encode_to_vec()
+    ApplicationPolicy {
+        r#type: Some(application_policy::Type::SignaturePolicy(envelope)),
+    }
+    .encode_to_vec()
 }
 
 /// The committed public keys of `_lifecycle`.
@@ -324,7 +351,8 @@ impl ReadState for Committed<'_> {
 
     fn with_prefix(&self, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>, AccessError> {
         let rows = self.0.range(LIFECYCLE, prefix, &format!("{prefix}\u{7f}"));
-        rows.map(|row| row.map(|row| (row.key, row.value)).map_err(AccessError::from)).collect()
+        rows.map(|row| row.map(|row| (row.key, row.value)).map_err(AccessError::from))
+            .collect()
     }
 }
 
@@ -341,8 +369,11 @@ impl ReadState for CommittedOrg<'_> {
 
     fn with_prefix(&self, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>, AccessError> {
         let end = format!("{prefix}\u{7f}");
-        let rows = self.state.private_range(LIFECYCLE, &self.collection, prefix, &end)?;
-        rows.map(|row| row.map(|row| (row.key, row.value)).map_err(AccessError::from)).collect()
+        let rows = self
+            .state
+            .private_range(LIFECYCLE, &self.collection, prefix, &end)?;
+        rows.map(|row| row.map(|row| (row.key, row.value)).map_err(AccessError::from))
+            .collect()
     }
 }
 

@@ -1,22 +1,15 @@
 //! The functions of the system chaincode `_lifecycle` (`core/chaincode/lifecycle/{scc,lifecycle}.go` of Fabric).
 
-use std::collections::BTreeMap;
-
 use fabric_chaincode_host::{Package, PackageStore, StoreError, TransactionLedger, package_id};
 use fabric_channel::Bundle;
-use fabric_protos::lifecycle::{
-    self as proto, ChaincodeEndorsementInfo, ChaincodeValidationInfo, chaincode_source,
-};
-use fabric_protos::peer::{ApplicationPolicy, CollectionConfigPackage, application_policy};
+use fabric_protos::lifecycle as proto;
 use prost::Message;
 
+use super::agree::{approvals, mismatches_by_org};
 use super::collections::implicit_collection_name;
 use super::definition::{self, Approval, ChaincodeDefinition, DEFINITION_TYPE, private_name};
-use super::state::{self, CHAINCODE_SOURCES, NAMESPACES, OrgState, PublicState};
-use super::{LifecycleError, References, input};
-
-/// The policy of chaincode whose definition names none.
-pub(crate) const DEFAULT_ENDORSEMENT_POLICY: &str = "/Channel/Application/Endorsement";
+use super::state::{self, NAMESPACES, OrgState, PublicState};
+use super::{LifecycleError, References};
 
 /// What a lifecycle function works on.
 pub(crate) struct Invocation<'a> {
@@ -36,7 +29,7 @@ pub(crate) struct ChannelContext<'a> {
     pub(crate) ledger: &'a dyn TransactionLedger,
 }
 
-type Answer = Result<Vec<u8>, LifecycleError>;
+pub(super) type Answer = Result<Vec<u8>, LifecycleError>;
 
 impl Invocation<'_> {
     /// Runs the function `name` with its marshalled argument message; the answer is the result message.
@@ -65,8 +58,11 @@ impl Invocation<'_> {
             return Err(LifecycleError::AlreadyInstalled(id));
         }
         let installed = self.packages.install(&package)?;
-        Ok(proto::InstallChaincodeResult { package_id: installed.package_id, label: installed.label }
-            .encode_to_vec())
+        Ok(proto::InstallChaincodeResult {
+            package_id: installed.package_id,
+            label: installed.label,
+        }
+        .encode_to_vec())
     }
 
     fn query_installed(&self, args: proto::QueryInstalledChaincodeArgs) -> Answer {
@@ -76,12 +72,14 @@ impl Invocation<'_> {
             .into_iter()
             .find(|package| package.package_id == args.package_id)
             .ok_or_else(|| LifecycleError::PackageNotFound(args.package_id))?;
-        let references = self.references.of(&installed.package_id, |chaincodes| References {
-            chaincodes: chaincodes
-                .into_iter()
-                .map(|(name, version)| Chaincode { name, version })
-                .collect(),
-        });
+        let references = self
+            .references
+            .of(&installed.package_id, |chaincodes| References {
+                chaincodes: chaincodes
+                    .into_iter()
+                    .map(|(name, version)| Chaincode { name, version })
+                    .collect(),
+            });
         Ok(proto::QueryInstalledChaincodeResult {
             package_id: installed.package_id,
             label: installed.label,
@@ -92,18 +90,24 @@ impl Invocation<'_> {
 
     fn query_all_installed(&self) -> Answer {
         use proto::query_installed_chaincodes_result::{Chaincode, InstalledChaincode, References};
-        let installed_chaincodes = self.packages.list()?.into_iter().map(|package| InstalledChaincode {
-            references: self.references.of(&package.package_id, |chaincodes| References {
-                chaincodes: chaincodes
-                    .into_iter()
-                    .map(|(name, version)| Chaincode { name, version })
-                    .collect(),
-            }),
-            package_id: package.package_id,
-            label: package.label,
-        });
-        Ok(proto::QueryInstalledChaincodesResult { installed_chaincodes: installed_chaincodes.collect() }
-            .encode_to_vec())
+        let installed_chaincodes = self
+            .packages
+            .list()?
+            .into_iter()
+            .map(|package| InstalledChaincode {
+                references: self.references.of(&package.package_id, |chaincodes| References {
+                    chaincodes: chaincodes
+                        .into_iter()
+                        .map(|(name, version)| Chaincode { name, version })
+                        .collect(),
+                }),
+                package_id: package.package_id,
+                label: package.label,
+            });
+        Ok(proto::QueryInstalledChaincodesResult {
+            installed_chaincodes: installed_chaincodes.collect(),
+        }
+        .encode_to_vec())
     }
 
     fn installed_package(&self, args: proto::GetInstalledChaincodePackageArgs) -> Answer {
@@ -111,57 +115,10 @@ impl Invocation<'_> {
             return Err(LifecycleError::PackageNotFound(args.package_id));
         }
         let package = self.packages.bytes(&args.package_id)?;
-        Ok(proto::GetInstalledChaincodePackageResult { chaincode_install_package: package }.encode_to_vec())
-    }
-
-    fn approve(&self, args: proto::ApproveChaincodeDefinitionForMyOrgArgs) -> Answer {
-        let channel = self.channel()?;
-        self.check_input(channel, &args.name, &args.version, args.collections.as_ref())?;
-        let package_id = match args.source.and_then(|source| source.r#type) {
-            Some(chaincode_source::Type::LocalPackage(local)) => local.package_id,
-            Some(chaincode_source::Type::Unavailable(_)) | None => String::new(),
-        };
-        let name = args.name;
-        let mut definition = Parameters {
-            sequence: args.sequence,
-            version: args.version,
-            endorsement_plugin: args.endorsement_plugin,
-            validation_plugin: args.validation_plugin,
-            validation_parameter: args.validation_parameter,
-            collections: args.collections,
-            init_required: args.init_required,
+        Ok(proto::GetInstalledChaincodePackageResult {
+            chaincode_install_package: package,
         }
-        .into_definition();
-
-        let public = PublicState(channel.ledger);
-        let org = self.own_state(channel);
-        let current = definition::sequence(&name, &public)?;
-        let requested = definition.sequence;
-        check_sequence(current, requested)?;
-        set_defaults(&mut definition, channel)?;
-
-        if requested == current {
-            let committed =
-                ChaincodeDefinition::read(&name, &public)?.ok_or(LifecycleError::NoMetadata(current))?;
-            committed.compare_parameters(&definition).map_err(|why| LifecycleError::Redefinition {
-                sequence: current,
-                chaincode: name.clone(),
-                why,
-            })?;
-        }
-        let approval = Approval { definition, package_id };
-        if is_approved_already(&name, &approval, &org)? {
-            return Err(if requested == current {
-                LifecycleError::UnchangedCommitted { sequence: current, chaincode: name }
-            } else {
-                LifecycleError::UnchangedUncommitted { sequence: requested, chaincode: name }
-            });
-        }
-        let private_name = private_name(&name, requested);
-        approval.definition.parameters_record().write(NAMESPACES, &private_name, &org)?;
-        // An empty package id is written too: it withdraws the package of an earlier approval.
-        approval.source_record().write(CHAINCODE_SOURCES, &private_name, &org)?;
-        Ok(proto::ApproveChaincodeDefinitionForMyOrgResult {}.encode_to_vec())
+        .encode_to_vec())
     }
 
     fn query_approved(&self, args: proto::QueryApprovedChaincodeDefinitionArgs) -> Answer {
@@ -175,13 +132,12 @@ impl Invocation<'_> {
                 sequence += 1;
             }
         }
-        let approval = Approval::read(&args.name, sequence, &org)?.ok_or_else(|| {
-            LifecycleError::NotApproved {
+        let approval =
+            Approval::read(&args.name, sequence, &org)?.ok_or_else(|| LifecycleError::NotApproved {
                 chaincode: args.name,
                 sequence,
                 channel: channel.id.to_owned(),
-            }
-        })?;
+            })?;
         let source = Some(approval.source());
         let definition = approval.definition;
         Ok(proto::QueryApprovedChaincodeDefinitionResult {
@@ -203,7 +159,9 @@ impl Invocation<'_> {
         let mut approved = Vec::new();
         for private_name in state::all_metadata(NAMESPACES, &org)?.into_keys() {
             let (name, sequence) = definition::split_private_name(&private_name)?;
-            let Some(approval) = Approval::read(name, sequence, &org)? else { continue };
+            let Some(approval) = Approval::read(name, sequence, &org)? else {
+                continue;
+            };
             let source = Some(approval.source());
             let definition = approval.definition;
             approved.push(ApprovedChaincodeDefinition {
@@ -218,56 +176,10 @@ impl Invocation<'_> {
                 source,
             });
         }
-        Ok(proto::QueryApprovedChaincodeDefinitionsResult { approved_chaincode_definitions: approved }
-            .encode_to_vec())
-    }
-
-    fn check_commit_readiness(&self, args: proto::CheckCommitReadinessArgs) -> Answer {
-        use proto::check_commit_readiness_result::Mismatches;
-        let channel = self.channel()?;
-        let mut definition = Parameters {
-            sequence: args.sequence,
-            version: args.version,
-            endorsement_plugin: args.endorsement_plugin,
-            validation_plugin: args.validation_plugin,
-            validation_parameter: args.validation_parameter,
-            collections: args.collections,
-            init_required: args.init_required,
+        Ok(proto::QueryApprovedChaincodeDefinitionsResult {
+            approved_chaincode_definitions: approved,
         }
-        .into_definition();
-        let by_org = prepare_commit(channel, &args.name, &mut definition)?;
-        let approvals = approvals(&by_org);
-        let mismatches = by_org
-            .into_iter()
-            .filter(|(_, items)| !items.is_empty())
-            .map(|(org, items)| (org, Mismatches { items }))
-            .collect();
-        Ok(proto::CheckCommitReadinessResult { approvals, mismatches }.encode_to_vec())
-    }
-
-    fn commit(&self, args: proto::CommitChaincodeDefinitionArgs) -> Answer {
-        let channel = self.channel()?;
-        self.check_input(channel, &args.name, &args.version, args.collections.as_ref())?;
-        let name = args.name;
-        let mut definition = Parameters {
-            sequence: args.sequence,
-            version: args.version,
-            endorsement_plugin: args.endorsement_plugin,
-            validation_plugin: args.validation_plugin,
-            validation_parameter: args.validation_parameter,
-            collections: args.collections,
-            init_required: args.init_required,
-        }
-        .into_definition();
-        let by_org = prepare_commit(channel, &name, &mut definition)?;
-        definition.record().write(NAMESPACES, &name, &PublicState(channel.ledger))?;
-        match by_org.get(self.msp_id) {
-            Some(mismatches) if mismatches.is_empty() => {
-                Ok(proto::CommitChaincodeDefinitionResult {}.encode_to_vec())
-            }
-            Some(_) => Err(LifecycleError::NotAgreed(self.msp_id.to_owned())),
-            None => Err(LifecycleError::NotAMember(self.msp_id.to_owned())),
-        }
+        .encode_to_vec())
     }
 
     fn query_definition(&self, args: proto::QueryChaincodeDefinitionArgs) -> Answer {
@@ -296,7 +208,9 @@ impl Invocation<'_> {
             if metadata.datatype != DEFINITION_TYPE {
                 continue;
             }
-            let Some(definition) = ChaincodeDefinition::read(&name, &public)? else { continue };
+            let Some(definition) = ChaincodeDefinition::read(&name, &public)? else {
+                continue;
+            };
             defined.push(Defined {
                 name,
                 sequence: definition.sequence,
@@ -308,140 +222,29 @@ impl Invocation<'_> {
                 init_required: definition.endorsement.init_required,
             });
         }
-        Ok(proto::QueryChaincodeDefinitionsResult { chaincode_definitions: defined }.encode_to_vec())
+        Ok(proto::QueryChaincodeDefinitionsResult {
+            chaincode_definitions: defined,
+        }
+        .encode_to_vec())
     }
 
-    fn channel(&self) -> Result<ChannelContext<'_>, LifecycleError> {
+    pub(super) fn channel(&self) -> Result<ChannelContext<'_>, LifecycleError> {
         self.channel.ok_or(LifecycleError::NoChannel)
     }
 
-    fn own_state<'a>(&self, channel: ChannelContext<'a>) -> OrgState<'a> {
-        OrgState { ledger: channel.ledger, collection: implicit_collection_name(self.msp_id) }
-    }
-
-    fn check_input(
-        &self,
-        channel: ChannelContext<'_>,
-        name: &str,
-        version: &str,
-        collections: Option<&CollectionConfigPackage>,
-    ) -> Result<(), LifecycleError> {
-        let committed = ChaincodeDefinition::read(name, &PublicState(channel.ledger))?;
-        input::check(name, version, collections, channel.bundle, committed.as_ref())
-            .map_err(LifecycleError::InvalidDefinition)
-    }
-}
-
-/// The fields that three of the argument messages share.
-struct Parameters {
-    sequence: i64,
-    version: String,
-    endorsement_plugin: String,
-    validation_plugin: String,
-    validation_parameter: Vec<u8>,
-    collections: Option<CollectionConfigPackage>,
-    init_required: bool,
-}
-
-impl Parameters {
-    fn into_definition(self) -> ChaincodeDefinition {
-        ChaincodeDefinition {
-            sequence: self.sequence,
-            endorsement: ChaincodeEndorsementInfo {
-                version: self.version,
-                init_required: self.init_required,
-                endorsement_plugin: self.endorsement_plugin,
-            },
-            validation: ChaincodeValidationInfo {
-                validation_plugin: self.validation_plugin,
-                validation_parameter: self.validation_parameter,
-            },
-            collections: self.collections.unwrap_or_default(),
+    pub(super) fn own_state<'a>(&self, channel: ChannelContext<'a>) -> OrgState<'a> {
+        OrgState {
+            ledger: channel.ledger,
+            collection: implicit_collection_name(self.msp_id),
         }
     }
 }
 
 fn decode<M: Message + Default>(function: &str, args: &[u8]) -> Result<M, LifecycleError> {
-    M::decode(args).map_err(|source| LifecycleError::Arguments { function: function.to_owned(), source })
-}
-
-fn check_sequence(current: i64, requested: i64) -> Result<(), LifecycleError> {
-    if current == 0 && requested == 0 {
-        return Err(LifecycleError::SequenceZero);
-    }
-    if requested < current {
-        return Err(LifecycleError::SequencePassed { current, requested });
-    }
-    if requested > current + 1 {
-        return Err(LifecycleError::SequenceAhead { next: current + 1, requested });
-    }
-    Ok(())
-}
-
-fn set_defaults(
-    definition: &mut ChaincodeDefinition,
-    channel: ChannelContext<'_>,
-) -> Result<(), LifecycleError> {
-    if definition.endorsement.endorsement_plugin.is_empty() {
-        definition.endorsement.endorsement_plugin = "escc".to_owned();
-    }
-    if definition.validation.validation_plugin.is_empty() {
-        definition.validation.validation_plugin = "vscc".to_owned();
-    }
-    if definition.validation.validation_parameter.is_empty() {
-        if channel.bundle.policy(DEFAULT_ENDORSEMENT_POLICY).is_none() {
-            return Err(LifecycleError::NoDefaultPolicy(channel.id.to_owned()));
-        }
-        let reference =
-            application_policy::Type::ChannelConfigPolicyReference(DEFAULT_ENDORSEMENT_POLICY.to_owned());
-        definition.validation.validation_parameter =
-            ApplicationPolicy { r#type: Some(reference) }.encode_to_vec();
-    }
-    Ok(())
-}
-
-/// Whether the organisation approved exactly this before, so that approving it again would write nothing.
-fn is_approved_already(
-    chaincode: &str,
-    approval: &Approval,
-    org: &OrgState<'_>,
-) -> Result<bool, LifecycleError> {
-    let before = Approval::read(chaincode, approval.definition.sequence, org)?;
-    Ok(before.as_ref() == Some(approval))
-}
-
-/// Checks that the definition is the next one, completes it, and says for each organisation how its
-/// approval differs.
-fn prepare_commit(
-    channel: ChannelContext<'_>,
-    chaincode: &str,
-    definition: &mut ChaincodeDefinition,
-) -> Result<BTreeMap<String, Vec<String>>, LifecycleError> {
-    let current = definition::sequence(chaincode, &PublicState(channel.ledger))?;
-    if definition.sequence != current + 1 {
-        return Err(LifecycleError::NotNext { requested: definition.sequence, next: current + 1 });
-    }
-    set_defaults(definition, channel)?;
-    mismatches_by_org(channel, chaincode, definition)
-}
-
-fn mismatches_by_org(
-    channel: ChannelContext<'_>,
-    chaincode: &str,
-    definition: &ChaincodeDefinition,
-) -> Result<BTreeMap<String, Vec<String>>, LifecycleError> {
-    let record = definition.parameters_record();
-    let name = private_name(chaincode, definition.sequence);
-    let mut by_org = BTreeMap::new();
-    for org in channel.bundle.application_orgs() {
-        let state = OrgState { ledger: channel.ledger, collection: implicit_collection_name(&org.msp_id) };
-        by_org.insert(org.msp_id.clone(), record.mismatches(NAMESPACES, &name, &state)?);
-    }
-    Ok(by_org)
-}
-
-fn approvals(mismatches: &BTreeMap<String, Vec<String>>) -> BTreeMap<String, bool> {
-    mismatches.iter().map(|(org, items)| (org.clone(), items.is_empty())).collect()
+    M::decode(args).map_err(|source| LifecycleError::Arguments {
+        function: function.to_owned(),
+        source,
+    })
 }
 
 impl From<StoreError> for LifecycleError {

@@ -30,9 +30,15 @@ pub(crate) fn check(
         ));
     }
     if SYSTEM_NAMES.contains(&name) {
-        return Err(format!("chaincode name '{name}' is the name of a system chaincode"));
+        return Err(format!(
+            "chaincode name '{name}' is the name of a system chaincode"
+        ));
     }
-    if version.is_empty() || !version.chars().all(|c| c.is_ascii_alphanumeric() || "_.+-".contains(c)) {
+    if version.is_empty()
+        || !version
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_.+-".contains(c))
+    {
         return Err(format!(
             "invalid chaincode version '{version}'. Versions can only consist of alphanumerics, '_', '-', '+', and '.'"
         ));
@@ -47,14 +53,17 @@ pub(crate) fn check(
 
 /// `^[a-zA-Z0-9]+([-_][a-zA-Z0-9]+)*$`
 fn is_chaincode_name(name: &str) -> bool {
-    name.split(['-', '_']).all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric()))
+    name.split(['-', '_'])
+        .all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric()))
 }
 
 /// `^[A-Za-z0-9-]+([A-Za-z0-9_-]+)*$`
 fn is_collection_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
 fn static_collections(
@@ -73,14 +82,21 @@ fn static_collections(
 fn check_collections(collections: &[&StaticCollectionConfig], bundle: &Bundle) -> Result<(), String> {
     let mut names = BTreeSet::new();
     for collection in collections {
-        let StaticCollectionConfig { name, required_peer_count, maximum_peer_count, .. } = collection;
+        let StaticCollectionConfig {
+            name,
+            required_peer_count,
+            maximum_peer_count,
+            ..
+        } = collection;
         if !is_collection_name(name) {
             return Err(format!(
                 "invalid collection name '{name}'. Names can only consist of alphanumerics, '_', and '-' and cannot begin with '_'"
             ));
         }
         if !names.insert(name) {
-            return Err(format!("collection-name: {name} -- found duplicate in collection configuration"));
+            return Err(format!(
+                "collection-name: {name} -- found duplicate in collection configuration"
+            ));
         }
         if maximum_peer_count < required_peer_count {
             return Err(format!(
@@ -100,7 +116,9 @@ fn check_collections(collections: &[&StaticCollectionConfig], bundle: &Bundle) -
 fn check_members(collection: &StaticCollectionConfig, bundle: &Bundle) -> Result<(), String> {
     let name = &collection.name;
     if collection.member_orgs_policy.is_none() {
-        return Err(format!("collection member policy is not set for collection '{name}'"));
+        return Err(format!(
+            "collection member policy is not set for collection '{name}'"
+        ));
     }
     let policy = members_policy(collection)
         .ok_or_else(|| format!("collection member org policy is empty for collection '{name}'"))?;
@@ -140,14 +158,17 @@ fn check_or(rule: &SignaturePolicy, identities: usize) -> Result<(), String> {
         None => Err("a rule is empty".to_owned()),
         Some(signature_policy::Type::SignedBy(index)) => match usize::try_from(*index) {
             Ok(index) if index < identities => Ok(()),
-            _ => Err(format!("identity index out of range, requested {index}, but identities length is {identities}")),
+            _ => Err(format!(
+                "identity index out of range, requested {index}, but identities length is {identities}"
+            )),
         },
         Some(signature_policy::Type::NOutOf(rule)) if rule.n == 1 => {
             rule.rules.iter().try_for_each(|rule| check_or(rule, identities))
         }
-        Some(signature_policy::Type::NOutOf(rule)) => {
-            Err(format!("signature policy is not an OR concatenation, NOutOf {}", rule.n))
-        }
+        Some(signature_policy::Type::NOutOf(rule)) => Err(format!(
+            "signature policy is not an OR concatenation, NOutOf {}",
+            rule.n
+        )),
     }
 }
 
@@ -160,7 +181,9 @@ fn check_against_committed(
     committed: &ChaincodeDefinition,
 ) -> Result<(), String> {
     if committed.collections().next().is_some() && proposed.is_empty() {
-        return Err("the proposed collection config does not contain previously defined collections".to_owned());
+        return Err(
+            "the proposed collection config does not contain previously defined collections".to_owned(),
+        );
     }
     for old in committed.collections() {
         let Some(new) = proposed.iter().find(|new| new.name == old.name) else {

@@ -10,6 +10,7 @@
 //! The state's layout, the functions and the error texts are Fabric's (`core/chaincode/lifecycle`), because
 //! administrators' tools and auditors depend on them.
 
+mod agree;
 mod collections;
 mod definition;
 mod definitions;

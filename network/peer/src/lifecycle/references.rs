@@ -21,6 +21,8 @@ impl References {
         make: impl Fn(BTreeMap<String, String>) -> T,
     ) -> BTreeMap<String, T> {
         let channels = self.0.get(package_id).into_iter().flatten();
-        channels.map(|(channel, chaincodes)| (channel.clone(), make(chaincodes.clone()))).collect()
+        channels
+            .map(|(channel, chaincodes)| (channel.clone(), make(chaincodes.clone())))
+            .collect()
     }
 }

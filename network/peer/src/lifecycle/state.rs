@@ -59,7 +59,9 @@ impl Record {
         for (field, value) in &self.fields {
             let key = field_key(namespace, name, field);
             let value = encode(value);
-            let unchanged = existing.remove(&key).is_some_and(|old| old.as_deref() == Some(value.as_slice()));
+            let unchanged = existing
+                .remove(&key)
+                .is_some_and(|old| old.as_deref() == Some(value.as_slice()));
             if !unchanged {
                 state.put(&key, value)?;
             }
@@ -115,7 +117,9 @@ pub(crate) fn metadata(
     name: &str,
     state: &(impl ReadState + ?Sized),
 ) -> Result<Option<StateMetadata>, AccessError> {
-    let Some(bytes) = state.get(&metadata_key(namespace, name))? else { return Ok(None) };
+    let Some(bytes) = state.get(&metadata_key(namespace, name))? else {
+        return Ok(None);
+    };
     let metadata = StateMetadata::decode(bytes.as_slice())
         .map_err(|error| format!("could not unmarshal metadata for namespace {namespace}/{name}: {error}"))?;
     Ok(Some(metadata))
@@ -194,11 +198,18 @@ fn read_field(
 }
 
 fn wrong_type(namespace: &str, name: &str, field: &str, expected: &str) -> AccessError {
-    format!("expected key {} to encode a value of type {expected}", field_key(namespace, name, field)).into()
+    format!(
+        "expected key {} to encode a value of type {expected}",
+        field_key(namespace, name, field)
+    )
+    .into()
 }
 
 fn encode(value: &state_data::Type) -> Vec<u8> {
-    StateData { r#type: Some(value.clone()) }.encode_to_vec()
+    StateData {
+        r#type: Some(value.clone()),
+    }
+    .encode_to_vec()
 }
 
 fn metadata_key(namespace: &str, name: &str) -> String {
@@ -244,7 +255,10 @@ impl ReadState for OrgState<'_> {
     }
 
     fn with_prefix(&self, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>, AccessError> {
-        collect(self.ledger.private_range(LIFECYCLE, &self.collection, prefix, &format!("{prefix}\u{7f}"))?)
+        collect(
+            self.ledger
+                .private_range(LIFECYCLE, &self.collection, prefix, &format!("{prefix}\u{7f}"))?,
+        )
     }
 }
 
@@ -264,9 +278,7 @@ impl OpaqueState for OrgState<'_> {
     }
 }
 
-fn collect(
-    mut rows: Box<dyn fabric_chaincode_host::Rows>,
-) -> Result<BTreeMap<String, Vec<u8>>, AccessError> {
+fn collect(mut rows: Box<dyn fabric_chaincode_host::Rows>) -> Result<BTreeMap<String, Vec<u8>>, AccessError> {
     let mut found = BTreeMap::new();
     while let Some(row) = rows.next_row()? {
         let row = Kv::decode(row.as_slice())?;

@@ -25,7 +25,9 @@ pub(crate) fn collect(
     let mut wanted = Wanted::new();
     let state = channel.ledger().query();
     for ((index, transaction), code) in (0u64..).zip(transactions).zip(codes) {
-        let Some(rwset) = transaction.rwset.as_deref().filter(|_| *code == 0) else { continue };
+        let Some(rwset) = transaction.rwset.as_deref().filter(|_| *code == 0) else {
+            continue;
+        };
         let mut missing = BTreeSet::new();
         for (namespace, collection) in rwset.private_collections() {
             if may_have(channel, namespace, collection, own, &state)? {
@@ -62,7 +64,9 @@ pub(crate) async fn pull(
             continue;
         }
         for (index, missing) in wanted.iter_mut() {
-            let transaction = usize::try_from(*index).ok().and_then(|index| transactions.get(index));
+            let transaction = usize::try_from(*index)
+                .ok()
+                .and_then(|index| transactions.get(index));
             let Some((tx_id, Some(rwset))) =
                 transaction.map(|transaction| (&transaction.tx_id, transaction.rwset.as_deref()))
             else {
@@ -116,7 +120,11 @@ fn take(
 }
 
 fn insert(set: &mut TxPvtReadWriteSet, namespace: &str, collection: CollectionPvtReadWriteSet) {
-    match set.ns_pvt_rwset.iter_mut().find(|found| found.namespace == namespace) {
+    match set
+        .ns_pvt_rwset
+        .iter_mut()
+        .find(|found| found.namespace == namespace)
+    {
         Some(found) => found.collection_pvt_rwset.push(collection),
         None => set.ns_pvt_rwset.push(NsPvtReadWriteSet {
             namespace: namespace.to_owned(),

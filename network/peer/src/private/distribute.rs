@@ -17,18 +17,30 @@ use crate::lifecycle::wrap;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum DistributionError {
-    #[error("failed to obtain collections config: no collection config for chaincode {namespace:?} and collection {collection:?}")]
+    #[error(
+        "failed to obtain collections config: no collection config for chaincode {namespace:?} and collection {collection:?}"
+    )]
     NoConfig { namespace: String, collection: String },
     #[error("failed to obtain collections config: {0}")]
     Ledger(#[from] fabric_ledger::LedgerError),
     #[error(
         "required to disseminate to at least {required} peers, but know of only {known} eligible peers (chaincode {namespace}, collection {collection})"
     )]
-    TooFewPeers { namespace: String, collection: String, required: usize, known: usize },
+    TooFewPeers {
+        namespace: String,
+        collection: String,
+        required: usize,
+        known: usize,
+    },
     #[error(
         "private data of chaincode {namespace}, collection {collection} reached {reached} of the {required} required peers"
     )]
-    NotReached { namespace: String, collection: String, required: usize, reached: usize },
+    NotReached {
+        namespace: String,
+        collection: String,
+        required: usize,
+        reached: usize,
+    },
 }
 
 /// Private values with the configurations of their collections.
@@ -47,14 +59,20 @@ pub(crate) fn assemble(
 ) -> Result<Assembled, DistributionError> {
     let mut configs = BTreeMap::new();
     for (namespace, collection) in collections_of(&set) {
-        let config = channel.definitions().collection_config(namespace, collection, state)?;
+        let config = channel
+            .definitions()
+            .collection_config(namespace, collection, state)?;
         let config = config.ok_or_else(|| DistributionError::NoConfig {
             namespace: namespace.to_owned(),
             collection: collection.to_owned(),
         })?;
         configs.insert((namespace.to_owned(), collection.to_owned()), config);
     }
-    Ok(Assembled { set, configs, endorsed_at: channel.height() })
+    Ok(Assembled {
+        set,
+        configs,
+        endorsed_at: channel.height(),
+    })
 }
 
 /// Hands the values to eligible peers: for each collection to at most its maximum, first one of each
@@ -81,7 +99,12 @@ pub(crate) async fn distribute(
         if chosen.len() < required {
             let (namespace, collection) = name.clone();
             let known = chosen.len();
-            return Err(DistributionError::TooFewPeers { namespace, collection, required, known });
+            return Err(DistributionError::TooFewPeers {
+                namespace,
+                collection,
+                required,
+                known,
+            });
         }
         for address in chosen {
             plan.entry(address).or_default().insert(name);
@@ -98,15 +121,25 @@ pub(crate) async fn distribute(
     let mut reached = BTreeMap::<&(String, String), usize>::new();
     for (names, outcome) in join_all(pushes).await {
         match outcome {
-            Ok(()) => names.iter().for_each(|name| *reached.entry(name).or_default() += 1),
+            Ok(()) => names
+                .iter()
+                .for_each(|name| *reached.entry(name).or_default() += 1),
             Err(error) => tracing::warn!(channel = channel.id(), %error, "private data was not handed over"),
         }
     }
     for (name, config) in &assembled.configs {
-        let (required, reached) = (count(config.required_peer_count), reached.get(name).copied().unwrap_or(0));
+        let (required, reached) = (
+            count(config.required_peer_count),
+            reached.get(name).copied().unwrap_or(0),
+        );
         if reached < required {
             let (namespace, collection) = name.clone();
-            return Err(DistributionError::NotReached { namespace, collection, required, reached });
+            return Err(DistributionError::NotReached {
+                namespace,
+                collection,
+                required,
+                reached,
+            });
         }
     }
     Ok(())
@@ -115,13 +148,21 @@ pub(crate) async fn distribute(
 impl Assembled {
     fn for_collections(&self, names: &BTreeSet<&(String, String)>) -> TxPvtReadWriteSetWithConfigInfo {
         let wanted = |namespace: &str, collection: &str| {
-            names.iter().any(|(name, wanted)| name == namespace && wanted == collection)
+            names
+                .iter()
+                .any(|(name, wanted)| name == namespace && wanted == collection)
         };
-        let set = filtered(self.set.clone(), |namespace, collection, _| wanted(namespace, collection));
+        let set = filtered(self.set.clone(), |namespace, collection, _| {
+            wanted(namespace, collection)
+        });
         let mut collection_configs = BTreeMap::<String, CollectionConfigPackage>::new();
         for ((namespace, collection), config) in &self.configs {
             if wanted(namespace, collection) {
-                collection_configs.entry(namespace.clone()).or_default().config.push(wrap(config.clone()));
+                collection_configs
+                    .entry(namespace.clone())
+                    .or_default()
+                    .config
+                    .push(wrap(config.clone()));
             }
         }
         TxPvtReadWriteSetWithConfigInfo {
@@ -139,12 +180,21 @@ fn choose<'a>(
     channel: &Channel,
 ) -> Vec<&'a str> {
     let view = channel.view();
-    let eligible: Vec<_> = peers.iter().filter(|(_, identity)| is_member(config, identity, &view)).collect();
+    let eligible: Vec<_> = peers
+        .iter()
+        .filter(|(_, identity)| is_member(config, identity, &view))
+        .collect();
     let mut orgs = BTreeSet::new();
-    let (first, more): (Vec<_>, Vec<_>) =
-        eligible.into_iter().partition(|(_, identity)| orgs.insert(identity.msp_id()));
+    let (first, more): (Vec<_>, Vec<_>) = eligible
+        .into_iter()
+        .partition(|(_, identity)| orgs.insert(identity.msp_id()));
     let most = count(config.maximum_peer_count);
-    first.into_iter().chain(more).map(|(address, _)| address.as_str()).take(most).collect()
+    first
+        .into_iter()
+        .chain(more)
+        .map(|(address, _)| address.as_str())
+        .take(most)
+        .collect()
 }
 
 fn count(number: i32) -> usize {

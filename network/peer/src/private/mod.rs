@@ -94,7 +94,9 @@ pub struct NetworkError {
 
 /// Whether `identity` is a member of a collection. Collections without a policy have no members.
 pub(crate) fn is_member(collection: &StaticCollectionConfig, identity: &Identity, view: &View) -> bool {
-    let Some(policy) = members_policy(collection) else { return false };
+    let Some(policy) = members_policy(collection) else {
+        return false;
+    };
     let policy = SignaturePolicy::new(policy.clone(), view.bundle().msps().clone());
     policy.is_ok_and(|policy| policy.evaluate_identities(std::slice::from_ref(identity)).is_ok())
 }
@@ -104,7 +106,10 @@ pub(crate) fn filtered(
     set: TxPvtReadWriteSet,
     mut keep: impl FnMut(&str, &str, &[u8]) -> bool,
 ) -> TxPvtReadWriteSet {
-    let mut kept = TxPvtReadWriteSet { data_model: set.data_model, ns_pvt_rwset: Vec::new() };
+    let mut kept = TxPvtReadWriteSet {
+        data_model: set.data_model,
+        ns_pvt_rwset: Vec::new(),
+    };
     for mut namespace in set.ns_pvt_rwset {
         let name = namespace.namespace.clone();
         namespace
@@ -133,6 +138,8 @@ pub(crate) fn may_have(
     identity: &Identity,
     state: &QueryExecutor,
 ) -> Result<bool, fabric_ledger::LedgerError> {
-    let config = channel.definitions().collection_config(namespace, collection, state)?;
+    let config = channel
+        .definitions()
+        .collection_config(namespace, collection, state)?;
     Ok(config.is_some_and(|config| is_member(&config, identity, &channel.view())))
 }

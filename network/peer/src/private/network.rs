@@ -29,18 +29,27 @@ impl InProcessNetwork {
     pub fn add(&self, peer: &Arc<Peer>) {
         let address = peer.endpoint().address.clone();
         // The map changes by whole insertions and removals only.
-        self.peers.write().unwrap_or_else(PoisonError::into_inner).insert(address, Arc::downgrade(peer));
+        self.peers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(address, Arc::downgrade(peer));
     }
 
     /// Takes a peer out of the network: the others cannot reach it until it is added again.
     pub fn remove(&self, address: &str) {
-        self.peers.write().unwrap_or_else(PoisonError::into_inner).remove(address);
+        self.peers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(address);
     }
 
     fn peer(&self, address: &str) -> Result<Arc<Peer>, NetworkError> {
         let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
         let found = peers.get(address).and_then(Weak::upgrade);
-        found.ok_or_else(|| NetworkError { address: address.to_owned(), why: "it is not running".to_owned() })
+        found.ok_or_else(|| NetworkError {
+            address: address.to_owned(),
+            why: "it is not running".to_owned(),
+        })
     }
 
     fn alive(&self) -> Vec<Arc<Peer>> {
@@ -51,7 +60,10 @@ impl InProcessNetwork {
 
 impl PrivateDataNetwork for InProcessNetwork {
     fn members(&self, channel_id: &str) -> Vec<Member> {
-        let joined = self.alive().into_iter().filter(|peer| peer.channel(channel_id).is_some());
+        let joined = self
+            .alive()
+            .into_iter()
+            .filter(|peer| peer.channel(channel_id).is_some());
         joined
             .map(|peer| Member {
                 address: peer.endpoint().address.clone(),
@@ -61,8 +73,12 @@ impl PrivateDataNetwork for InProcessNetwork {
     }
 
     fn push<'a>(&'a self, address: &'a str, push: Push) -> BoxFuture<'a, Result<(), NetworkError>> {
-        async move { self.peer(address)?.receive_private_data(push).map_err(|error| failed(address, &error)) }
-            .boxed()
+        async move {
+            self.peer(address)?
+                .receive_private_data(push)
+                .map_err(|error| failed(address, &error))
+        }
+        .boxed()
     }
 
     fn pull<'a>(
@@ -70,14 +86,21 @@ impl PrivateDataNetwork for InProcessNetwork {
         address: &'a str,
         pull: Pull,
     ) -> BoxFuture<'a, Result<TxPvtReadWriteSet, NetworkError>> {
-        async move { self.peer(address)?.serve_private_data(&pull).map_err(|error| failed(address, &error)) }
-            .boxed()
+        async move {
+            self.peer(address)?
+                .serve_private_data(&pull)
+                .map_err(|error| failed(address, &error))
+        }
+        .boxed()
     }
 }
 
 impl PeerDirectory for InProcessNetwork {
     fn peers(&self, channel_id: &str) -> Vec<PeerInfo> {
-        self.alive().iter().filter_map(|peer| peer.info(channel_id)).collect()
+        self.alive()
+            .iter()
+            .filter_map(|peer| peer.info(channel_id))
+            .collect()
     }
 }
 
@@ -89,5 +112,8 @@ impl fmt::Debug for InProcessNetwork {
 }
 
 fn failed(address: &str, error: &PeerError) -> NetworkError {
-    NetworkError { address: address.to_owned(), why: error.to_string() }
+    NetworkError {
+        address: address.to_owned(),
+        why: error.to_string(),
+    }
 }

@@ -12,17 +12,26 @@ impl Peer {
     /// [`PeerError::UnknownChannel`]; [`PeerError::PrivateData`] for values of a collection that this peer's
     /// organisation is no member of, so that a careless sender does not make it keep them.
     pub fn receive_private_data(&self, push: Push) -> Result<(), PeerError> {
-        let channel = self.channel(&push.channel_id).ok_or(PeerError::UnknownChannel(push.channel_id))?;
+        let channel = self
+            .channel(&push.channel_id)
+            .ok_or(PeerError::UnknownChannel(push.channel_id))?;
         let set = push.data.pvt_rwset.unwrap_or_default();
         let state = channel.ledger().query();
-        let own = channel.view().bundle().msps().identity(self.signer().serialized())?;
+        let own = channel
+            .view()
+            .bundle()
+            .msps()
+            .identity(self.signer().serialized())?;
         for (namespace, collection) in collections_of(&set) {
             if !may_have(&channel, namespace, collection, &own, &state)? {
                 let why = format!("{} is no member of {namespace}/{collection}", self.msp_id());
                 return Err(PeerError::PrivateData(why));
             }
         }
-        channel.ledger().transient().persist(&push.tx_id, channel.height(), set);
+        channel
+            .ledger()
+            .transient()
+            .persist(&push.tx_id, channel.height(), set);
         Ok(())
     }
 
@@ -32,8 +41,9 @@ impl Peer {
     /// [`PeerError::UnknownChannel`]; [`PeerError::Msp`] when the asking peer is no member of the channel;
     /// [`PeerError::Ledger`].
     pub fn serve_private_data(&self, pull: &Pull) -> Result<TxPvtReadWriteSet, PeerError> {
-        let channel =
-            self.channel(&pull.channel_id).ok_or_else(|| PeerError::UnknownChannel(pull.channel_id.clone()))?;
+        let channel = self
+            .channel(&pull.channel_id)
+            .ok_or_else(|| PeerError::UnknownChannel(pull.channel_id.clone()))?;
         let requester = channel.view().bundle().msps().valid_identity(&pull.requester)?;
         let state = channel.ledger().query();
         let mut allowed = Vec::new();
@@ -45,12 +55,19 @@ impl Peer {
         let mut sources = channel.ledger().transient().sets(&pull.tx_id);
         if channel.height() > pull.block {
             let committed = channel.ledger().private_data(pull.block)?;
-            sources.extend(committed.into_iter().filter(|found| found.tx == pull.index).map(|found| found.set));
+            sources.extend(
+                committed
+                    .into_iter()
+                    .filter(|found| found.tx == pull.index)
+                    .map(|found| found.set),
+            );
         }
         let mut answer = TxPvtReadWriteSet::default();
         for source in sources {
             let part = filtered(source, |namespace, collection, _| {
-                allowed.iter().any(|name| name.0 == namespace && name.1 == collection)
+                allowed
+                    .iter()
+                    .any(|name| name.0 == namespace && name.1 == collection)
             });
             answer.ns_pvt_rwset.extend(part.ns_pvt_rwset);
         }

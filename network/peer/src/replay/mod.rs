@@ -10,6 +10,7 @@
 //! scratch ledger has no private values, only their hashes, like that of a peer that is no member of anything.
 
 mod report;
+mod scratch;
 
 pub use report::{AuditError, Finding, Report, Wrong};
 
@@ -17,7 +18,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fabric_channel::Bundle;
-use fabric_ledger::files::OsFiles;
 use fabric_ledger::{block_data_hash, validation_codes};
 use fabric_protos::common::{Block, BlockMetadataIndex, Metadata};
 use prost::Message;
@@ -27,6 +27,7 @@ use crate::channel::validation_code;
 use crate::committer::set_codes;
 use crate::lifecycle::LIFECYCLE;
 use crate::validator::{Context, validate, verify_block};
+use scratch::ScratchFiles;
 
 /// Checks a channel's blocks in their order, up to the first that is wrong.
 #[derive(Debug)]
@@ -62,8 +63,14 @@ impl Auditor {
     /// # Errors
     /// [`AuditError`] when it is none, or the scratch directory is not usable.
     pub fn new(genesis: &Block, scratch: &Path) -> Result<Self, AuditError> {
-        let data = genesis.data.as_ref().ok_or(AuditError::Genesis("it has no data"))?;
-        let header = genesis.header.as_ref().ok_or(AuditError::Genesis("it has no header"))?;
+        let data = genesis
+            .data
+            .as_ref()
+            .ok_or(AuditError::Genesis("it has no data"))?;
+        let header = genesis
+            .header
+            .as_ref()
+            .ok_or(AuditError::Genesis("it has no header"))?;
         if header.number != 0 || !header.previous_hash.is_empty() {
             return Err(AuditError::Genesis("it is not the first of a chain"));
         }
@@ -73,7 +80,13 @@ impl Auditor {
         let bundle = Bundle::from_block(genesis)?;
         let report = Report::new(bundle.channel_id());
         // No organisation's approvals are needed: nothing is executed here.
-        let channel = Channel::create(&scratch.join("ledger"), genesis, bundle, "", Arc::new(OsFiles))?;
+        let channel = Channel::create(
+            &scratch.join("ledger"),
+            genesis,
+            bundle,
+            "",
+            Arc::new(ScratchFiles),
+        )?;
         Ok(Self { channel, report })
     }
 
@@ -88,10 +101,19 @@ impl Auditor {
         let number = block.header.as_ref().map_or(0, |header| header.number);
         let first = self.report.blocks == 0 && number == 0;
         let expected = if first { 0 } else { self.channel.ledger().height() };
-        let outcome = if first { self.check_genesis(block) } else { self.check_next(block)? };
+        let outcome = if first {
+            self.check_genesis(block)
+        } else {
+            self.check_next(block)?
+        };
         match outcome {
             Ok(()) => self.report.blocks += 1,
-            Err(finding) => self.report.wrong = Some(Wrong { block: expected, finding }),
+            Err(finding) => {
+                self.report.wrong = Some(Wrong {
+                    block: expected,
+                    finding,
+                })
+            }
         }
         Ok(self.report.wrong.is_none())
     }
@@ -105,7 +127,8 @@ impl Auditor {
 
     fn check_genesis(&mut self, block: &Block) -> Result<(), Finding> {
         let trusted = self.channel.ledger().block(0).ok().flatten();
-        let same = trusted.is_some_and(|trusted| trusted.header == block.header && trusted.data == block.data);
+        let same =
+            trusted.is_some_and(|trusted| trusted.header == block.header && trusted.data == block.data);
         if !same {
             return Err(Finding::OtherGenesis);
         }
@@ -120,12 +143,21 @@ impl Auditor {
             return Ok(Err(Finding::Refused(refused)));
         }
         let definitions = self.channel.definitions();
-        let context = Context { channel_id: self.channel.id(), view: &view, definitions, ledger };
+        let context = Context {
+            channel_id: self.channel.id(),
+            view: &view,
+            definitions,
+            ledger,
+        };
         let mut validated = match validate(block, context) {
             Ok(validated) => validated,
             Err(error) => return Ok(Err(Finding::Unvalidated(error.to_string()))),
         };
-        let ids: Vec<_> = validated.transactions.iter().map(|transaction| transaction.tx_id.clone()).collect();
+        let ids: Vec<_> = validated
+            .transactions
+            .iter()
+            .map(|transaction| transaction.tx_id.clone())
+            .collect();
         let mut again = block.clone();
         set_codes(&mut again, validated.codes());
         let transactions = std::mem::take(&mut validated.transactions);
@@ -157,14 +189,22 @@ impl Auditor {
         if recorded_commit_hash(block) != committed.commit_hash {
             return Ok(Err(Finding::CommitHash));
         }
-        committed.codes.iter().for_each(|code| self.report.count(Some(*code)));
+        committed
+            .codes
+            .iter()
+            .for_each(|code| self.report.count(Some(*code)));
         Ok(Ok(()))
     }
 }
 
 /// The commit hash that a peer wrote into a block.
 fn recorded_commit_hash(block: &Block) -> Vec<u8> {
-    let slots = block.metadata.as_ref().map_or(&[][..], |metadata| &metadata.metadata);
-    let slot = slots.get(BlockMetadataIndex::CommitHash as usize).map_or(&[][..], Vec::as_slice);
+    let slots = block
+        .metadata
+        .as_ref()
+        .map_or(&[][..], |metadata| &metadata.metadata);
+    let slot = slots
+        .get(BlockMetadataIndex::CommitHash as usize)
+        .map_or(&[][..], Vec::as_slice);
     Metadata::decode(slot).unwrap_or_default().value
 }

@@ -119,6 +119,9 @@ impl Report {
     /// Counts a transaction; the genesis block's has no code and counts as valid.
     pub(super) fn count(&mut self, code: Option<u8>) {
         self.transactions += 1;
-        *self.codes.entry(validation_code(code.unwrap_or(0)).as_str_name()).or_default() += 1;
+        *self
+            .codes
+            .entry(validation_code(code.unwrap_or(0)).as_str_name())
+            .or_default() += 1;
     }
 }

@@ -29,10 +29,15 @@ pub struct DeliverService {
 impl DeliverService {
     /// The service of a peer. Its streams do not keep the peer alive.
     pub fn new(peer: &Arc<Peer>) -> Self {
-        let options =
-            DeliverOptions { time_window: peer.config().time_window, mutual_tls: peer.config().mutual_tls };
+        let options = DeliverOptions {
+            time_window: peer.config().time_window,
+            mutual_tls: peer.config().mutual_tls,
+        };
         let peer = Arc::downgrade(peer);
-        Self { deliver: Deliver::new(Arc::new(PeerChains(peer.clone())), options), peer }
+        Self {
+            deliver: Deliver::new(Arc::new(PeerChains(peer.clone())), options),
+            peer,
+        }
     }
 
     /// The gRPC service, with Fabric's message limits.
@@ -55,14 +60,19 @@ impl DeliverService {
         let certificate = request
             .peer_certs()
             .and_then(|certificates| Some(Sha256::digest(certificates.first()?.as_ref()).to_vec()));
-        let responder = PeerResponder { content, peer: self.peer.clone() };
+        let responder = PeerResponder {
+            content,
+            peer: self.peer.clone(),
+        };
         Response::new(self.deliver.serve(responder, request.into_inner(), certificate))
     }
 }
 
 impl fmt::Debug for DeliverService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeliverService").field("deliver", &self.deliver).finish_non_exhaustive()
+        f.debug_struct("DeliverService")
+            .field("deliver", &self.deliver)
+            .finish_non_exhaustive()
     }
 }
 
@@ -124,7 +134,10 @@ impl Responder for PeerResponder {
             Content::Blocks | Content::PrivateData => "event/Block",
         };
         // Both resources have defaults.
-        bundle.acl(resource).unwrap_or("/Channel/Application/Readers").to_owned()
+        bundle
+            .acl(resource)
+            .unwrap_or("/Channel/Application/Readers")
+            .to_owned()
     }
 
     fn status(&self, status: BlockStatus) -> DeliverResponse {
@@ -138,7 +151,10 @@ impl Responder for PeerResponder {
             Content::PrivateData => {
                 let private_data_map = self.private_data(&delivery)?;
                 let block = Some(Arc::unwrap_or_clone(delivery.block));
-                Type::BlockAndPrivateData(BlockAndPrivateData { block, private_data_map })
+                Type::BlockAndPrivateData(BlockAndPrivateData {
+                    block,
+                    private_data_map,
+                })
             }
         }))
     }
@@ -152,7 +168,11 @@ impl PeerResponder {
     fn private_data(&self, delivery: &Delivery<'_>) -> Result<BTreeMap<u64, TxPvtReadWriteSet>, Status> {
         let gone = || Status::unavailable("this peer is shutting down: ask again or ask another one");
         let internal = |error: fabric_ledger::LedgerError| Status::internal(error.to_string());
-        let channel = self.peer.upgrade().and_then(|peer| peer.channel(delivery.channel_id)).ok_or_else(gone)?;
+        let channel = self
+            .peer
+            .upgrade()
+            .and_then(|peer| peer.channel(delivery.channel_id))
+            .ok_or_else(gone)?;
         let number = delivery.block.header.as_ref().map_or(0, |header| header.number);
         let caller = channel.bundle().msps().valid_identity(delivery.creator);
         let caller = caller.map_err(|error| Status::permission_denied(error.to_string()))?;
@@ -178,5 +198,7 @@ impl PeerResponder {
 }
 
 fn response(content: Type) -> DeliverResponse {
-    DeliverResponse { r#type: Some(content) }
+    DeliverResponse {
+        r#type: Some(content),
+    }
 }

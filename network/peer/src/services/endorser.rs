@@ -30,6 +30,8 @@ impl Endorser for EndorserService {
     ) -> Result<Response<ProposalResponse>, Status> {
         // Fabric's endorser returns plain errors, which gRPC calls "unknown".
         let answer = self.0.process_proposal(request.into_inner()).await;
-        answer.map(Response::new).map_err(|error| Status::unknown(error.to_string()))
+        answer
+            .map(Response::new)
+            .map_err(|error| Status::unknown(error.to_string()))
     }
 }

@@ -10,12 +10,19 @@ use prost::Message;
 
 /// The filtered form of a block. Transactions that do not decode are left out.
 pub(crate) fn filtered_block(channel_id: &str, block: &Block) -> FilteredBlock {
-    let slots = block.metadata.as_ref().map_or(&[][..], |metadata| &metadata.metadata);
-    let codes = slots.get(BlockMetadataIndex::TransactionsFilter as usize).map_or(&[][..], Vec::as_slice);
+    let slots = block
+        .metadata
+        .as_ref()
+        .map_or(&[][..], |metadata| &metadata.metadata);
+    let codes = slots
+        .get(BlockMetadataIndex::TransactionsFilter as usize)
+        .map_or(&[][..], Vec::as_slice);
     let envelopes = block.data.as_ref().map_or(&[][..], |data| &data.data);
     let transactions = envelopes.iter().enumerate().filter_map(|(index, envelope)| {
         // A transaction without a code was never validated.
-        let code = codes.get(index).map_or(TxValidationCode::NotValidated as i32, |code| i32::from(*code));
+        let code = codes
+            .get(index)
+            .map_or(TxValidationCode::NotValidated as i32, |code| i32::from(*code));
         filtered_transaction(envelope, code)
     });
     FilteredBlock {
@@ -31,14 +38,27 @@ fn filtered_transaction(envelope: &[u8], code: i32) -> Option<FilteredTransactio
     let channel = ChannelHeader::decode(payload.header?.channel_header.as_slice()).ok()?;
     let data = if channel.r#type == HeaderType::EndorserTransaction as i32 {
         let actions = Transaction::decode(payload.data.as_slice()).map(|transaction| transaction.actions);
-        let events = actions.unwrap_or_default().into_iter().filter_map(|action| event(&action.payload));
-        let chaincode_actions =
-            events.map(|event| FilteredChaincodeAction { chaincode_event: Some(event) }).collect();
-        Some(Data::TransactionActions(FilteredTransactionActions { chaincode_actions }))
+        let events = actions
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|action| event(&action.payload));
+        let chaincode_actions = events
+            .map(|event| FilteredChaincodeAction {
+                chaincode_event: Some(event),
+            })
+            .collect();
+        Some(Data::TransactionActions(FilteredTransactionActions {
+            chaincode_actions,
+        }))
     } else {
         None
     };
-    Some(FilteredTransaction { txid: channel.tx_id, r#type: channel.r#type, tx_validation_code: code, data })
+    Some(FilteredTransaction {
+        txid: channel.tx_id,
+        r#type: channel.r#type,
+        tx_validation_code: code,
+        data,
+    })
 }
 
 /// The event of an action, without its payload.
@@ -47,5 +67,8 @@ fn event(payload: &[u8]) -> Option<ChaincodeEvent> {
     let response = ProposalResponsePayload::decode(action.proposal_response_payload.as_slice()).ok()?;
     let results = ChaincodeAction::decode(response.extension.as_slice()).ok()?;
     let event = ChaincodeEvent::decode(results.events.as_slice()).ok()?;
-    (!event.chaincode_id.is_empty()).then(|| ChaincodeEvent { payload: Vec::new(), ..event })
+    (!event.chaincode_id.is_empty()).then(|| ChaincodeEvent {
+        payload: Vec::new(),
+        ..event
+    })
 }

@@ -46,8 +46,10 @@ pub(crate) fn check(
     creator: &Identity,
 ) -> Result<(), AccessRefused> {
     if let Some(role) = local_role(resource) {
-        return check_local(peer, role, creator)
-            .map_err(|error| AccessRefused::Local { role, why: error.to_string() });
+        return check_local(peer, role, creator).map_err(|error| AccessRefused::Local {
+            role,
+            why: error.to_string(),
+        });
     }
     let unmapped = || AccessRefused::Unmapped(resource.to_owned());
     check_channel(bundle.ok_or_else(unmapped)?, resource, creator)
@@ -58,10 +60,19 @@ pub(crate) fn check(
 /// # Errors
 /// [`AccessRefused`].
 pub fn check_channel(bundle: &Bundle, resource: &str, creator: &Identity) -> Result<(), AccessRefused> {
-    let path = bundle.acl(resource).ok_or_else(|| AccessRefused::Unmapped(resource.to_owned()))?;
-    let refused = |why: String| AccessRefused::Policy { policy: path.to_owned(), why };
-    let policy = bundle.policy(path).ok_or_else(|| refused("there is no such policy".to_owned()))?;
-    policy.evaluate_identities(std::slice::from_ref(creator)).map_err(|error| refused(error.to_string()))
+    let path = bundle
+        .acl(resource)
+        .ok_or_else(|| AccessRefused::Unmapped(resource.to_owned()))?;
+    let refused = |why: String| AccessRefused::Policy {
+        policy: path.to_owned(),
+        why,
+    };
+    let policy = bundle
+        .policy(path)
+        .ok_or_else(|| refused("there is no such policy".to_owned()))?;
+    policy
+        .evaluate_identities(std::slice::from_ref(creator))
+        .map_err(|error| refused(error.to_string()))
 }
 
 fn check_local(peer: &Peer, role: LocalRole, creator: &Identity) -> Result<(), fabric_msp::MspError> {

@@ -14,7 +14,11 @@ use crate::channel::config_block;
 /// `args`: function, and a channel or a genesis block.
 pub(super) fn invoke(peer: &Arc<Peer>, caller: &Caller, call: &SystemCall) -> Response {
     let count = call.args.len();
-    let function = call.args.first().map(|function| text(function)).unwrap_or_default();
+    let function = call
+        .args
+        .first()
+        .map(|function| text(function))
+        .unwrap_or_default();
     let argument = call.args.get(1).map(Vec::as_slice);
     match (function.as_str(), argument) {
         ("GetChannels", _) => channels(peer, caller),
@@ -34,7 +38,13 @@ fn channels(peer: &Peer, caller: &Caller) -> Response {
     if let Err(why) = access::check(peer, None, "cscc/GetChannels", &caller.creator) {
         return error(format!("access denied for [GetChannels]: {why}"));
     }
-    let channels = peer.channels().iter().map(|channel| ChannelInfo { channel_id: channel.id().to_owned() }).collect();
+    let channels = peer
+        .channels()
+        .iter()
+        .map(|channel| ChannelInfo {
+            channel_id: channel.id().to_owned(),
+        })
+        .collect();
     success(ChannelQueryResponse { channels }.encode_to_vec())
 }
 

@@ -26,7 +26,9 @@ pub(super) fn invoke(peer: &Peer, caller: &Caller, call: &SystemCall) -> Respons
     let bundle = channel.as_ref().map(|channel| channel.bundle());
     let resource = format!("{LIFECYCLE}/{function}");
     if let Err(why) = access::check(peer, bundle.as_deref(), &resource, &caller.creator) {
-        return error(format!("Failed to authorize invocation due to failed ACL check: {why}"));
+        return error(format!(
+            "Failed to authorize invocation due to failed ACL check: {why}"
+        ));
     }
     let references = if function.starts_with("QueryInstalled") {
         match peer.package_references() {
@@ -37,9 +39,11 @@ pub(super) fn invoke(peer: &Peer, caller: &Caller, call: &SystemCall) -> Respons
         References::default()
     };
     let context = match (&bundle, &call.ledger) {
-        (Some(bundle), Some(ledger)) => {
-            Some(ChannelContext { id: &call.channel_id, bundle, ledger: ledger.as_ref() })
-        }
+        (Some(bundle), Some(ledger)) => Some(ChannelContext {
+            id: &call.channel_id,
+            bundle,
+            ledger: ledger.as_ref(),
+        }),
         _ => None,
     };
     let invocation = Invocation {
@@ -50,9 +54,13 @@ pub(super) fn invoke(peer: &Peer, caller: &Caller, call: &SystemCall) -> Respons
     };
     match invocation.dispatch(&function, argument) {
         Ok(payload) => success(payload),
-        Err(why) if why.is_not_found() => {
-            Response { status: 404, message: why.to_string(), payload: Vec::new() }
-        }
-        Err(why) => error(format!("failed to invoke backing implementation of '{function}': {why}")),
+        Err(why) if why.is_not_found() => Response {
+            status: 404,
+            message: why.to_string(),
+            payload: Vec::new(),
+        },
+        Err(why) => error(format!(
+            "failed to invoke backing implementation of '{function}': {why}"
+        )),
     }
 }

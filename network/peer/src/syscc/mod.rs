@@ -70,11 +70,19 @@ pub(crate) async fn invoke(peer: &Arc<Peer>, caller: Caller, call: SystemCall) -
 }
 
 fn success(payload: Vec<u8>) -> Response {
-    Response { status: 200, message: String::new(), payload }
+    Response {
+        status: 200,
+        message: String::new(),
+        payload,
+    }
 }
 
 fn error(message: String) -> Response {
-    Response { status: 500, message, payload: Vec::new() }
+    Response {
+        status: 500,
+        message,
+        payload: Vec::new(),
+    }
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -24,12 +24,13 @@ pub(super) fn invoke(peer: &Peer, caller: &Caller, call: &SystemCall) -> Respons
     };
     let resource = format!("qscc/{function}");
     // The proposal may be for another channel than the one asked about.
-    let creator = channel.bundle().msps().valid_identity(caller.creator.serialized());
-    let allowed = creator
-        .map_err(|error| error.to_string())
-        .and_then(|creator| {
-            access::check(peer, Some(&channel.bundle()), &resource, &creator).map_err(|error| error.to_string())
-        });
+    let creator = channel
+        .bundle()
+        .msps()
+        .valid_identity(caller.creator.serialized());
+    let allowed = creator.map_err(|error| error.to_string()).and_then(|creator| {
+        access::check(peer, Some(&channel.bundle()), &resource, &creator).map_err(|error| error.to_string())
+    });
     if let Err(why) = allowed {
         return error(format!("access denied for [{function}][{channel_id}]: [{why}]"));
     }
@@ -38,7 +39,10 @@ pub(super) fn invoke(peer: &Peer, caller: &Caller, call: &SystemCall) -> Respons
         "GetBlockByNumber" => block_by_number(&channel, &text(wanted)),
         "GetBlockByHash" => {
             let found = channel.ledger().block_by_hash(wanted);
-            answer(found, &format!("Failed to get block hash {}, error", hex::encode(wanted)))
+            answer(
+                found,
+                &format!("Failed to get block hash {}, error", hex::encode(wanted)),
+            )
         }
         "GetBlockByTxID" => {
             let tx_id = text(wanted);
@@ -56,8 +60,15 @@ fn block_by_number(channel: &Channel, number: &str) -> Response {
         Err(why) => return error(format!("Failed to parse block number with error {why}")),
     };
     // Fabric takes the largest number for "the last block".
-    let number = if parsed == u64::MAX { channel.height().saturating_sub(1) } else { parsed };
-    answer(channel.ledger().block(number), &format!("Failed to get block number {number}, error"))
+    let number = if parsed == u64::MAX {
+        channel.height().saturating_sub(1)
+    } else {
+        parsed
+    };
+    answer(
+        channel.ledger().block(number),
+        &format!("Failed to get block number {number}, error"),
+    )
 }
 
 fn transaction(channel: &Channel, tx_id: &str) -> Response {
@@ -75,10 +86,7 @@ fn transaction(channel: &Channel, tx_id: &str) -> Response {
     }
 }
 
-fn answer<M: Message>(
-    found: Result<Option<std::sync::Arc<M>>, LedgerError>,
-    failed: &str,
-) -> Response {
+fn answer<M: Message>(found: Result<Option<std::sync::Arc<M>>, LedgerError>, failed: &str) -> Response {
     match found {
         Ok(Some(message)) => success(message.encode_to_vec()),
         Ok(None) => error(format!("{failed} no such block in the ledger")),

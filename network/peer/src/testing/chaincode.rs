@@ -38,9 +38,15 @@ fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 async fn run(mut from_peer: mpsc::Receiver<ChaincodeMessage>, to_peer: mpsc::Sender<ChaincodeMessage>) {
-    let id = ChaincodeId { name: "any".into(), ..ChaincodeId::default() };
-    let register =
-        ChaincodeMessage { r#type: Type::Register as i32, payload: id.encode_to_vec(), ..Default::default() };
+    let id = ChaincodeId {
+        name: "any".into(),
+        ..ChaincodeId::default()
+    };
+    let register = ChaincodeMessage {
+        r#type: Type::Register as i32,
+        payload: id.encode_to_vec(),
+        ..Default::default()
+    };
     if to_peer.send(register).await.is_err() {
         return;
     }
@@ -51,7 +57,14 @@ async fn run(mut from_peer: mpsc::Receiver<ChaincodeMessage>, to_peer: mpsc::Sen
             Type::Transaction | Type::Init => {
                 let (sender, replies) = mpsc::channel(8);
                 calls.insert(message.txid.clone(), sender);
-                tokio::spawn(Call { message, replies, to_peer: to_peer.clone() }.run());
+                tokio::spawn(
+                    Call {
+                        message,
+                        replies,
+                        to_peer: to_peer.clone(),
+                    }
+                    .run(),
+                );
             }
             _ => {
                 if let Some(call) = calls.get(&message.txid) {
@@ -72,11 +85,29 @@ struct Call {
 impl Call {
     async fn run(mut self) {
         let input = ChaincodeInput::decode(self.message.payload.as_slice()).expect("an input");
-        let args: Vec<_> = input.args.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
+        let args: Vec<_> = input
+            .args
+            .iter()
+            .map(|arg| String::from_utf8_lossy(arg).into_owned())
+            .collect();
         let args: Vec<_> = args.iter().map(String::as_str).collect();
         let (response, event) = match self.answer(&args).await {
-            Ok((payload, event)) => (Response { status: 200, message: String::new(), payload }, event),
-            Err((status, message)) => (Response { status, message, payload: Vec::new() }, None),
+            Ok((payload, event)) => (
+                Response {
+                    status: 200,
+                    message: String::new(),
+                    payload,
+                },
+                event,
+            ),
+            Err((status, message)) => (
+                Response {
+                    status,
+                    message,
+                    payload: Vec::new(),
+                },
+                None,
+            ),
         };
         let mut message = self.request(Type::Completed, response.encode_to_vec());
         message.chaincode_event = event;
@@ -85,7 +116,10 @@ impl Call {
     }
 
     async fn answer(&mut self, args: &[&str]) -> Result<(Vec<u8>, Option<ChaincodeEvent>), (i32, String)> {
-        let get = |collection: &str, key: &str| GetState { key: key.into(), collection: collection.into() };
+        let get = |collection: &str, key: &str| GetState {
+            key: key.into(),
+            collection: collection.into(),
+        };
         let put = |collection: &str, key: &str, value: &[u8]| PutState {
             key: key.into(),
             value: value.to_vec(),
@@ -105,20 +139,31 @@ impl Call {
                 self.ask(Type::PutState, &put(collection, key, &value)).await?
             }
             ["del", key] => {
-                let delete = DelState { key: (*key).into(), collection: String::new() };
+                let delete = DelState {
+                    key: (*key).into(),
+                    collection: String::new(),
+                };
                 self.ask(Type::DelState, &delete).await?
             }
             ["policy", key, org] => {
                 let policy = fabric_msp::policy::signed_by_any_peer(&[org]);
-                let metadata =
-                    StateMetadata { metakey: "VALIDATION_PARAMETER".into(), value: policy.encode_to_vec() };
-                let put =
-                    PutStateMetadata { key: (*key).into(), collection: String::new(), metadata: Some(metadata) };
+                let metadata = StateMetadata {
+                    metakey: "VALIDATION_PARAMETER".into(),
+                    value: policy.encode_to_vec(),
+                };
+                let put = PutStateMetadata {
+                    key: (*key).into(),
+                    collection: String::new(),
+                    metadata: Some(metadata),
+                };
                 self.ask(Type::PutStateMetadata, &put).await?
             }
             ["event", name] => {
-                let event =
-                    ChaincodeEvent { event_name: (*name).into(), payload: b"secret".to_vec(), ..Default::default() };
+                let event = ChaincodeEvent {
+                    event_name: (*name).into(),
+                    payload: b"secret".to_vec(),
+                    ..Default::default()
+                };
                 return Ok((Vec::new(), Some(event)));
             }
             ["status", code] => return Err((code.parse().expect("a number"), "as you wish".into())),

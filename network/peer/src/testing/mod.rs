@@ -45,7 +45,8 @@ impl Net {
             cryptogen::OrgSpec::peers("org3.example.com", "Org3MSP"),
             cryptogen::OrgSpec::orderers("example.com", "OrdererMSP"),
         ];
-        let mut orgs = cryptogen::generate(dir.path().join("organizations"), &specs, None).expect("generates");
+        let mut orgs =
+            cryptogen::generate(dir.path().join("organizations"), &specs, None).expect("generates");
         let orderer_org = orgs.pop().expect("four organisations");
         let certificate = orderer_org.node_tls("orderer").expect("reads").certificate_pem;
         let consenter = ConsenterSpec {
@@ -54,9 +55,15 @@ impl Net {
             client_tls_certificate: certificate.clone(),
             server_tls_certificate: certificate,
         };
-        let ordering =
-            OrdererSpec::new(orderer_org.msp_config().expect("reads"), vec!["localhost:1".into()], consenter);
-        let members = orgs.iter().map(|org| OrgSpec::new(org.msp_config().expect("reads"))).collect();
+        let ordering = OrdererSpec::new(
+            orderer_org.msp_config().expect("reads"),
+            vec!["localhost:1".into()],
+            consenter,
+        );
+        let members = orgs
+            .iter()
+            .map(|org| OrgSpec::new(org.msp_config().expect("reads")))
+            .collect();
         let genesis = genesis_block(&ChannelSpec::new(CHANNEL, members, ordering)).expect("a genesis block");
         let mut net = Self {
             orderer: orderer_org.node_identity("orderer").expect("loads"),
@@ -85,13 +92,16 @@ impl Net {
     pub(crate) fn open_peer(&self, index: usize) -> Arc<Peer> {
         let org = &self.orgs[index];
         let msp = Msp::from_dir(org.msp_dir(), org.msp_id()).expect("an MSP");
-        let endpoint =
-            RemoteEndpoint { address: format!("peer0.{}:7051", org.domain()), ..RemoteEndpoint::default() };
+        let endpoint = RemoteEndpoint {
+            address: format!("peer0.{}:7051", org.domain()),
+            ..RemoteEndpoint::default()
+        };
         let dir = self.dir.path().join(format!("peer{index}"));
         let signer = org.node_identity("peer0").expect("loads");
         let config = PeerConfig::new(dir, signer, Arc::new(msp), endpoint);
         let peer = Peer::open(config, self.network.clone(), self.network.clone()).expect("opens");
-        peer.chaincode().register_in_process(CHAINCODE, chaincode::store());
+        peer.chaincode()
+            .register_in_process(CHAINCODE, chaincode::store());
         self.network.add(&peer);
         peer
     }
@@ -112,7 +122,9 @@ impl Net {
     pub(crate) async fn deploy(&self, sequence: i64, collections: CollectionConfigPackage) {
         let package = chaincode::package("store_1", CHAINCODE);
         for (index, peer) in self.peers.iter().enumerate() {
-            let args = proto::InstallChaincodeArgs { chaincode_install_package: package.clone() };
+            let args = proto::InstallChaincodeArgs {
+                chaincode_install_package: package.clone(),
+            };
             let request = Request::system("_lifecycle", "InstallChaincode", &args).on("");
             let response = request.sent(&self.admin(index), peer).await;
             let package_id = fabric_chaincode_host::package_id("store_1", &package);
@@ -126,7 +138,9 @@ impl Net {
                 name: CHAINCODE.to_owned(),
                 version: "1.0".to_owned(),
                 collections: Some(collections.clone()),
-                source: Some(ChaincodeSource { r#type: Some(chaincode_source::Type::LocalPackage(local)) }),
+                source: Some(ChaincodeSource {
+                    r#type: Some(chaincode_source::Type::LocalPackage(local)),
+                }),
                 ..Default::default()
             };
             let request = Request::system("_lifecycle", "ApproveChaincodeDefinitionForMyOrg", &args);
@@ -157,7 +171,10 @@ impl Net {
     pub(crate) fn block(&self, envelopes: impl IntoIterator<Item = Envelope>) -> Block {
         let ledger = self.channel(0);
         let ledger = ledger.ledger();
-        let data = envelopes.into_iter().map(|envelope| envelope.encode_to_vec()).collect();
+        let data = envelopes
+            .into_iter()
+            .map(|envelope| envelope.encode_to_vec())
+            .collect();
         sign_block(&self.orderer, ledger.height(), ledger.last_hash(), data)
     }
 
@@ -169,7 +186,10 @@ impl Net {
             let channel = peer.channel(CHANNEL).expect("has joined");
             let committed = peer.commit(&channel, block.clone()).await.expect("commits");
             let first = first.get_or_insert_with(|| committed.clone());
-            assert_eq!((&committed.codes, &committed.commit_hash), (&first.codes, &first.commit_hash));
+            assert_eq!(
+                (&committed.codes, &committed.commit_hash),
+                (&first.codes, &first.commit_hash)
+            );
         }
         first.expect("there are peers").codes
     }
@@ -182,12 +202,18 @@ impl Net {
 
     /// What the chaincode answers on one peer.
     pub(crate) async fn evaluated(&self, args: &[&str], peer: usize) -> ProposalResponse {
-        Request::chaincode(args).sent(&self.client(0), &self.peers[peer]).await
+        Request::chaincode(args)
+            .sent(&self.client(0), &self.peers[peer])
+            .await
     }
 
     /// The value that a peer has under a public key.
     pub(crate) fn value(&self, peer: usize, key: &str) -> Option<Vec<u8>> {
-        self.channel(peer).ledger().query().state(CHAINCODE, key).expect("reads")
+        self.channel(peer)
+            .ledger()
+            .query()
+            .state(CHAINCODE, key)
+            .expect("reads")
     }
 }
 
@@ -215,7 +241,9 @@ pub(crate) fn collections(list: &[(&str, &[&str], i32, i32)]) -> CollectionConfi
             ..StaticCollectionConfig::default()
         })
     });
-    CollectionConfigPackage { config: config.collect() }
+    CollectionConfigPackage {
+        config: config.collect(),
+    }
 }
 
 /// Transient input of one entry.

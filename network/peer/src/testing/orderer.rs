@@ -16,17 +16,38 @@ pub(crate) fn sign_block(
     data: Vec<Vec<u8>>,
 ) -> Block {
     let data = BlockData { data };
-    let header = BlockHeader { number, previous_hash, data_hash: block_data_hash(&data).to_vec() };
-    let value = OrdererBlockMetadata { last_config: Some(LastConfig { index: 0 }), consenter_metadata: Vec::new() };
+    let header = BlockHeader {
+        number,
+        previous_hash,
+        data_hash: block_data_hash(&data).to_vec(),
+    };
+    let value = OrdererBlockMetadata {
+        last_config: Some(LastConfig { index: 0 }),
+        consenter_metadata: Vec::new(),
+    };
     let value = value.encode_to_vec();
-    let signer = SignatureHeader { creator: orderer.serialized().to_vec(), nonce: vec![7; 24] }.encode_to_vec();
+    let signer = SignatureHeader {
+        creator: orderer.serialized().to_vec(),
+        nonce: vec![7; 24],
+    }
+    .encode_to_vec();
     let signed = [value.as_slice(), &signer, &block_header_bytes(&header)].concat();
     let signature = MetadataSignature {
         signature_header: signer,
         signature: orderer.sign(&signed).expect("signs"),
         ..MetadataSignature::default()
     };
-    let signatures = Metadata { value, signatures: vec![signature] }.encode_to_vec();
-    let metadata = BlockMetadata { metadata: vec![signatures, Vec::new(), Vec::new(), Vec::new(), Vec::new()] };
-    Block { header: Some(header), data: Some(data), metadata: Some(metadata) }
+    let signatures = Metadata {
+        value,
+        signatures: vec![signature],
+    }
+    .encode_to_vec();
+    let metadata = BlockMetadata {
+        metadata: vec![signatures, Vec::new(), Vec::new(), Vec::new(), Vec::new()],
+    };
+    Block {
+        header: Some(header),
+        data: Some(data),
+        metadata: Some(metadata),
+    }
 }

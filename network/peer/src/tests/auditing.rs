@@ -18,7 +18,12 @@ async fn history() -> (Net, Vec<Arc<Block>>) {
     assert_eq!(net.order([good, rival, alone]).await, [0, 11, 10]);
     let last = net.endorsed(&["del", "k"], &[1, 2]).await;
     assert_eq!(net.order([last]).await, [0]);
-    let blocks = net.channel(1).ledger().iter_from(0).collect::<Result<Vec<_>, _>>().expect("reads");
+    let blocks = net
+        .channel(1)
+        .ledger()
+        .iter_from(0)
+        .collect::<Result<Vec<_>, _>>()
+        .expect("reads");
     (net, blocks)
 }
 
@@ -41,11 +46,17 @@ async fn an_honest_ledger_is_right_and_a_changed_one_is_not() {
     let count = blocks.len();
     let report = audited(&net, blocks.clone());
     assert_eq!(report.wrong, None);
-    assert_eq!((report.blocks, report.transactions), (count as u64, count as u64 + 2));
+    assert_eq!(
+        (report.blocks, report.transactions),
+        (count as u64, count as u64 + 2)
+    );
     assert_eq!(report.codes["MVCC_READ_CONFLICT"], 1);
     assert_eq!(report.codes["ENDORSEMENT_POLICY_FAILURE"], 1);
     let ledger = net.channel(0);
-    assert_eq!((report.last_hash, report.commit_hash), (ledger.ledger().last_hash(), ledger.ledger().commit_hash()));
+    assert_eq!(
+        (report.last_hash, report.commit_hash),
+        (ledger.ledger().last_hash(), ledger.ledger().commit_hash())
+    );
 
     let wrong = |blocks| {
         let wrong = audited(&net, blocks).wrong.expect("is wrong");
@@ -57,23 +68,55 @@ async fn an_honest_ledger_is_right_and_a_changed_one_is_not() {
         change(&mut block.metadata.as_mut().expect("has metadata").metadata[slot]);
     };
 
-    let flipped = changed(&blocks, target, |block| block.data.as_mut().expect("has data").data[0][50] ^= 1);
+    let flipped = changed(&blocks, target, |block| {
+        block.data.as_mut().expect("has data").data[0][50] ^= 1
+    });
     assert_eq!(wrong(flipped), (at, Finding::Refused(BlockRefused::DataHash(at))));
-    let unsigned = changed(&blocks, target, |block| metadata(block, 0, &|slot| *slot.last_mut().expect("bytes") ^= 1));
-    assert!(matches!(wrong(unsigned), (block, Finding::Refused(BlockRefused::Signature { .. })) if block == at));
-    for (index, pretended, right) in [(0, 11, Code::Valid), (1, 0, Code::MvccReadConflict), (2, 0, Code::EndorsementPolicyFailure)] {
-        let lied = changed(&blocks, target, |block| metadata(block, 2, &|slot| slot[index] = pretended));
+    let unsigned = changed(&blocks, target, |block| {
+        metadata(block, 0, &|slot| *slot.last_mut().expect("bytes") ^= 1)
+    });
+    assert!(
+        matches!(wrong(unsigned), (block, Finding::Refused(BlockRefused::Signature { .. })) if block == at)
+    );
+    for (index, pretended, right) in [
+        (0, 11, Code::Valid),
+        (1, 0, Code::MvccReadConflict),
+        (2, 0, Code::EndorsementPolicyFailure),
+    ] {
+        let lied = changed(&blocks, target, |block| {
+            metadata(block, 2, &|slot| slot[index] = pretended)
+        });
         match wrong(lied) {
-            (block, Finding::Code { index: found, expected, .. }) => assert_eq!((block, found, expected), (at, index, right)),
+            (
+                block,
+                Finding::Code {
+                    index: found,
+                    expected,
+                    ..
+                },
+            ) => assert_eq!((block, found, expected), (at, index, right)),
             other => panic!("{other:?}"),
         }
     }
-    let hash = changed(&blocks, target, |block| metadata(block, 4, &|slot| *slot.last_mut().expect("bytes") ^= 1));
+    let hash = changed(&blocks, target, |block| {
+        metadata(block, 4, &|slot| *slot.last_mut().expect("bytes") ^= 1)
+    });
     assert_eq!(wrong(hash), (at, Finding::CommitHash));
     let mut missing = blocks.clone();
     missing.remove(target);
-    assert_eq!(wrong(missing), (at, Finding::Refused(BlockRefused::Number { expected: at, found: at + 1 })));
-    let other = changed(&blocks, 0, |block| block.data.as_mut().expect("has data").data[0].push(0));
+    assert_eq!(
+        wrong(missing),
+        (
+            at,
+            Finding::Refused(BlockRefused::Number {
+                expected: at,
+                found: at + 1
+            })
+        )
+    );
+    let other = changed(&blocks, 0, |block| {
+        block.data.as_mut().expect("has data").data[0].push(0)
+    });
     assert_eq!(wrong(other), (0, Finding::OtherGenesis));
 }
 
@@ -85,10 +128,16 @@ async fn a_peer_opens_again_as_it_was() {
     drop(old);
     let again = net.open_peer(0);
     net.peers.insert(0, again);
-    assert_eq!((net.channel(0).height(), net.channel(0).ledger().commit_hash()), before);
+    assert_eq!(
+        (net.channel(0).height(), net.channel(0).ledger().commit_hash()),
+        before
+    );
     assert_eq!(net.channel(0).height(), blocks.len() as u64);
     assert_eq!(payload(&net.evaluated(&["get", "k"], 0).await), b"");
     let envelope = net.endorsed(&["put", "k", "9"], &[0, 1]).await;
     assert_eq!(net.order([envelope]).await, [0]);
-    assert_eq!(net.peers[0].info(CHANNEL).expect("has joined").ledger_height, before.0 + 1);
+    assert_eq!(
+        net.peers[0].info(CHANNEL).expect("has joined").ledger_height,
+        before.0 + 1
+    );
 }

@@ -22,7 +22,11 @@ async fn a_transaction_goes_all_the_way() {
     let tx_id = fabric_ledger::ParsedTx::from_envelope(&envelope.encode_to_vec()).tx_id;
     let status = tokio::spawn(async move { waiting.commit_status(&tx_id).await });
     assert_eq!(net.order([envelope]).await, [0]);
-    let status = status.await.expect("runs").expect("the ledger answers").expect("is committed");
+    let status = status
+        .await
+        .expect("runs")
+        .expect("the ledger answers")
+        .expect("is committed");
     assert_eq!((status.code.as_str_name(), status.block), ("VALID", height));
     for peer in 0..3 {
         assert_eq!(net.value(peer, "k"), Some(b"v".to_vec()));
@@ -37,22 +41,42 @@ async fn a_response_is_as_fabrics() {
     assert_eq!((response.version, &response.timestamp), (1, &None));
     let endorsement = response.endorsement.clone().expect("is endorsed");
     let channel = net.channel(0);
-    let endorser = channel.bundle().msps().valid_identity(&endorsement.endorser).expect("a member");
+    let endorser = channel
+        .bundle()
+        .msps()
+        .valid_identity(&endorsement.endorser)
+        .expect("a member");
     let signed = [response.payload.as_slice(), &endorsement.endorser].concat();
-    endorser.verify(&signed, &endorsement.signature).expect("its signature");
+    endorser
+        .verify(&signed, &endorsement.signature)
+        .expect("its signature");
 
     let decoded = ProposalResponsePayload::decode(response.payload.as_slice()).expect("decodes");
     let action = ChaincodeAction::decode(decoded.extension.as_slice()).expect("decodes");
     let id = action.chaincode_id.expect("names the chaincode");
     assert_eq!((id.name.as_str(), id.version.as_str()), (CHAINCODE, "1.0"));
     let rwset = fabric_ledger::TxRwSet::decode(&action.results).expect("decodes");
-    let names: Vec<_> = rwset.namespaces.iter().map(|namespace| namespace.namespace.as_str()).collect();
+    let names: Vec<_> = rwset
+        .namespaces
+        .iter()
+        .map(|namespace| namespace.namespace.as_str())
+        .collect();
     assert_eq!(names, ["_lifecycle", CHAINCODE]);
     // The transaction depends on the definition that it was run under.
-    assert_eq!(rwset.namespaces[0].rwset.reads[0].key, format!("namespaces/fields/{CHAINCODE}/Sequence"));
+    assert_eq!(
+        rwset.namespaces[0].rwset.reads[0].key,
+        format!("namespaces/fields/{CHAINCODE}/Sequence")
+    );
     assert!(rwset.namespaces[0].rwset.reads[0].version.is_some());
     let interest = response.interest.expect("says its interest");
-    assert_eq!(interest.chaincodes.iter().map(|call| call.name.as_str()).collect::<Vec<_>>(), [CHAINCODE]);
+    assert_eq!(
+        interest
+            .chaincodes
+            .iter()
+            .map(|call| call.name.as_str())
+            .collect::<Vec<_>>(),
+        [CHAINCODE]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,15 +89,26 @@ async fn the_status_decides_what_is_endorsed() {
     assert!(failed.endorsement.is_none() && !failed.payload.is_empty());
     assert_eq!(failed.response.expect("responds").message, "as you wish");
 
-    let unknown = Request { chaincode: "nothing".to_owned(), ..Request::chaincode(&["get", "k"]) };
-    let unknown = unknown.sent(&net.client(0), &net.peers[0]).await.response.expect("responds");
+    let unknown = Request {
+        chaincode: "nothing".to_owned(),
+        ..Request::chaincode(&["get", "k"])
+    };
+    let unknown = unknown
+        .sent(&net.client(0), &net.peers[0])
+        .await
+        .response
+        .expect("responds");
     assert_eq!(unknown.status, 500);
     assert_eq!(
         unknown.message,
         "make sure the chaincode nothing has been successfully defined on channel mychannel and try again: chaincode nothing not found"
     );
     let elsewhere = Request::chaincode(&["get", "k"]).on("elsewhere");
-    let elsewhere = elsewhere.sent(&net.client(0), &net.peers[0]).await.response.expect("responds");
+    let elsewhere = elsewhere
+        .sent(&net.client(0), &net.peers[0])
+        .await
+        .response
+        .expect("responds");
     assert_eq!(elsewhere.message, "channel 'elsewhere' not found");
 }
 
@@ -99,7 +134,11 @@ async fn strangers_and_late_comers_are_refused() {
         not_after: None,
     };
     let issued = stranger.issue(&request).expect("issues");
-    let mallory = SigningIdentity::from_pem("Org1MSP", issued.certificate_pem.as_bytes(), issued.key_pem.as_bytes());
+    let mallory = SigningIdentity::from_pem(
+        "Org1MSP",
+        issued.certificate_pem.as_bytes(),
+        issued.key_pem.as_bytes(),
+    );
     let error = refused(put.signed(&mallory.expect("an identity"))).await;
     assert!(matches!(error, ProposalError::UnknownCreator { .. }), "{error}");
 
@@ -107,14 +146,27 @@ async fn strangers_and_late_comers_are_refused() {
     let client = net.client(0);
     let dir = net.orgs[0].user_dir("User1").join("msp");
     let renamed = SigningIdentity::from_msp_dir(&dir, "Org2MSP").expect("loads");
-    assert!(matches!(refused(put.signed(&renamed)).await, ProposalError::UnknownCreator { .. }));
+    assert!(matches!(
+        refused(put.signed(&renamed)).await,
+        ProposalError::UnknownCreator { .. }
+    ));
     let outsider = SigningIdentity::from_msp_dir(&dir, "NoMSP").expect("loads");
-    assert!(matches!(refused(put.signed(&outsider)).await, ProposalError::UnknownCreator { .. }));
+    assert!(matches!(
+        refused(put.signed(&outsider)).await,
+        ProposalError::UnknownCreator { .. }
+    ));
 
     // Expired: only those who take requests look at the clock.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs();
     let ago = |seconds| i64::try_from(now).ok().map(|now| now - seconds);
-    let expired = UserSpec { not_before: ago(120), not_after: ago(60), ..UserSpec::client("Old") };
+    let expired = UserSpec {
+        not_before: ago(120),
+        not_after: ago(60),
+        ..UserSpec::client("Old")
+    };
     net.orgs[0].add_user(&expired).expect("issues");
     let old = net.orgs[0].user_identity("Old").expect("loads");
     assert!(matches!(refused(put.signed(&old)).await, ProposalError::Expired));
@@ -138,12 +190,18 @@ async fn strangers_and_late_comers_are_refused() {
 
     // Garbage.
     for length in [0, 1, 40, 4_000] {
-        let garbage = SignedProposal { proposal_bytes: vec![0xff; length], signature: vec![1] };
+        let garbage = SignedProposal {
+            proposal_bytes: vec![0xff; length],
+            signature: vec![1],
+        };
         refused(garbage).await;
     }
 
     // An orderer is no writer of the application.
-    assert!(matches!(refused(put.signed(&net.orderer)).await, ProposalError::Access(_)));
+    assert!(matches!(
+        refused(put.signed(&net.orderer)).await,
+        ProposalError::Access(_)
+    ));
     assert_eq!(net.channel(0).height(), height, "nothing happened");
 }
 
@@ -153,7 +211,9 @@ async fn a_committed_transaction_is_not_endorsed_again() {
     let request = Request::chaincode(&["put", "k", "v"]);
     let envelope = request.endorsed(&net.client(0), &net.peers).await;
     assert_eq!(net.order([envelope]).await, [0]);
-    let again = net.peers[1].process_proposal(request.signed(&net.client(0))).await;
+    let again = net.peers[1]
+        .process_proposal(request.signed(&net.client(0)))
+        .await;
     assert!(matches!(again, Err(ProposalError::Duplicate { .. })));
 }
 
@@ -167,33 +227,64 @@ async fn system_chaincodes_answer_whom_they_may() {
         ..Request::chaincode(args).on(channel)
     };
     let peer = &net.peers[0];
-    let info = ask("qscc", &["GetChainInfo", CHANNEL], CHANNEL).sent(&net.client(1), peer).await;
+    let info = ask("qscc", &["GetChainInfo", CHANNEL], CHANNEL)
+        .sent(&net.client(1), peer)
+        .await;
     assert!(info.endorsement.is_some());
     let info = BlockchainInfo::decode(&*payload(&info)).expect("decodes");
-    assert_eq!((info.height, info.current_block_hash), (1, net.channel(0).ledger().last_hash()));
+    assert_eq!(
+        (info.height, info.current_block_hash),
+        (1, net.channel(0).ledger().last_hash())
+    );
 
-    let block = ask("qscc", &["GetBlockByNumber", CHANNEL, "0"], CHANNEL).sent(&net.client(0), peer).await;
+    let block = ask("qscc", &["GetBlockByNumber", CHANNEL, "0"], CHANNEL)
+        .sent(&net.client(0), peer)
+        .await;
     let block = fabric_protos::common::Block::decode(&*payload(&block)).expect("decodes");
     assert_eq!(block.header, net.genesis.header);
 
     let channels = ask("cscc", &["GetChannels"], "").sent(&net.client(0), peer).await;
     assert!(channels.endorsement.is_none());
-    let channels = ChannelQueryResponse::decode(&*payload(&channels)).expect("decodes").channels;
-    assert_eq!(channels.iter().map(|channel| channel.channel_id.as_str()).collect::<Vec<_>>(), [CHANNEL]);
+    let channels = ChannelQueryResponse::decode(&*payload(&channels))
+        .expect("decodes")
+        .channels;
+    assert_eq!(
+        channels
+            .iter()
+            .map(|channel| channel.channel_id.as_str())
+            .collect::<Vec<_>>(),
+        [CHANNEL]
+    );
 
     // Joining is for the peer's own administrators.
     let genesis = net.genesis.encode_to_vec();
-    let join = Request { args: vec![b"JoinChain".to_vec(), genesis], ..ask("cscc", &[], "") };
+    let join = Request {
+        args: vec![b"JoinChain".to_vec(), genesis],
+        ..ask("cscc", &[], "")
+    };
     let refused = join.sent(&net.client(0), peer).await.response.expect("responds");
-    assert!(refused.status == 500 && refused.message.contains("access denied for [JoinChain]"), "{}", refused.message);
+    assert!(
+        refused.status == 500 && refused.message.contains("access denied for [JoinChain]"),
+        "{}",
+        refused.message
+    );
     let joined = join.sent(&net.admin(0), peer).await.response.expect("responds");
     assert!(joined.message.contains("already exists"), "{}", joined.message);
     // Another organisation's administrator is a stranger to the peer itself.
     let stranger = peer.process_proposal(join.signed(&net.admin(1))).await;
     assert!(matches!(stranger, Err(ProposalError::UnknownCreator { .. })));
 
-    for args in [&["GetChainInfo"][..], &["GetBlockByNumber", CHANNEL], &["Nothing", CHANNEL, "x"], &["GetChainInfo", "no"]] {
-        let response = ask("qscc", args, CHANNEL).sent(&net.client(0), peer).await.response.expect("responds");
+    for args in [
+        &["GetChainInfo"][..],
+        &["GetBlockByNumber", CHANNEL],
+        &["Nothing", CHANNEL, "x"],
+        &["GetChainInfo", "no"],
+    ] {
+        let response = ask("qscc", args, CHANNEL)
+            .sent(&net.client(0), peer)
+            .await
+            .response
+            .expect("responds");
         assert_eq!(response.status, 500, "{args:?}");
     }
 }

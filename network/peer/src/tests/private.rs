@@ -3,16 +3,20 @@
 use fabric_protos::peer::TxValidationCode as Code;
 use fabric_protos::rwset::TxPvtReadWriteSet;
 
+use crate::PeerError;
 use crate::private::{Pull, Push};
 use crate::testing::{CHAINCODE, CHANNEL, Net, Request, collections, payload, transient};
-use crate::PeerError;
 use fabric_protos::transientstore::TxPvtReadWriteSetWithConfigInfo;
 use sha2::{Digest, Sha256};
 
 const PAIR: &[&str] = &["Org1MSP", "Org2MSP"];
 
 fn private_value(net: &Net, peer: usize) -> Option<Vec<u8>> {
-    net.channel(peer).ledger().query().private(CHAINCODE, "pair", "k").unwrap_or_default()
+    net.channel(peer)
+        .ledger()
+        .query()
+        .private(CHAINCODE, "pair", "k")
+        .unwrap_or_default()
 }
 
 async fn write(net: &Net, endorsers: &[usize]) -> Vec<u8> {
@@ -30,21 +34,40 @@ async fn members_get_values_and_others_hashes() {
     assert_eq!(private_value(&net, 0).as_deref(), Some(&b"secret value"[..]));
     assert_eq!(private_value(&net, 1).as_deref(), Some(&b"secret value"[..]));
     assert_eq!(private_value(&net, 2), None);
-    let hash = net.channel(2).ledger().query().private_hash(CHAINCODE, "pair", "k").expect("reads");
+    let hash = net
+        .channel(2)
+        .ledger()
+        .query()
+        .private_hash(CHAINCODE, "pair", "k")
+        .expect("reads");
     assert_eq!(hash.as_deref(), Some(&Sha256::digest(b"secret value")[..]));
 
     // Members read; others are refused by `memberOnlyRead`, wherever they ask.
-    assert_eq!(payload(&net.evaluated(&["getp", "pair", "k"], 1).await), b"secret value");
+    assert_eq!(
+        payload(&net.evaluated(&["getp", "pair", "k"], 1).await),
+        b"secret value"
+    );
     for peer in 0..3 {
         let request = Request::chaincode(&["getp", "pair", "k"]);
-        let response = request.sent(&net.client(2), &net.peers[peer]).await.response.expect("responds");
+        let response = request
+            .sent(&net.client(2), &net.peers[peer])
+            .await
+            .response
+            .expect("responds");
         assert_eq!(response.status, 500);
         assert!(response.payload.is_empty());
-        assert!(response.message.contains("does not have read access permission"), "{}", response.message);
+        assert!(
+            response.message.contains("does not have read access permission"),
+            "{}",
+            response.message
+        );
     }
     let dir = net.dir.path().join("peer2");
     assert!(!holds(&dir, b"secret value"), "a stranger's disk");
-    assert!(holds(&net.dir.path().join("peer1"), b"secret value"), "the control");
+    assert!(
+        holds(&net.dir.path().join("peer1"), b"secret value"),
+        "the control"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +76,11 @@ async fn a_member_that_was_not_handed_the_values_fetches_them() {
     // Nobody is handed anything: the other member must ask for it at commit.
     assert_eq!(write(&net, &[0, 2]).await, [0]);
     assert_eq!(private_value(&net, 1).as_deref(), Some(&b"secret value"[..]));
-    assert_eq!(private_value(&net, 2), None, "though it endorsed, it is no member");
+    assert_eq!(
+        private_value(&net, 2),
+        None,
+        "though it endorsed, it is no member"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,9 +92,18 @@ async fn what_was_missing_at_commit_comes_later() {
     assert_eq!(private_value(&net, 1), None);
     assert_eq!(net.peers[1].reconcile(&net.channel(1)).await.expect("tries"), 0);
     net.network.add(&net.peers[0]);
-    assert_eq!(net.peers[1].reconcile(&net.channel(1)).await.expect("completes"), 1);
+    assert_eq!(
+        net.peers[1].reconcile(&net.channel(1)).await.expect("completes"),
+        1
+    );
     assert_eq!(private_value(&net, 1).as_deref(), Some(&b"secret value"[..]));
-    assert_eq!(net.peers[2].reconcile(&net.channel(2)).await.expect("has no right"), 0);
+    assert_eq!(
+        net.peers[2]
+            .reconcile(&net.channel(2))
+            .await
+            .expect("has no right"),
+        0
+    );
     assert_eq!(private_value(&net, 2), None);
 }
 
@@ -79,7 +115,10 @@ async fn without_enough_receivers_nothing_is_endorsed() {
     let response = request.sent(&net.client(0), &net.peers[0]).await;
     assert!(response.endorsement.is_none());
     let message = response.response.expect("responds").message;
-    assert!(message.contains("required to disseminate to at least 1 peers, but know of only 0"), "{message}");
+    assert!(
+        message.contains("required to disseminate to at least 1 peers, but know of only 0"),
+        "{message}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,7 +126,12 @@ async fn peers_ask_and_offer_in_vain_for_what_is_not_theirs() {
     let net = Net::deployed(collections(&[("pair", PAIR, 1, 1)])).await;
     let block = net.channel(0).height();
     assert_eq!(write(&net, &[0, 1]).await, [0]);
-    let transaction = net.channel(0).ledger().block(block).expect("reads").expect("is there");
+    let transaction = net
+        .channel(0)
+        .ledger()
+        .block(block)
+        .expect("reads")
+        .expect("is there");
     let envelope = &transaction.data.as_ref().expect("has data").data[0];
     let tx_id = fabric_ledger::ParsedTx::from_envelope(envelope).tx_id;
     let pull = |requester: Vec<u8>| Pull {
@@ -105,10 +149,26 @@ async fn peers_ask_and_offer_in_vain_for_what_is_not_theirs() {
     let outsider = net.peers[0].serve_private_data(&pull(b"nobody".to_vec()));
     assert!(matches!(outsider, Err(PeerError::Msp(_))));
 
-    let values = net.channel(0).ledger().private_data(block).expect("reads").remove(0).set;
-    let data = TxPvtReadWriteSetWithConfigInfo { pvt_rwset: Some(values), ..Default::default() };
-    let push = Push { channel_id: CHANNEL.to_owned(), tx_id: "x".to_owned(), data };
-    assert!(matches!(net.peers[2].receive_private_data(push), Err(PeerError::PrivateData(_))));
+    let values = net
+        .channel(0)
+        .ledger()
+        .private_data(block)
+        .expect("reads")
+        .remove(0)
+        .set;
+    let data = TxPvtReadWriteSetWithConfigInfo {
+        pvt_rwset: Some(values),
+        ..Default::default()
+    };
+    let push = Push {
+        channel_id: CHANNEL.to_owned(),
+        tx_id: "x".to_owned(),
+        data,
+    };
+    assert!(matches!(
+        net.peers[2].receive_private_data(push),
+        Err(PeerError::PrivateData(_))
+    ));
     assert!(net.channel(2).ledger().transient().sets("x").is_empty());
 }
 
@@ -119,7 +179,8 @@ async fn implicit_collections_are_endorsed_by_their_owner() {
         let net = &net;
         async move {
             let peers: Vec<_> = endorsers.iter().map(|index| net.peers[*index].clone()).collect();
-            let request = Request::chaincode(&["putp", "_implicit_org_Org2MSP", "k"]).with(transient("value", "v"));
+            let request =
+                Request::chaincode(&["putp", "_implicit_org_Org2MSP", "k"]).with(transient("value", "v"));
             net.order([request.endorsed(&net.client(1), &peers).await]).await
         }
     };
@@ -127,7 +188,9 @@ async fn implicit_collections_are_endorsed_by_their_owner() {
     assert_eq!(write(vec![1]).await, [0]);
     let read = |peer: usize| {
         let state = net.channel(peer).ledger().query();
-        state.private(CHAINCODE, "_implicit_org_Org2MSP", "k").unwrap_or_default()
+        state
+            .private(CHAINCODE, "_implicit_org_Org2MSP", "k")
+            .unwrap_or_default()
     };
     assert_eq!((read(0), read(1), read(2)), (None, Some(b"v".to_vec()), None));
 }
@@ -139,6 +202,9 @@ fn holds(dir: &std::path::Path, needle: &[u8]) -> bool {
         if path.is_dir() {
             return holds(&path, needle);
         }
-        std::fs::read(&path).expect("a file").windows(needle.len()).any(|part| part == needle)
+        std::fs::read(&path)
+            .expect("a file")
+            .windows(needle.len())
+            .any(|part| part == needle)
     })
 }

@@ -39,7 +39,10 @@ impl AtomicBroadcast for Orderer {
     type BroadcastStream = Answers<BroadcastResponse>;
     type DeliverStream = Answers<DeliverResponse>;
 
-    async fn broadcast(&self, _: Rpc<Streaming<Envelope>>) -> Result<Response<Self::BroadcastStream>, Status> {
+    async fn broadcast(
+        &self,
+        _: Rpc<Streaming<Envelope>>,
+    ) -> Result<Response<Self::BroadcastStream>, Status> {
         Err(Status::unimplemented("this one only delivers"))
     }
 
@@ -55,7 +58,7 @@ impl AtomicBroadcast for Orderer {
         };
         let from = usize::try_from(start.number).expect("fits");
         let blocks: Vec<_> = self.0.iter().skip(from).take(2).cloned().collect();
-        let answers = blocks.into_iter().map(|block| deliver_response::Type::Block(block));
+        let answers = blocks.into_iter().map(deliver_response::Type::Block);
         let answers = answers.map(|block| Ok(DeliverResponse { r#type: Some(block) }));
         Ok(Response::new(stream::iter(answers.collect::<Vec<_>>()).boxed()))
     }
@@ -75,7 +78,12 @@ async fn serve(peer: &Arc<Peer>) -> tonic::transport::Channel {
         .add_service(DeliverService::new(peer).server())
         .add_service(health_server());
     let address = listen(router).await;
-    RemoteEndpoint { address, ..RemoteEndpoint::default() }.connect(Duration::from_secs(5)).expect("an address")
+    RemoteEndpoint {
+        address,
+        ..RemoteEndpoint::default()
+    }
+    .connect(Duration::from_secs(5))
+    .expect("an address")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,7 +93,12 @@ async fn a_peer_pulls_all_blocks_however_often_the_stream_breaks() {
         let envelope = net.endorsed(&["put", "k", value], &[0, 1]).await;
         assert_eq!(net.order([envelope]).await, [0]);
     }
-    let blocks: Vec<_> = net.channel(0).ledger().iter_from(0).map(|block| block.expect("reads")).collect();
+    let blocks: Vec<_> = net
+        .channel(0)
+        .ledger()
+        .iter_from(0)
+        .map(|block| block.expect("reads"))
+        .collect();
     let blocks = blocks.iter().map(|block| {
         let mut block = Block::clone(block);
         // An orderer knows nothing of codes and commit hashes.
@@ -100,9 +113,15 @@ async fn a_peer_pulls_all_blocks_however_often_the_stream_breaks() {
     // Another peer of the first organisation, which first asks an orderer that is not there.
     let config = PeerConfig {
         dir: net.dir.path().join("late"),
-        endpoint: RemoteEndpoint { address: "late.org1.example.com:7051".into(), ..RemoteEndpoint::default() },
+        endpoint: RemoteEndpoint {
+            address: "late.org1.example.com:7051".into(),
+            ..RemoteEndpoint::default()
+        },
         orderers: ["127.0.0.1:1".to_owned(), address]
-            .map(|address| RemoteEndpoint { address, ..RemoteEndpoint::default() })
+            .map(|address| RemoteEndpoint {
+                address,
+                ..RemoteEndpoint::default()
+            })
             .to_vec(),
         ..net.peers[0].config().clone()
     };
@@ -112,26 +131,59 @@ async fn a_peer_pulls_all_blocks_however_often_the_stream_breaks() {
     };
     let late = Peer::open(config, net.network.clone(), net.network.clone()).expect("opens");
     let channel = late.join(&net.genesis).expect("joins");
-    channel.heights().wait_for(|reached| *reached == height).await.expect("is alive");
-    assert_eq!(channel.ledger().commit_hash(), net.channel(0).ledger().commit_hash());
+    channel
+        .heights()
+        .wait_for(|reached| *reached == height)
+        .await
+        .expect("is alive");
+    assert_eq!(
+        channel.ledger().commit_hash(),
+        net.channel(0).ledger().commit_hash()
+    );
     late.shutdown();
 }
 
 fn seek(signer: &SigningIdentity, start: u64, stop: u64) -> Envelope {
-    let position =
-        |number| Some(SeekPosition { r#type: Some(seek_position::Type::Specified(SeekSpecified { number })) });
-    let seek = SeekInfo { start: position(start), stop: position(stop), ..SeekInfo::default() };
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+    let position = |number| {
+        Some(SeekPosition {
+            r#type: Some(seek_position::Type::Specified(SeekSpecified { number })),
+        })
+    };
+    let seek = SeekInfo {
+        start: position(start),
+        stop: position(stop),
+        ..SeekInfo::default()
+    };
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs();
     let channel = ChannelHeader {
         r#type: HeaderType::DeliverSeekInfo as i32,
         channel_id: CHANNEL.to_owned(),
-        timestamp: Some(prost_types::Timestamp { seconds: i64::try_from(now).expect("fits"), nanos: 0 }),
+        timestamp: Some(prost_types::Timestamp {
+            seconds: i64::try_from(now).expect("fits"),
+            nanos: 0,
+        }),
         ..ChannelHeader::default()
     };
-    let signature = SignatureHeader { creator: signer.serialized().to_vec(), nonce: vec![1; 24] };
-    let header = Header { channel_header: channel.encode_to_vec(), signature_header: signature.encode_to_vec() };
-    let payload = Payload { header: Some(header), data: seek.encode_to_vec() }.encode_to_vec();
-    Envelope { signature: signer.sign(&payload).expect("signs"), payload }
+    let signature = SignatureHeader {
+        creator: signer.serialized().to_vec(),
+        nonce: vec![1; 24],
+    };
+    let header = Header {
+        channel_header: channel.encode_to_vec(),
+        signature_header: signature.encode_to_vec(),
+    };
+    let payload = Payload {
+        header: Some(header),
+        data: seek.encode_to_vec(),
+    }
+    .encode_to_vec();
+    Envelope {
+        signature: signer.sign(&payload).expect("signs"),
+        payload,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,31 +202,64 @@ async fn deliver_streams_give_each_caller_what_it_may_have() {
         panic!("a block")
     };
     assert_eq!(block.header.expect("has a header").number, number);
-    let status = answers.message().await.expect("answers").expect("a status").r#type;
+    let status = answers
+        .message()
+        .await
+        .expect("answers")
+        .expect("a status")
+        .r#type;
     assert_eq!(status, Some(Type::Status(BlockStatus::Success as i32)));
 
     let request = stream::iter([seek(&net.client(2), number, number)]);
-    let mut answers = client.deliver_filtered(request).await.expect("is answered").into_inner();
-    let Some(Type::FilteredBlock(block)) = answers.message().await.expect("answers").expect("a block").r#type else {
+    let mut answers = client
+        .deliver_filtered(request)
+        .await
+        .expect("is answered")
+        .into_inner();
+    let Some(Type::FilteredBlock(block)) = answers.message().await.expect("answers").expect("a block").r#type
+    else {
         panic!("a filtered block")
     };
-    assert_eq!((block.channel_id.as_str(), block.number, block.filtered_transactions.len()), (CHANNEL, number, 2));
-    let Some(Data::TransactionActions(actions)) = &block.filtered_transactions[0].data else { panic!("actions") };
-    let event = actions.chaincode_actions[0].chaincode_event.as_ref().expect("an event");
+    assert_eq!(
+        (
+            block.channel_id.as_str(),
+            block.number,
+            block.filtered_transactions.len()
+        ),
+        (CHANNEL, number, 2)
+    );
+    let Some(Data::TransactionActions(actions)) = &block.filtered_transactions[0].data else {
+        panic!("actions")
+    };
+    let event = actions.chaincode_actions[0]
+        .chaincode_event
+        .as_ref()
+        .expect("an event");
     assert_eq!((event.event_name.as_str(), event.payload.len()), ("happened", 0));
 
     for (org, expected) in [(0, 1), (1, 1), (2, 0)] {
         let request = stream::iter([seek(&net.client(org), number, number)]);
-        let mut answers = client.deliver_with_private_data(request).await.expect("is answered").into_inner();
+        let mut answers = client
+            .deliver_with_private_data(request)
+            .await
+            .expect("is answered")
+            .into_inner();
         let answer = answers.message().await.expect("answers").expect("a block").r#type;
-        let Some(Type::BlockAndPrivateData(answer)) = answer else { panic!("{answer:?}") };
+        let Some(Type::BlockAndPrivateData(answer)) = answer else {
+            panic!("{answer:?}")
+        };
         assert_eq!(answer.private_data_map.len(), expected, "organisation {org}");
         assert!(answer.block.is_some());
     }
 
     let request = stream::iter([seek(&net.orderer, number, number)]);
     let mut answers = client.deliver(request).await.expect("is answered").into_inner();
-    let status = answers.message().await.expect("answers").expect("a status").r#type;
+    let status = answers
+        .message()
+        .await
+        .expect("answers")
+        .expect("a status")
+        .r#type;
     assert_eq!(status, Some(Type::Status(BlockStatus::Forbidden as i32)));
 }
 
@@ -184,13 +269,27 @@ async fn proposals_and_health_over_the_wire() {
     let connection = serve(&net.peers[0]).await;
     let mut endorser = EndorserClient::new(connection.clone());
     let signed = Request::chaincode(&["put", "k", "v"]).signed(&net.client(1));
-    let response = endorser.process_proposal(signed.clone()).await.expect("is not refused").into_inner();
+    let response = endorser
+        .process_proposal(signed.clone())
+        .await
+        .expect("is not refused")
+        .into_inner();
     assert!(payload(&response).is_empty() && response.endorsement.is_some());
     let mut late = Request::chaincode(&["put", "k", "v"]);
     late.ahead = -3_600;
-    let refused = endorser.process_proposal(late.signed(&net.client(1))).await.expect_err("is refused");
+    let refused = endorser
+        .process_proposal(late.signed(&net.client(1)))
+        .await
+        .expect_err("is refused");
     assert_eq!(refused.code(), tonic::Code::Unknown);
-    assert!(refused.message().contains("incorrect timestamp"), "{}", refused.message());
-    let health = HealthClient::new(connection).check(HealthCheckRequest::default()).await.expect("answers");
+    assert!(
+        refused.message().contains("incorrect timestamp"),
+        "{}",
+        refused.message()
+    );
+    let health = HealthClient::new(connection)
+        .check(HealthCheckRequest::default())
+        .await
+        .expect("answers");
     assert_eq!(health.into_inner().status, 1);
 }

@@ -16,6 +16,9 @@ use super::{Refusal, ValidationError, View};
 use crate::ids::short;
 use crate::lifecycle::Definitions;
 
+/// Starting a thread costs about as much as checking one transaction: below this many each it does not pay.
+const WORTH_A_THREAD: usize = 4;
+
 /// What a block is validated against: the channel as the block before left it.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
@@ -41,19 +44,26 @@ impl Validated {
     pub(crate) fn codes(&self) -> Vec<u8> {
         let code = |refusal: &Option<Refusal>| refusal.as_ref().map_or(Code::Valid, |refusal| refusal.code);
         // All codes are below 256.
-        self.refusals.iter().map(|refusal| u8::try_from(code(refusal) as i32).unwrap_or(u8::MAX)).collect()
+        self.refusals
+            .iter()
+            .map(|refusal| u8::try_from(code(refusal) as i32).unwrap_or(u8::MAX))
+            .collect()
     }
 }
 
 /// Validates the transactions of a block, in parallel where there are several.
 pub(crate) fn validate(block: &Block, context: Context<'_>) -> Result<Validated, ValidationError> {
     let (Some(header), Some(data)) = (&block.header, &block.data) else {
-        return Err(ValidationError::Malformed(block.header.as_ref().map_or(0, |header| header.number)));
+        return Err(ValidationError::Malformed(
+            block.header.as_ref().map_or(0, |header| header.number),
+        ));
     };
     let msps = context.view.bundle().msps();
     let check = |index: usize| {
         let envelope = data.data.get(index).map_or(&[][..], Vec::as_slice);
-        envelope::check(envelope, context.channel_id, msps, |tx_id| context.ledger.tx_exists(tx_id))
+        envelope::check(envelope, context.channel_id, msps, |tx_id| {
+            context.ledger.tx_exists(tx_id)
+        })
     };
     let mut verdicts = Vec::with_capacity(data.data.len());
     for verdict in in_parallel(data.data.len(), check) {
@@ -66,21 +76,42 @@ pub(crate) fn validate(block: &Block, context: Context<'_>) -> Result<Validated,
     let mut config = None;
     for verdict in &verdicts {
         if let (Some(Content::Config(envelope)), None) = (&verdict.content, &verdict.refusal) {
-            let refused = |why: String| ValidationError::Config { block: header.number, why };
-            let envelope = ConfigEnvelope::decode(envelope.as_slice()).map_err(|error| refused(error.to_string()))?;
-            let bundle = context.view.bundle().apply_update(&envelope).map_err(|error| refused(error.to_string()))?;
+            let refused = |why: String| ValidationError::Config {
+                block: header.number,
+                why,
+            };
+            let envelope =
+                ConfigEnvelope::decode(envelope.as_slice()).map_err(|error| refused(error.to_string()))?;
+            let bundle = context
+                .view
+                .bundle()
+                .apply_update(&envelope)
+                .map_err(|error| refused(error.to_string()))?;
             config = Some(Arc::new(bundle));
         }
     }
     for verdict in &verdicts {
         if let Some(Refusal { code, why }) = &verdict.refusal {
             let (tx, code) = (short(&verdict.parsed.tx_id), code.as_str_name());
-            tracing::warn!(channel = context.channel_id, block = header.number, tx, code, why, "invalid transaction");
+            tracing::warn!(
+                channel = context.channel_id,
+                block = header.number,
+                tx,
+                code,
+                why,
+                "invalid transaction"
+            );
         }
     }
-    let (transactions, refusals) =
-        verdicts.into_iter().map(|verdict| (verdict.parsed, verdict.refusal)).unzip();
-    Ok(Validated { refusals, transactions, config })
+    let (transactions, refusals) = verdicts
+        .into_iter()
+        .map(|verdict| (verdict.parsed, verdict.refusal))
+        .unzip();
+    Ok(Validated {
+        refusals,
+        transactions,
+        config,
+    })
 }
 
 struct Verdict {
@@ -102,10 +133,18 @@ impl Verdict {
 impl From<Result<Checked, Box<Refused>>> for Verdict {
     fn from(outcome: Result<Checked, Box<Refused>>) -> Self {
         match outcome {
-            Ok(Checked { parsed, content }) => Self { parsed, content: Some(content), refusal: None },
+            Ok(Checked { parsed, content }) => Self {
+                parsed,
+                content: Some(content),
+                refusal: None,
+            },
             Err(refused) => {
                 let Refused { refusal, parsed } = *refused;
-                Self { parsed, content: None, refusal: Some(refusal) }
+                Self {
+                    parsed,
+                    content: None,
+                    refusal: Some(refusal),
+                }
             }
         }
     }
@@ -115,7 +154,11 @@ impl From<Result<Checked, Box<Refused>>> for Verdict {
 /// one's verdict: they are invalid if it is valid. All others are checked in parallel.
 fn check_policies(verdicts: &mut [Verdict], context: Context<'_>) -> Result<(), ValidationError> {
     let state = context.ledger.query();
-    let against = Against { view: context.view, definitions: context.definitions, state: &state };
+    let against = Against {
+        view: context.view,
+        definitions: context.definitions,
+        state: &state,
+    };
     let transactions = verdicts.iter().map(|verdict| &verdict.parsed).enumerate();
     let updates = PolicyUpdates::of(transactions);
     let earlier: Vec<BTreeSet<usize>> = verdicts
@@ -137,7 +180,9 @@ fn check_policies(verdicts: &mut [Verdict], context: Context<'_>) -> Result<(), 
     let refusals = in_parallel(verdicts.len(), check);
     for (index, refusal) in refusals.into_iter().enumerate() {
         let refusal = refusal?;
-        let updated = earlier[index].iter().any(|other| verdicts[*other].refusal.is_none());
+        let updated = earlier[index]
+            .iter()
+            .any(|other| verdicts[*other].refusal.is_none());
         if verdicts[index].endorsed().is_none() {
             continue;
         }
@@ -164,7 +209,9 @@ fn refuse_repeated_ids(verdicts: &mut [Verdict]) {
 
 /// `task(0)..task(count)` on all processors, the results in order.
 fn in_parallel<T: Send>(count: usize, task: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count);
+    let threads = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(count / WORTH_A_THREAD);
     if threads <= 1 {
         return (0..count).map(task).collect();
     }

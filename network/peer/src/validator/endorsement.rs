@@ -75,13 +75,21 @@ pub(crate) fn check(
         })
         .collect();
     let endorsers = valid_identities(&signatures, against.view.bundle().msps());
-    let written = endorsed.rwset.namespaces.iter().filter(|namespace| writes(namespace));
+    let written = endorsed
+        .rwset
+        .namespaces
+        .iter()
+        .filter(|namespace| writes(namespace));
     let namespaces: BTreeSet<_> = written
         .map(|namespace| namespace.namespace.as_str())
         .chain([endorsed.chaincode.as_str()])
         .collect();
     for name in namespaces {
-        let rwset = endorsed.rwset.namespaces.iter().find(|found| found.namespace == name);
+        let rwset = endorsed
+            .rwset
+            .namespaces
+            .iter()
+            .find(|found| found.namespace == name);
         match check_namespace(name, rwset, &endorsers, against) {
             Ok(()) => {}
             Err(Failed::Refused(refusal)) => return Ok(Err(refusal)),
@@ -102,19 +110,32 @@ fn check_namespace(
     endorsers: &[Identity],
     against: Against<'_>,
 ) -> Result<(), Failed> {
-    let policy = against.definitions.validation_policy(name, against.view.bundle(), against.state);
+    let policy = against
+        .definitions
+        .validation_policy(name, against.view.bundle(), against.state);
     let Some(policy) = policy.map_err(Failed::Ledger)? else {
         let why = format!("chaincode {name} has no valid definition on this channel");
         return Err(Failed::Refused(Refusal::new(Code::InvalidChaincode, why)));
     };
-    let mut checker = Checker { name, policy, endorsers, against, done: BTreeSet::new(), any: false };
+    let mut checker = Checker {
+        name,
+        policy,
+        endorsers,
+        against,
+        done: BTreeSet::new(),
+        any: false,
+    };
     if let Some(rwset) = rwset {
         for (collection, key) in written_keys(rwset) {
             checker.check_key(collection, key)?;
         }
     }
     // A transaction that writes nothing must still be endorsed.
-    if checker.any { Ok(()) } else { checker.check_chaincode() }
+    if checker.any {
+        Ok(())
+    } else {
+        checker.check_chaincode()
+    }
 }
 
 struct Checker<'a> {
@@ -137,7 +158,10 @@ impl Checker<'_> {
         let outcome = self.against.view.key_policy(&policy);
         let outcome = outcome.and_then(|policy| policy.evaluate_identities(self.endorsers));
         outcome.map_err(|error| {
-            let why = format!("a key of {}/{collection} has a policy of its own: {error}", self.name);
+            let why = format!(
+                "a key of {}/{collection} has a policy of its own: {error}",
+                self.name
+            );
             Failed::Refused(Refusal::new(Code::EndorsementPolicyFailure, why))
         })?;
         self.any = true;
@@ -175,18 +199,25 @@ impl Checker<'_> {
     }
 
     fn check_chaincode(&mut self) -> Result<(), Failed> {
-        self.evaluate(&self.policy).map_err(|error| self.refused("chaincode", &error))?;
+        self.evaluate(&self.policy)
+            .map_err(|error| self.refused("chaincode", &error))?;
         self.done.insert(String::new());
         self.any = true;
         Ok(())
     }
 
     fn evaluate(&self, policy: &[u8]) -> Result<(), PolicyError> {
-        self.against.view.application_policy(policy)?.evaluate_identities(self.endorsers)
+        self.against
+            .view
+            .application_policy(policy)?
+            .evaluate_identities(self.endorsers)
     }
 
     fn refused(&self, what: &str, error: &PolicyError) -> Failed {
-        let why = format!("the endorsement policy of {what} ({}) does not hold: {error}", self.name);
+        let why = format!(
+            "the endorsement policy of {what} ({}) does not hold: {error}",
+            self.name
+        );
         Failed::Refused(Refusal::new(Code::EndorsementPolicyFailure, why))
     }
 
@@ -204,10 +235,15 @@ impl Checker<'_> {
         };
         let metadata = match metadata {
             Ok(metadata) => metadata,
-            Err(LedgerError::UnknownCollection { .. } | LedgerError::NoCollections { .. }) => return Ok(None),
+            Err(LedgerError::UnknownCollection { .. } | LedgerError::NoCollections { .. }) => {
+                return Ok(None);
+            }
             Err(error) => return Err(Failed::Ledger(error)),
         };
-        Ok(metadata.get(VALIDATION_PARAMETER).filter(|policy| !policy.is_empty()).cloned())
+        Ok(metadata
+            .get(VALIDATION_PARAMETER)
+            .filter(|policy| !policy.is_empty())
+            .cloned())
     }
 }
 
@@ -215,25 +251,42 @@ impl Checker<'_> {
 fn written_keys(namespace: &NamespaceRwSet) -> impl Iterator<Item = (&str, &[u8])> {
     let public = &namespace.rwset;
     let values = public.writes.iter().map(|write| ("", write.key.as_bytes()));
-    let metadata = public.metadata_writes.iter().map(|write| ("", write.key.as_bytes()));
+    let metadata = public
+        .metadata_writes
+        .iter()
+        .map(|write| ("", write.key.as_bytes()));
     let hashed = namespace.collections.iter().flat_map(|collection| {
         let name = collection.collection.as_str();
-        collection.hashed.hashed_writes.iter().map(move |write| (name, write.key_hash.as_slice()))
+        collection
+            .hashed
+            .hashed_writes
+            .iter()
+            .map(move |write| (name, write.key_hash.as_slice()))
     });
     let hashed_metadata = namespace.collections.iter().flat_map(|collection| {
         let name = collection.collection.as_str();
-        collection.hashed.metadata_writes.iter().map(move |write| (name, write.key_hash.as_slice()))
+        collection
+            .hashed
+            .metadata_writes
+            .iter()
+            .map(move |write| (name, write.key_hash.as_slice()))
     });
     values.chain(metadata).chain(hashed).chain(hashed_metadata)
 }
 
 fn metadata_keys(namespace: &NamespaceRwSet) -> impl Iterator<Item = Key<'_>> {
     let name = namespace.namespace.as_str();
-    let public = namespace.rwset.metadata_writes.iter().map(move |write| (name, "", write.key.as_bytes()));
+    let public = namespace
+        .rwset
+        .metadata_writes
+        .iter()
+        .map(move |write| (name, "", write.key.as_bytes()));
     let hashed = namespace.collections.iter().flat_map(move |collection| {
         let in_collection = collection.collection.as_str();
         let writes = &collection.hashed.metadata_writes;
-        writes.iter().map(move |write| (name, in_collection, write.key_hash.as_slice()))
+        writes
+            .iter()
+            .map(move |write| (name, in_collection, write.key_hash.as_slice()))
     });
     public.chain(hashed)
 }

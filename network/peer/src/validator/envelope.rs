@@ -60,8 +60,16 @@ pub(crate) fn check(
     msps: &MspManager,
     known: impl FnOnce(&str) -> Result<bool, fabric_ledger::LedgerError>,
 ) -> Result<Result<Checked, Box<Refused>>, fabric_ledger::LedgerError> {
-    let mut parsed = ParsedTx { tx_id: String::new(), kind: TxKind::Malformed, rwset: None };
-    let steps = Steps { channel_id, msps, parsed: &mut parsed };
+    let mut parsed = ParsedTx {
+        tx_id: String::new(),
+        kind: TxKind::Malformed,
+        rwset: None,
+    };
+    let steps = Steps {
+        channel_id,
+        msps,
+        parsed: &mut parsed,
+    };
     Ok(match steps.run(envelope, known) {
         Ok(content) => Ok(Checked { parsed, content }),
         Err(Stop::Refused(refusal)) => Err(Box::new(Refused { refusal, parsed })),
@@ -134,25 +142,40 @@ impl Steps<'_> {
                     let why = "the ledger holds a transaction with this id already".to_owned();
                     return Err(Refusal::new(Code::DuplicateTxid, why).into());
                 }
-                Ok(Content::Endorsed(check_results(&channel, action, self.parsed.rwset.clone())?))
+                Ok(Content::Endorsed(check_results(
+                    &channel,
+                    action,
+                    self.parsed.rwset.clone(),
+                )?))
             }
             _ => {
-                let why = format!("transactions of type {} do not belong into blocks", channel.r#type);
+                let why = format!(
+                    "transactions of type {} do not belong into blocks",
+                    channel.r#type
+                );
                 Err(Refusal::new(Code::UnsupportedTxPayload, why).into())
             }
         }
     }
 
     fn check_creator(&self, creator: &[u8], envelope: &Envelope) -> Result<(), String> {
-        let creator = self.msps.valid_identity(creator).map_err(|error| error.to_string())?;
-        creator.verify(&envelope.payload, &envelope.signature).map_err(|error| error.to_string())
+        let creator = self
+            .msps
+            .valid_identity(creator)
+            .map_err(|error| error.to_string())?;
+        creator
+            .verify(&envelope.payload, &envelope.signature)
+            .map_err(|error| error.to_string())
     }
 
     fn check_channel(&self, channel: &ChannelHeader) -> Result<(), Refusal> {
         if channel.channel_id == self.channel_id {
             return Ok(());
         }
-        let why = format!("it is for channel {}, this is {}", channel.channel_id, self.channel_id);
+        let why = format!(
+            "it is for channel {}, this is {}",
+            channel.channel_id, self.channel_id
+        );
         Err(Refusal::new(Code::TargetChainNotFound, why))
     }
 }
@@ -236,34 +259,54 @@ fn check_results(
     let extension = ChaincodeHeaderExtension::decode(channel.extension.as_slice())
         .map_err(|error| Refusal::new(Code::BadHeaderExtension, format!("no header extension: {error}")))?;
     if action.response.extension.is_empty() {
-        return Err(refuse(Code::BadResponsePayload, "the response payload has no chaincode action"));
+        return Err(refuse(
+            Code::BadResponsePayload,
+            "the response payload has no chaincode action",
+        ));
     }
     let results = ChaincodeAction::decode(action.response.extension.as_slice())
         .map_err(|error| Refusal::new(Code::BadResponsePayload, format!("no chaincode action: {error}")))?;
     let rwset = rwset.ok_or_else(|| refuse(Code::BadRwset, "the read-write set does not decode"))?;
     let Some(asked) = extension.chaincode_id else {
-        return Err(refuse(Code::InvalidOtherReason, "the header extension names no chaincode"));
+        return Err(refuse(
+            Code::InvalidOtherReason,
+            "the header extension names no chaincode",
+        ));
     };
     let Some(ran) = results.chaincode_id else {
-        return Err(refuse(Code::InvalidOtherReason, "the chaincode action names no chaincode"));
+        return Err(refuse(
+            Code::InvalidOtherReason,
+            "the chaincode action names no chaincode",
+        ));
     };
     if asked.name.is_empty() || ran.version.is_empty() {
-        return Err(refuse(Code::InvalidChaincode, "the chaincode's name or version is empty"));
+        return Err(refuse(
+            Code::InvalidChaincode,
+            "the chaincode's name or version is empty",
+        ));
     }
     if asked.name != ran.name {
         let why = format!("{} was asked for, {} was endorsed", asked.name, ran.name);
         return Err(Refusal::new(Code::InvalidChaincode, why));
     }
     if !results.events.is_empty() {
-        let event = ChaincodeEvent::decode(results.events.as_slice())
-            .map_err(|error| Refusal::new(Code::InvalidOtherReason, format!("no chaincode event: {error}")))?;
+        let event = ChaincodeEvent::decode(results.events.as_slice()).map_err(|error| {
+            Refusal::new(Code::InvalidOtherReason, format!("no chaincode event: {error}"))
+        })?;
         if event.chaincode_id != asked.name {
-            let why = format!("the event is of {}, the transaction of {}", event.chaincode_id, asked.name);
+            let why = format!(
+                "the event is of {}, the transaction of {}",
+                event.chaincode_id, asked.name
+            );
             return Err(Refusal::new(Code::InvalidOtherReason, why));
         }
     }
     let mut names = BTreeSet::new();
-    if let Some(twice) = rwset.namespaces.iter().find(|found| !names.insert(&found.namespace)) {
+    if let Some(twice) = rwset
+        .namespaces
+        .iter()
+        .find(|found| !names.insert(&found.namespace))
+    {
         let why = format!("namespace {} occurs twice", twice.namespace);
         return Err(Refusal::new(Code::IllegalWriteset, why));
     }

@@ -4,7 +4,7 @@
 use fabric_channel::Bundle;
 use fabric_ledger::{block_data_hash, block_header_bytes};
 use fabric_msp::policy::SignedData;
-use fabric_protos::common::{Block, BlockMetadataIndex, Metadata, SignatureHeader};
+use fabric_protos::common::{Block, BlockMetadataIndex, Envelope, Metadata, SignatureHeader};
 use prost::Message;
 
 /// The policy that the signatures of a block must satisfy.
@@ -31,6 +31,15 @@ pub enum BlockRefused {
     /// The transactions are not those that the header speaks of.
     #[error("the data hash of block {0} is not the hash of its transactions")]
     DataHash(u64),
+    /// A transaction is no envelope with payload and signature, or not in the one form that envelopes are
+    /// written in: its hash would not be everybody's.
+    #[error("transaction {index} of block {number} is not well-formed")]
+    Transaction {
+        /// The block.
+        number: u64,
+        /// The transaction's place in it.
+        index: usize,
+    },
     /// The orderers' signatures do not suffice.
     #[error("the orderers' signatures on block {number} do not satisfy {BLOCK_VALIDATION}: {why}")]
     Signature {
@@ -55,7 +64,10 @@ pub fn verify_block(
     let header = block.header.as_ref().ok_or(BlockRefused::Incomplete("header"))?;
     let data = block.data.as_ref().ok_or(BlockRefused::Incomplete("data"))?;
     if header.number != expected {
-        return Err(BlockRefused::Number { expected, found: header.number });
+        return Err(BlockRefused::Number {
+            expected,
+            found: header.number,
+        });
     }
     if header.previous_hash != previous_hash {
         return Err(BlockRefused::PreviousHash(expected));
@@ -66,8 +78,17 @@ pub fn verify_block(
     if header.data_hash != block_data_hash(data) {
         return Err(BlockRefused::DataHash(expected));
     }
+    if let Some(index) = data.data.iter().position(|bytes| !is_well_formed(bytes)) {
+        return Err(BlockRefused::Transaction {
+            number: expected,
+            index,
+        });
+    }
 
-    let refused = |why: String| BlockRefused::Signature { number: expected, why };
+    let refused = |why: String| BlockRefused::Signature {
+        number: expected,
+        why,
+    };
     let slot = block
         .metadata
         .as_ref()
@@ -89,5 +110,15 @@ pub fn verify_block(
     let policy = bundle
         .policy(BLOCK_VALIDATION)
         .ok_or_else(|| refused("the channel has no such policy".to_owned()))?;
-    policy.evaluate_signed(&signatures).map_err(|error| refused(error.to_string()))
+    policy
+        .evaluate_signed(&signatures)
+        .map_err(|error| refused(error.to_string()))
+}
+
+fn is_well_formed(bytes: &[u8]) -> bool {
+    let Ok(envelope) = Envelope::decode(bytes) else {
+        return false;
+    };
+    // The genesis block's own envelope is not signed, but it is never verified here.
+    !envelope.payload.is_empty() && !envelope.signature.is_empty() && envelope.encode_to_vec() == bytes
 }

@@ -22,7 +22,11 @@ pub(crate) struct View {
 
 impl View {
     pub(crate) fn new(bundle: Arc<Bundle>) -> Self {
-        Self { bundle, application: Mutex::default(), key_level: Mutex::default() }
+        Self {
+            bundle,
+            application: Mutex::default(),
+            key_level: Mutex::default(),
+        }
     }
 
     pub(crate) fn bundle(&self) -> &Arc<Bundle> {
@@ -39,7 +43,9 @@ impl View {
                 Some(application_policy::Type::ChannelConfigPolicyReference(path)) => {
                     self.bundle.policy(&path).ok_or(PolicyError::Missing(path))
                 }
-                None => Err(PolicyError::Malformed("an ApplicationPolicy without content".to_owned())),
+                None => Err(PolicyError::Malformed(
+                    "an ApplicationPolicy without content".to_owned(),
+                )),
             }
         })
     }
@@ -54,7 +60,10 @@ impl View {
     }
 
     fn compile(&self, envelope: SignaturePolicyEnvelope) -> Result<Arc<dyn Policy>, PolicyError> {
-        Ok(Arc::new(SignaturePolicy::new(envelope, Arc::clone(self.bundle.msps()))?))
+        Ok(Arc::new(SignaturePolicy::new(
+            envelope,
+            Arc::clone(self.bundle.msps()),
+        )?))
     }
 }
 
@@ -64,7 +73,11 @@ fn cached(
     compile: impl FnOnce() -> Result<Arc<dyn Policy>, PolicyError>,
 ) -> Result<Arc<dyn Policy>, PolicyError> {
     // The maps only ever gain whole entries, so a panic elsewhere leaves them usable.
-    let known = cache.lock().unwrap_or_else(PoisonError::into_inner).get(bytes).cloned();
+    let known = cache
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(bytes)
+        .cloned();
     if let Some(policy) = known {
         return Ok(policy);
     }

@@ -1,0 +1,189 @@
+//! What the ledger makes of rivals in one block, who guards keys, and what an altered peer gains.
+
+use crate::fixture::{CLINIC, HOSPITAL, INSURER, REGULATOR, World, world};
+use careledger_api::HealthError;
+use careledger_api::adjudication::{Claim, ClaimLine};
+use careledger_api::codes::{Category, OverrideReason};
+use careledger_api::contracts::claims::{ClaimBody, ClaimsClient};
+use careledger_api::contracts::consent::{Consent, ConsentsClient, Outcome};
+use careledger_api::ids::{ClaimId, ConsentId, CoverageId, TxId};
+use careledger_api::roles::Role;
+use fabric_contract_core::KeyPolicy;
+use fabric_contract_mock::Endorsed;
+
+fn revoking(world: &World, consent: ConsentId) -> Endorsed {
+    let (revocation, intent) = world.wallet.revocation(&[consent]);
+    let portal = world.client(CLINIC, Role::Portal);
+    let request = ConsentsClient::new(&portal)
+        .revoke(HOSPITAL, revocation, intent)
+        .endorsed_by([HOSPITAL]);
+    portal.endorse(request.call().clone()).unwrap()
+}
+
+fn asking(world: &World) -> Endorsed {
+    let clinician = world.client(CLINIC, Role::Clinician);
+    let request = world.request(world.wallet.patient(), &[Category::Laboratory]);
+    let request = ConsentsClient::new(&clinician)
+        .access(HOSPITAL, request)
+        .endorsed_by([HOSPITAL]);
+    clinician.endorse(request.call().clone()).unwrap()
+}
+
+async fn granted(world: &World) -> Consent {
+    let consent = world.wallet.consent(&[Category::Laboratory]);
+    world
+        .grant(&consent, &world.wallet.granting(&consent))
+        .await
+        .unwrap();
+    consent
+}
+
+fn codes(world: &World, block: impl IntoIterator<Item = Endorsed>) -> Vec<&'static str> {
+    world
+        .mock
+        .commit(block)
+        .unwrap()
+        .into_iter()
+        .map(|outcome| outcome.code.as_str_name())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_revocation_beats_the_access_behind_it_in_the_block() {
+    let world = world().await;
+    let consent = granted(&world).await;
+    let block = [revoking(&world, consent.id), asking(&world)];
+    assert_eq!(codes(&world, block), ["VALID", "MVCC_READ_CONFLICT"]);
+}
+
+#[tokio::test]
+async fn revocations_conflict_with_themselves_alone() {
+    let world = world().await;
+    let (one, two) = (granted(&world).await, granted(&world).await);
+    let block = [revoking(&world, one.id), revoking(&world, two.id)];
+    assert_eq!(
+        codes(&world, block),
+        ["VALID", "VALID"],
+        "the epoch is written blindly"
+    );
+    let third = granted(&world).await;
+    let twice = [revoking(&world, third.id), revoking(&world, third.id)];
+    assert_eq!(codes(&world, twice), ["VALID", "MVCC_READ_CONFLICT"]);
+    let again = revoking(&world, third.id);
+    assert_eq!(codes(&world, [again]), ["VALID"], "revoked already is success");
+}
+
+#[tokio::test]
+async fn accesses_do_not_conflict_and_nothing_stops_an_emergency() {
+    let world = world().await;
+    let consent = granted(&world).await;
+    let doctor = world.client(CLINIC, Role::Emergency);
+    let request = world.emergency(world.wallet.patient(), OverrideReason::Emergency, 30);
+    let request = ConsentsClient::new(&doctor)
+        .break_glass(HOSPITAL, request)
+        .endorsed_by([HOSPITAL]);
+    let glass = doctor.endorse(request.call().clone()).unwrap();
+    let block = [
+        asking(&world),
+        asking(&world),
+        revoking(&world, consent.id),
+        glass,
+    ];
+    assert_eq!(codes(&world, block), ["VALID"; 4]);
+}
+
+#[tokio::test]
+async fn two_organisations_guard_what_is_written_once() {
+    let world = world().await;
+    let consent = granted(&world).await;
+    let access = world.access(&[Category::Laboratory]).await.unwrap();
+    let glass = world.break_glass(OverrideReason::Emergency, 30).await.unwrap();
+    let (revocation, intent) = world.wallet.revocation(&[consent.id]);
+    world.revoke(&revocation, &intent).await.unwrap();
+    let patient = world.wallet.patient();
+    let key = world.wallet.key.public_key().id();
+    let peer = world.client(HOSPITAL, Role::Custodian);
+    let keys = [
+        "secret".to_owned(),
+        format!("pat~{patient}"),
+        format!("key~{patient}~{key}"),
+        format!("consent~{patient}~{}", consent.id),
+        format!("revoke~{patient}~{}", consent.id),
+        format!("acc~{patient}~{access}"),
+        format!("tx~{access}"),
+        format!("acc~{patient}~{glass}"),
+        format!("bg~{glass}"),
+    ];
+    for key in keys {
+        let policy =
+            peer.transact(|ctx| Ok::<_, HealthError>(ctx.private_key_policy("care_HospitalMSP", &key)?));
+        let expected = KeyPolicy::all_peers([HOSPITAL, REGULATOR]);
+        assert_eq!(policy.unwrap().value, Some(expected), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn each_step_of_a_claim_belongs_to_one_organisation() {
+    let world = world().await;
+    let biller = world.client(HOSPITAL, Role::ProviderBilling);
+    let line = ClaimLine {
+        sequence: 1,
+        procedure: "X-1".into(),
+        date: world.today(),
+        units: 1,
+        charge: 5,
+    };
+    let claim = Claim {
+        id: ClaimId::from_bytes([1; 16]),
+        coverage: CoverageId::from_bytes([1; 16]),
+        provider_npi: "1234567893".into(),
+        currency: "USD".into(),
+        lines: vec![line],
+        total: 5,
+    };
+    let key = format!("head~{}", claim.id);
+    let body = ClaimBody {
+        claim,
+        salt: world.wallet.salt(),
+    };
+    let claims = ClaimsClient::new(&biller);
+    claims
+        .submit_claim(INSURER, HOSPITAL, body)
+        .endorsed_by([HOSPITAL])
+        .send()
+        .await
+        .unwrap();
+    let read = biller
+        .transact(|ctx| Ok::<_, HealthError>(ctx.private_key_policy("pair_InsurerMSP_HospitalMSP", &key)?));
+    assert_eq!(read.unwrap().value, Some(KeyPolicy::any_peer([INSURER])));
+}
+
+/// A custodian alone endorses its collection. With altered code it can write a consent that nobody signed, but its honest vault does not
+/// act on it.
+#[tokio::test]
+async fn a_consent_that_nobody_signed_releases_nothing() {
+    let world = world().await;
+    let patient = world.wallet.patient();
+    let forged = world.wallet.consent(&[Category::Laboratory]);
+    let intent = world
+        .wallet
+        .granting(&world.wallet.consent(&[Category::Medication]));
+    let altered = world.client(HOSPITAL, Role::Custodian);
+    let written = altered.transact(|ctx| {
+        let slots: serde_json::Value = ctx
+            .private_get_json("care_HospitalMSP", &format!("pidx~{patient}"))?
+            .unwrap_or_default();
+        let slot = slots["slots"][0].as_str().unwrap_or_default();
+        let value = serde_json::json!({
+            "granted": { "consent": forged, "intent": intent, "tx": "00" },
+            "salt": forged.salt,
+        });
+        ctx.private_put_json("care_HospitalMSP", &format!("consent~{patient}~{slot}"), &value)?;
+        Ok::<_, HealthError>(())
+    });
+    written.unwrap();
+    let tx: TxId = world.access(&[Category::Laboratory]).await.unwrap();
+    assert_eq!(world.outcome(&tx).await.unwrap().outcome, Outcome::Permitted);
+    let release = world.release(&tx, world.now()).await.unwrap();
+    assert!(release.fresh && release.epoch_unchanged && release.documents.is_empty());
+}
