@@ -323,3 +323,24 @@ async fn a_collection_keeps_its_first_secret() {
         HealthError::Forbidden(_)
     ));
 }
+
+#[test]
+fn every_function_says_where_it_runs() {
+    let metadata = careledger_chaincode::chaincode().metadata();
+    let mut functions = 0;
+    for contract in ["registry", "identity", "consent", "record", "claims"] {
+        let transactions = metadata["contracts"][contract]["transactions"]
+            .as_array()
+            .unwrap()
+            .clone();
+        for transaction in transactions {
+            let name = transaction["name"].as_str().unwrap();
+            assert!(
+                careledger_api::consortium::placement(contract, name).is_some(),
+                "{contract}:{name}"
+            );
+            functions += 1;
+        }
+    }
+    assert_eq!(functions, 40);
+}
