@@ -35,8 +35,15 @@ pub struct LedgerAudit {
 
 impl fmt::Display for LedgerAudit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = self.problem.as_deref().unwrap_or("every hash, signature, endorsement and verdict holds");
-        write!(f, "{:<14} {} blocks, {} transactions: {verdict}", self.organisation, self.blocks, self.transactions)
+        let verdict = self
+            .problem
+            .as_deref()
+            .unwrap_or("every hash, signature, endorsement and verdict holds");
+        write!(
+            f,
+            "{:<14} {} blocks, {} transactions: {verdict}",
+            self.organisation, self.blocks, self.transactions
+        )
     }
 }
 
@@ -58,16 +65,33 @@ pub async fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
 /// Verifies every organisation's ledger in a network directory, each from its own blocks and the channel's genesis block alone, and that they agree.
 pub async fn verify_dir(dir: &Path) -> Result<Vec<LedgerAudit>> {
     let path = dir.join("network.json");
-    let bytes = std::fs::read(&path)
-        .map_err(|e| format!("{}: {e}; name a directory that `demo --dir` or `network up --dir` made", path.display()))?;
+    let bytes = std::fs::read(&path).map_err(|e| {
+        format!(
+            "{}: {e}; name a directory that `demo --dir` or `network up --dir` made",
+            path.display()
+        )
+    })?;
     let summary: NetworkSummary = serde_json::from_slice(&bytes)?;
-    let genesis = dir.join(summary.genesis_block.file_name().ok_or("network.json names no genesis block")?);
-    let genesis = if genesis.exists() { genesis } else { summary.genesis_block.clone() };
+    let genesis = dir.join(
+        summary
+            .genesis_block
+            .file_name()
+            .ok_or("network.json names no genesis block")?,
+    );
+    let genesis = if genesis.exists() {
+        genesis
+    } else {
+        summary.genesis_block.clone()
+    };
     let genesis = std::fs::read(&genesis).map_err(|e| format!("{}: {e}", genesis.display()))?;
     let genesis = Arc::new(Block::decode(genesis.as_slice())?);
     let mut audits = Vec::new();
     for organisation in &summary.organisations {
-        let blocks = dir.join("peers").join(&organisation.host).join("channels").join(&summary.channel);
+        let blocks = dir
+            .join("peers")
+            .join(&organisation.host)
+            .join("channels")
+            .join(&summary.channel);
         let (genesis, msp_id) = (Arc::clone(&genesis), organisation.msp_id.clone());
         let audit = tokio::task::spawn_blocking(move || verify_ledger(&genesis, &blocks, msp_id)).await??;
         audits.push(audit);
@@ -98,10 +122,18 @@ fn verify_ledger(genesis: &Block, dir: &Path, organisation: String) -> Result<Le
 
 /// Ledgers of the same height must be the same: a difference is a problem of the one that differs from the first.
 fn compare(audits: &mut [LedgerAudit]) {
-    let Some((first, others)) = audits.split_first_mut() else { return };
-    for other in others.iter_mut().filter(|o| o.problem.is_none() && o.blocks == first.blocks) {
+    let Some((first, others)) = audits.split_first_mut() else {
+        return;
+    };
+    for other in others
+        .iter_mut()
+        .filter(|o| o.problem.is_none() && o.blocks == first.blocks)
+    {
         if (&other.last_hash, &other.commit_hash) != (&first.last_hash, &first.commit_hash) {
-            other.problem = Some(format!("it differs from the ledger of {} at the same height", first.organisation));
+            other.problem = Some(format!(
+                "it differs from the ledger of {} at the same height",
+                first.organisation
+            ));
         }
     }
 }
@@ -123,7 +155,12 @@ mod tests {
 
     #[test]
     fn ledgers_of_one_height_must_agree() {
-        let mut audits = [ledger("A", 3, "aa"), ledger("B", 3, "aa"), ledger("C", 2, "bb"), ledger("D", 3, "bb")];
+        let mut audits = [
+            ledger("A", 3, "aa"),
+            ledger("B", 3, "aa"),
+            ledger("C", 2, "bb"),
+            ledger("D", 3, "bb"),
+        ];
         compare(&mut audits);
         let problems: Vec<bool> = audits.iter().map(|a| a.problem.is_some()).collect();
         assert_eq!(problems, [false, false, false, true]);

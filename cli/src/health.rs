@@ -52,7 +52,10 @@ const PEOPLE: [(&str, Role); 14] = [
 
 /// The consortium of the preset: two custodians, a payer, a regulator.
 pub fn consortium() -> Consortium {
-    let member = |msp_id: &str, role| Organisation { msp_id: msp_id.to_owned(), roles: [role].into() };
+    let member = |msp_id: &str, role| Organisation {
+        msp_id: msp_id.to_owned(),
+        roles: [role].into(),
+    };
     Consortium {
         id: "careledger".to_owned(),
         channel: "health".to_owned(),
@@ -72,7 +75,9 @@ pub fn network_config() -> NetworkConfig {
     for organisation in &mut config.organisations {
         for (_, role) in PEOPLE.iter().filter(|(msp_id, _)| *msp_id == organisation.msp_id) {
             let name = format!("{role}@{}", organisation.domain);
-            organisation.users.push(UserSpec::client(&name).with_attribute(ROLE_ATTRIBUTE, role.as_str()));
+            organisation
+                .users
+                .push(UserSpec::client(&name).with_attribute(ROLE_ATTRIBUTE, role.as_str()));
         }
     }
     config.with_chaincode(CHAINCODE, in_process())
@@ -80,7 +85,9 @@ pub fn network_config() -> NetworkConfig {
 
 /// The health chaincode as the peers of this process run it.
 pub fn in_process() -> InProcess {
-    InProcess::new(fabric_contract_api::in_process(Arc::new(careledger_chaincode::chaincode())))
+    InProcess::new(fabric_contract_api::in_process(Arc::new(
+        careledger_chaincode::chaincode(),
+    )))
 }
 
 /// Connections to every member's peer, and gateways over them for users.
@@ -104,20 +111,33 @@ impl<'n> Gateways<'n> {
 
     /// A gateway of a member's peer as one of its users: `Admin`, `User1`, or a role's name.
     pub fn user(&self, msp_id: &str, name: &str) -> Result<Gateway> {
-        let channel = self.channels.get(msp_id).ok_or_else(|| format!("{msp_id} is no member of this network"))?;
+        let channel = self
+            .channels
+            .get(msp_id)
+            .ok_or_else(|| format!("{msp_id} is no member of this network"))?;
         let identity = self.network.user(msp_id, &self.full_name(msp_id, name)?)?;
         Ok(Gateway::builder(channel.clone()).identity(identity).connect())
     }
 
     /// A typed health client as the member's person with that role.
     pub fn health(&self, msp_id: &str, role: Role) -> Result<HealthClient> {
-        Ok(HealthClient::new(&self.user(msp_id, role.as_str())?, consortium()))
+        Ok(HealthClient::new(
+            &self.user(msp_id, role.as_str())?,
+            consortium(),
+        ))
     }
 
     fn full_name(&self, msp_id: &str, name: &str) -> Result<String> {
-        let organisation =
-            self.network.summary().organisation(msp_id).ok_or_else(|| format!("{msp_id} is no member of this network"))?;
-        Ok(if name == "Admin" { name.to_owned() } else { format!("{name}@{}", organisation.domain) })
+        let organisation = self
+            .network
+            .summary()
+            .organisation(msp_id)
+            .ok_or_else(|| format!("{msp_id} is no member of this network"))?;
+        Ok(if name == "Admin" {
+            name.to_owned()
+        } else {
+            format!("{name}@{}", organisation.domain)
+        })
     }
 }
 
@@ -139,30 +159,65 @@ pub async fn establish(gateways: &Gateways<'_>, tell: &mut (dyn FnMut(Establishe
     let deployed = deploy_chaincode(gateways).await?;
     for (approval, organisation) in deployed.approvals.iter().zip(&consortium.organisations) {
         let what = format!("{} approves the definition", organisation.msp_id);
-        tell(Established { what, tx_id: approval.transaction_id.clone(), block: approval.block_number });
+        tell(Established {
+            what,
+            tx_id: approval.transaction_id.clone(),
+            block: approval.block_number,
+        });
     }
     if let Some(commit) = &deployed.commit {
         let what = "the definition is committed".to_owned();
-        tell(Established { what, tx_id: commit.transaction_id.clone(), block: commit.block_number });
+        tell(Established {
+            what,
+            tx_id: commit.transaction_id.clone(),
+            block: commit.block_number,
+        });
     }
-    let established = gateways.health(HOSPITAL, Role::Admin)?.registry().establish(consortium.clone()).send().await;
+    let established = gateways
+        .health(HOSPITAL, Role::Admin)?
+        .registry()
+        .establish(consortium.clone())
+        .send()
+        .await;
     let established = unless_duplicate(established)?;
     let establishing = established.as_ref().map(|done| done.tx_id.clone());
     if let Some(done) = established {
-        tell(Established { what: "the consortium is established".to_owned(), tx_id: done.tx_id, block: done.block_number });
+        tell(Established {
+            what: "the consortium is established".to_owned(),
+            tx_id: done.tx_id,
+            block: done.block_number,
+        });
     }
-    let openers = [(HOSPITAL, Role::Custodian), (CLINIC, Role::Custodian), (INSURER, Role::Payer)];
-    for collection in consortium.collections().into_iter().filter(|c| c.name != LOG_COLLECTION) {
+    let openers = [
+        (HOSPITAL, Role::Custodian),
+        (CLINIC, Role::Custodian),
+        (INSURER, Role::Payer),
+    ];
+    for collection in consortium
+        .collections()
+        .into_iter()
+        .filter(|c| c.name != LOG_COLLECTION)
+    {
         let owner = collection.members.first().map(String::as_str);
-        let Some((msp_id, role)) = openers.into_iter().find(|(msp_id, _)| owner == Some(*msp_id)) else { continue };
+        let Some((msp_id, role)) = openers.into_iter().find(|(msp_id, _)| owner == Some(*msp_id)) else {
+            continue;
+        };
         let client = gateways.health(msp_id, role)?;
         if let Some(tx_id) = &establishing {
             client.caught_up(tx_id).await?;
         }
-        let opened = client.registry().open_collection(collection.name.clone(), salt()).send().await;
+        let opened = client
+            .registry()
+            .open_collection(collection.name.clone(), salt())
+            .send()
+            .await;
         if let Some(done) = unless_duplicate(opened)? {
             let what = format!("collection {} gets its secret", collection.name);
-            tell(Established { what, tx_id: done.tx_id, block: done.block_number });
+            tell(Established {
+                what,
+                tx_id: done.tx_id,
+                block: done.block_number,
+            });
         }
     }
     Ok(())
@@ -194,7 +249,10 @@ pub async fn deploy_chaincode(gateways: &Gateways<'_>) -> Result<Deployed> {
     let package = ChaincodePackage::in_process(format!("{CHAINCODE}_{VERSION}"), CHAINCODE)?;
     let mut deployers = Vec::new();
     for organisation in &consortium.organisations {
-        deployers.push(Deployer::new(gateways.user(&organisation.msp_id, "Admin")?, package.clone()));
+        deployers.push(Deployer::new(
+            gateways.user(&organisation.msp_id, "Admin")?,
+            package.clone(),
+        ));
     }
     Ok(deploy(&consortium.channel, &definition, &deployers).await?)
 }

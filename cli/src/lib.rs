@@ -67,8 +67,13 @@ fn failed(error: &Error) -> ExitCode {
 }
 
 fn log_to_stderr(filter: Option<&str>) {
-    let filter = filter.map(str::to_owned).or_else(|| std::env::var("CARELEDGER_LOG").ok());
+    let filter = filter
+        .map(str::to_owned)
+        .or_else(|| std::env::var("CARELEDGER_LOG").ok());
     let filter = EnvFilter::new(filter.as_deref().unwrap_or("warn"));
     // A second subscriber in one process (tests) is no reason to stop.
-    let _already_set = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _already_set = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
 }

@@ -39,23 +39,41 @@ pub async fn up(args: &UpArgs, output: &Output) -> Result<()> {
 /// Asks every node of a network directory whether it is healthy.
 pub async fn status(args: &StatusArgs, output: &Output) -> Result<()> {
     let path = args.dir.join("network.json");
-    let bytes = std::fs::read(&path)
-        .map_err(|e| format!("{}: {e}; name the directory of a network that `careledger network up` made", path.display()))?;
+    let bytes = std::fs::read(&path).map_err(|e| {
+        format!(
+            "{}: {e}; name the directory of a network that `careledger network up` made",
+            path.display()
+        )
+    })?;
     let summary: NetworkSummary = serde_json::from_slice(&bytes)?;
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).no_proxy().build()?;
-    let nodes = std::iter::once((summary.orderer.host.clone(), summary.orderer.operations))
-        .chain(summary.organisations.iter().map(|o| (o.host.clone(), o.operations)));
+    let http = reqwest::Client::builder()
+        .timeout(Duration::from_secs(2))
+        .no_proxy()
+        .build()?;
+    let nodes = std::iter::once((summary.orderer.host.clone(), summary.orderer.operations)).chain(
+        summary
+            .organisations
+            .iter()
+            .map(|o| (o.host.clone(), o.operations)),
+    );
     let mut down = Vec::new();
     for (host, operations) in nodes {
         let answer = http.get(format!("http://{operations}/healthz")).send().await;
         let healthy = answer.is_ok_and(|r| r.status().is_success());
-        output.line(format!("{host:<32} {}", if healthy { "healthy" } else { "does not answer" }));
+        output.line(format!(
+            "{host:<32} {}",
+            if healthy { "healthy" } else { "does not answer" }
+        ));
         if !healthy {
             down.push(host);
         }
     }
     output.document(&json!({ "healthy": down.is_empty(), "down": down }));
-    if down.is_empty() { Ok(()) } else { Err(format!("not healthy: {}", down.join(", ")).into()) }
+    if down.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("not healthy: {}", down.join(", ")).into())
+    }
 }
 
 fn config(args: &UpArgs) -> Result<NetworkConfig> {
@@ -73,12 +91,22 @@ fn config(args: &UpArgs) -> Result<NetworkConfig> {
 }
 
 fn description(summary: &NetworkSummary, ms: f64) -> Vec<String> {
-    let mut lines = vec![format!("channel {} after {ms:.0} ms; files in {}", summary.channel, summary.dir.display())];
+    let mut lines = vec![format!(
+        "channel {} after {ms:.0} ms; files in {}",
+        summary.channel,
+        summary.dir.display()
+    )];
     for organisation in &summary.organisations {
-        lines.push(format!("  {:<16} {:<28} {}", organisation.msp_id, organisation.host, organisation.endpoint));
+        lines.push(format!(
+            "  {:<16} {:<28} {}",
+            organisation.msp_id, organisation.host, organisation.endpoint
+        ));
     }
     let orderer = &summary.orderer;
-    lines.push(format!("  {:<16} {:<28} {} (admin {})", orderer.msp_id, orderer.host, orderer.endpoint, orderer.admin));
+    lines.push(format!(
+        "  {:<16} {:<28} {} (admin {})",
+        orderer.msp_id, orderer.host, orderer.endpoint, orderer.admin
+    ));
     lines
 }
 

@@ -17,7 +17,11 @@ impl Output {
     /// `json`: one JSON document on stdout and nothing else there.
     pub fn new(json: bool) -> Self {
         let shown = !json && std::io::stderr().is_terminal();
-        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if shown {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         let progress = ProgressBar::with_draw_target(None, target);
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
             progress.set_style(style);

@@ -18,10 +18,20 @@ pub fn program() -> &'static Path {
     PROGRAM.get_or_init(|| {
         // target/<profile>/deps/<test> -> target/<profile>/careledger
         let test = std::env::current_exe().expect("a test knows its own program");
-        let profile = test.ancestors().nth(2).expect("a test lies two levels below the profile's directory");
+        let profile = test
+            .ancestors()
+            .nth(2)
+            .expect("a test lies two levels below the profile's directory");
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
         let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--package", "careledger", "--bin", "careledger"]);
+        build.args([
+            "build",
+            "--quiet",
+            "--package",
+            "careledger",
+            "--bin",
+            "careledger",
+        ]);
         if profile.ends_with("release") {
             build.arg("--release");
         }
@@ -34,7 +44,11 @@ pub fn program() -> &'static Path {
 
 /// Runs a command to its end.
 pub fn run(args: &[&str]) -> Output {
-    Command::new(program()).args(args).stdin(Stdio::null()).output().expect("the program starts")
+    Command::new(program())
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts")
 }
 
 /// A running `careledger network up`.
@@ -50,13 +64,21 @@ impl Running {
     /// neighbour `<dir>.log`.
     pub fn start(dir: &Path, args: &[&str]) -> Self {
         let mut command = Command::new(program());
-        command.args(["network", "up", "--dir"]).arg(dir).args(args).stdin(Stdio::null());
+        command
+            .args(["network", "up", "--dir"])
+            .arg(dir)
+            .args(args)
+            .stdin(Stdio::null());
         Self::spawn(dir, command)
     }
 
     /// Starts any program that runs a network in `dir` and says `ready` on a line of its own.
     pub fn spawn(dir: &Path, mut command: Command) -> Self {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(Self::log_of(dir)).expect("a log file");
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(Self::log_of(dir))
+            .expect("a log file");
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(log)
@@ -69,11 +91,18 @@ impl Running {
                 Ok(_) => {}
                 Err(_) => {
                     let _gone = child.kill();
-                    panic!("the network did not start: {}", std::fs::read_to_string(Self::log_of(dir)).unwrap_or_default());
+                    panic!(
+                        "the network did not start: {}",
+                        std::fs::read_to_string(Self::log_of(dir)).unwrap_or_default()
+                    );
                 }
             }
         }
-        Self { child, dir: dir.to_owned(), _stdout: lines }
+        Self {
+            child,
+            dir: dir.to_owned(),
+            _stdout: lines,
+        }
     }
 
     /// Where its stderr goes.
@@ -83,7 +112,8 @@ impl Running {
 
     /// Its endpoints and files.
     pub fn summary(&self) -> NetworkSummary {
-        let bytes = std::fs::read(self.dir.join("network.json")).expect("a ready network has written its summary");
+        let bytes =
+            std::fs::read(self.dir.join("network.json")).expect("a ready network has written its summary");
         serde_json::from_slice(&bytes).expect("the summary is JSON")
     }
 
@@ -100,7 +130,10 @@ impl Running {
 
     /// Interrupts it as an administrator does (SIGTERM) and waits for its end.
     pub fn stop(mut self) -> ExitStatus {
-        let asked = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
+        let asked = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status()
+            .expect("kill runs");
         assert!(asked.success());
         self.child.wait().expect("a stopped process can be waited for")
     }

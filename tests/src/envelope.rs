@@ -21,20 +21,30 @@ pub fn with_action(
 ) -> Transaction {
     let mut payload = Payload::decode(transaction.message()).expect("a payload");
     let mut inner = peer::Transaction::decode(payload.data.as_slice()).expect("a transaction");
-    let mut action = peer::ChaincodeActionPayload::decode(inner.actions[0].payload.as_slice()).expect("an action");
+    let mut action =
+        peer::ChaincodeActionPayload::decode(inner.actions[0].payload.as_slice()).expect("an action");
     edit(action.action.as_mut().expect("an endorsed action"));
     inner.actions[0].payload = action.encode_to_vec();
     payload.data = inner.encode_to_vec();
-    let envelope = Envelope { payload: payload.encode_to_vec(), signature: Vec::new() };
-    let prepared = PreparedTransaction { transaction_id: transaction.transaction_id().to_owned(), envelope: Some(envelope) };
-    gateway.transaction(&prepared.encode_to_vec()).expect("still a transaction")
+    let envelope = Envelope {
+        payload: payload.encode_to_vec(),
+        signature: Vec::new(),
+    };
+    let prepared = PreparedTransaction {
+        transaction_id: transaction.transaction_id().to_owned(),
+        envelope: Some(envelope),
+    };
+    gateway
+        .transaction(&prepared.encode_to_vec())
+        .expect("still a transaction")
 }
 
 /// The envelope with another creator in its header, signed by that creator.
 pub fn signed_by(envelope: &Envelope, identity: &SigningIdentity) -> Envelope {
     let mut payload = Payload::decode(envelope.payload.as_slice()).expect("a payload");
     let header = payload.header.as_mut().expect("a header");
-    let mut signature_header = SignatureHeader::decode(header.signature_header.as_slice()).expect("a signature header");
+    let mut signature_header =
+        SignatureHeader::decode(header.signature_header.as_slice()).expect("a signature header");
     signature_header.creator = identity.serialized().to_vec();
     header.signature_header = signature_header.encode_to_vec();
     let payload = payload.encode_to_vec();
@@ -45,7 +55,10 @@ pub fn signed_by(envelope: &Envelope, identity: &SigningIdentity) -> Envelope {
 /// `bytes` with the one occurrence of `from` replaced by `to`, which is as long.
 pub fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
-    let at = bytes.windows(from.len()).position(|window| window == from).expect("the bytes are there");
+    let at = bytes
+        .windows(from.len())
+        .position(|window| window == from)
+        .expect("the bytes are there");
     let mut bytes = bytes.to_vec();
     bytes[at..at + to.len()].copy_from_slice(to);
     bytes
@@ -54,14 +67,23 @@ pub fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 /// A connection to the ordering node.
 pub async fn orderer(summary: &NetworkSummary) -> Channel {
     let orderer = &summary.orderer;
-    let endpoint = Endpoint::tls_ca_file(orderer.endpoint.to_string(), &orderer.tls_ca).expect("the CA's file");
-    endpoint.server_name(orderer.host.clone()).connect().await.expect("the orderer answers")
+    let endpoint =
+        Endpoint::tls_ca_file(orderer.endpoint.to_string(), &orderer.tls_ca).expect("the CA's file");
+    endpoint
+        .server_name(orderer.host.clone())
+        .connect()
+        .await
+        .expect("the orderer answers")
 }
 
 /// Sends an envelope to the ordering node and gives its status and text.
 pub async fn broadcast(summary: &NetworkSummary, envelope: Envelope) -> (i32, String) {
     let mut client = AtomicBroadcastClient::new(orderer(summary).await);
-    let mut answers = client.broadcast(tokio_stream::once(envelope)).await.expect("a stream").into_inner();
+    let mut answers = client
+        .broadcast(tokio_stream::once(envelope))
+        .await
+        .expect("a stream")
+        .into_inner();
     let answer = answers.next().await.expect("an answer").expect("a status");
     (answer.status, answer.info)
 }

@@ -26,7 +26,12 @@ pub trait KeyValues {
 
     /// Writes to [`COLLECTION`].
     #[submit]
-    fn put_private(&self, ctx: &Context<'_>, key: String, #[transient] value: String) -> Result<(), LedgerError>;
+    fn put_private(
+        &self,
+        ctx: &Context<'_>,
+        key: String,
+        #[transient] value: String,
+    ) -> Result<(), LedgerError>;
 
     /// What no contract may do: puts its transient input into the transaction's event.
     #[submit]
@@ -53,7 +58,10 @@ impl KeyValues for Store {
     }
 
     fn add(&self, ctx: &Context<'_>, key: String) -> Result<u64, LedgerError> {
-        let before = ctx.get_state(&key)?.and_then(|v| text(&v).parse::<u64>().ok()).unwrap_or(0);
+        let before = ctx
+            .get_state(&key)?
+            .and_then(|v| text(&v).parse::<u64>().ok())
+            .unwrap_or(0);
         ctx.put_state(&key, (before + 1).to_string().as_bytes())?;
         Ok(before + 1)
     }
@@ -72,7 +80,9 @@ impl KeyValues for Store {
     }
 
     fn all(&self, ctx: &ReadContext<'_>) -> Result<BTreeMap<String, String>, LedgerError> {
-        ctx.range("", "")?.map(|item| item.map(|pair| (pair.key, text(&pair.value)))).collect()
+        ctx.range("", "")?
+            .map(|item| item.map(|pair| (pair.key, text(&pair.value))))
+            .collect()
     }
 
     fn writes(&self, ctx: &ReadContext<'_>, key: String) -> Result<u64, LedgerError> {

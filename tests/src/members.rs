@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fabric_gateway_sdk::{
-    ChaincodeDefinition, ChaincodePackage, CollectionConfig, Contract, Deployer, Endpoint, Gateway, SigningIdentity, deploy,
+    ChaincodeDefinition, ChaincodePackage, CollectionConfig, Contract, Deployer, Endpoint, Gateway,
+    SigningIdentity, deploy,
 };
 use fabric_node::NetworkSummary;
 use fabric_protos::common::Block;
@@ -24,15 +25,25 @@ impl Members {
     pub async fn connect(summary: &NetworkSummary) -> Self {
         let mut channels = BTreeMap::new();
         for member in &summary.organisations {
-            let channel = endpoint(summary, &member.msp_id).connect().await.expect("the peer answers");
+            let channel = endpoint(summary, &member.msp_id)
+                .connect()
+                .await
+                .expect("the peer answers");
             channels.insert(member.msp_id.clone(), channel);
         }
-        Self { summary: summary.clone(), channels }
+        Self {
+            summary: summary.clone(),
+            channels,
+        }
     }
 
     /// The MSP ids in the order of the consortium.
     pub fn msp_ids(&self) -> Vec<&str> {
-        self.summary.organisations.iter().map(|member| member.msp_id.as_str()).collect()
+        self.summary
+            .organisations
+            .iter()
+            .map(|member| member.msp_id.as_str())
+            .collect()
     }
 
     /// Endpoints and files.
@@ -58,12 +69,15 @@ impl Members {
 
     /// A gateway of a member's peer as anybody.
     pub fn gateway_as(&self, msp_id: &str, identity: SigningIdentity) -> Gateway {
-        Gateway::builder(self.channel(msp_id)).identity(identity).connect()
+        Gateway::builder(self.channel(msp_id))
+            .identity(identity)
+            .connect()
     }
 
     /// The channel's ledger through a member's peer, as its `User1`.
     pub fn network(&self, msp_id: &str) -> fabric_gateway_sdk::Network {
-        self.gateway(msp_id, "User1").network(self.summary.channel.clone())
+        self.gateway(msp_id, "User1")
+            .network(self.summary.channel.clone())
     }
 
     /// The key-value chaincode through a member's peer, as its `User1`.
@@ -77,16 +91,27 @@ impl Members {
             .member_only_read(false)
             .member_only_write(false)
             .endorsement_policy("OR('Org1MSP.peer', 'Org2MSP.peer')");
-        let definition = ChaincodeDefinition::new(kv::CHAINCODE, "1").collection(&pair).expect("a definition");
+        let definition = ChaincodeDefinition::new(kv::CHAINCODE, "1")
+            .collection(&pair)
+            .expect("a definition");
         let package = ChaincodePackage::in_process("kv_1", kv::CHAINCODE).expect("a package");
-        let deployers: Vec<Deployer> =
-            self.msp_ids().into_iter().map(|id| Deployer::new(self.gateway(id, "Admin"), package.clone())).collect();
-        deploy(&self.summary.channel, &definition, &deployers).await.expect("the chaincode is deployed");
+        let deployers: Vec<Deployer> = self
+            .msp_ids()
+            .into_iter()
+            .map(|id| Deployer::new(self.gateway(id, "Admin"), package.clone()))
+            .collect();
+        deploy(&self.summary.channel, &definition, &deployers)
+            .await
+            .expect("the chaincode is deployed");
     }
 
     /// The height of a member's ledger.
     pub async fn height(&self, msp_id: &str) -> u64 {
-        self.network(msp_id).chain_info().await.expect("the peer tells its height").height
+        self.network(msp_id)
+            .chain_info()
+            .await
+            .expect("the peer tells its height")
+            .height
     }
 
     /// Every ledger's height.
@@ -103,7 +128,11 @@ impl Members {
         if from >= to {
             return Vec::new();
         }
-        let request = self.network(msp_id).block_events().start_block(from).stop_block(to - 1);
+        let request = self
+            .network(msp_id)
+            .block_events()
+            .start_block(from)
+            .stop_block(to - 1);
         let stream = request.stream().await.expect("the peer delivers");
         stream.map(|block| block.expect("a block")).collect().await
     }
@@ -112,14 +141,26 @@ impl Members {
     pub async fn settle(&self) -> u64 {
         let first = self.msp_ids()[0];
         let key = format!("settle-{}", hex::encode(rand::random::<[u8; 8]>()));
-        let submitted = self.kv(first).submit("put", [key.as_str(), "settled"]).await.expect("the network takes transactions");
+        let submitted = self
+            .kv(first)
+            .submit("put", [key.as_str(), "settled"])
+            .await
+            .expect("the network takes transactions");
         let mut blocks = BTreeSet::new();
         for msp_id in self.msp_ids() {
-            let status = self.network(msp_id).commit_status(&submitted.transaction_id).await.expect("the peer commits it");
+            let status = self
+                .network(msp_id)
+                .commit_status(&submitted.transaction_id)
+                .await
+                .expect("the peer commits it");
             assert!(status.code.is_valid(), "{msp_id}: {}", status.code);
             blocks.insert(status.block_number);
         }
-        assert_eq!(blocks, BTreeSet::from([submitted.block_number]), "every ledger has it in the same block");
+        assert_eq!(
+            blocks,
+            BTreeSet::from([submitted.block_number]),
+            "every ledger has it in the same block"
+        );
         submitted.block_number
     }
 }
@@ -127,5 +168,7 @@ impl Members {
 /// How to reach a member's peer.
 pub fn endpoint(summary: &NetworkSummary, msp_id: &str) -> Endpoint {
     let member = summary.organisation(msp_id).expect("a member");
-    Endpoint::tls_ca_file(member.endpoint.to_string(), &member.tls_ca).expect("the CA's file").server_name(member.host.clone())
+    Endpoint::tls_ca_file(member.endpoint.to_string(), &member.tls_ca)
+        .expect("the CA's file")
+        .server_name(member.host.clone())
 }

@@ -43,7 +43,11 @@ pub struct Needles {
 impl Needles {
     /// Compiles tokens; those shorter than [`SHORTEST`] and duplicates are dropped.
     pub fn new<I: IntoIterator<Item = S>, S: Into<String>>(tokens: I) -> Self {
-        let tokens: BTreeSet<String> = tokens.into_iter().map(Into::into).filter(|t| t.len() >= SHORTEST).collect();
+        let tokens: BTreeSet<String> = tokens
+            .into_iter()
+            .map(Into::into)
+            .filter(|t| t.len() >= SHORTEST)
+            .collect();
         let mut forms = Vec::new();
         let mut patterns: Vec<Vec<u8>> = Vec::new();
         for token in tokens {
@@ -94,9 +98,14 @@ impl Needles {
                 let bytes = std::fs::read(&path)?;
                 scanned.files += 1;
                 scanned.bytes += bytes.len() as u64;
-                scanned.hits.extend(self.scan(&path.display().to_string(), &bytes));
+                scanned
+                    .hits
+                    .extend(self.scan(&path.display().to_string(), &bytes));
                 // A file's name is on the disk as much as its content.
-                scanned.hits.extend(self.scan(&format!("name of {}", path.display()), path.as_os_str().as_encoded_bytes()));
+                scanned.hits.extend(self.scan(
+                    &format!("name of {}", path.display()),
+                    path.as_os_str().as_encoded_bytes(),
+                ));
             }
         }
         Ok(scanned)
@@ -105,7 +114,11 @@ impl Needles {
     fn scan_into(&self, place: &str, bytes: &[u8], depth: u8, hits: &mut BTreeSet<Hit>) {
         for found in self.automaton.find_overlapping_iter(bytes) {
             let (token, form) = &self.forms[found.pattern().as_usize()];
-            hits.insert(Hit { token: token.clone(), form, place: place.to_owned() });
+            hits.insert(Hit {
+                token: token.clone(),
+                form,
+                place: place.to_owned(),
+            });
         }
         if depth > 0 {
             for inner in decodable(bytes) {
@@ -154,8 +167,14 @@ fn every_form(token: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn engines() -> [GeneralPurpose; 2] {
-    let config = GeneralPurposeConfig::new().with_encode_padding(false).with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true);
-    [GeneralPurpose::new(&STANDARD, config), GeneralPurpose::new(&URL_SAFE, config)]
+    let config = GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
+    [
+        GeneralPurpose::new(&STANDARD, config),
+        GeneralPurpose::new(&URL_SAFE, config),
+    ]
 }
 
 /// The base64 characters that depend on the token alone, when it starts at byte 0, 1 or 2 of a group. Alignments that leave fewer than
@@ -191,7 +210,10 @@ fn decodable(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut found = BTreeMap::new();
     let [standard, url_safe] = engines();
     // PEM breaks its base64 into lines, so a run goes on over line ends; JSON writes them as \n.
-    let unfolded: Vec<u8> = replace(bytes, b"\\n", b"\n").into_iter().filter(|b| *b != b'\n' && *b != b'\r').collect();
+    let unfolded: Vec<u8> = replace(bytes, b"\\n", b"\n")
+        .into_iter()
+        .filter(|b| *b != b'\n' && *b != b'\r')
+        .collect();
     for text in [bytes, unfolded.as_slice()] {
         for run in runs(text, |b| b.is_ascii_hexdigit()) {
             let even = &run[..run.len() & !1];
@@ -216,7 +238,10 @@ fn decodable(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn runs(bytes: &[u8], member: impl Fn(u8) -> bool) -> Vec<&[u8]> {
-    bytes.split(|b| !member(*b)).filter(|run| run.len() >= 12).collect()
+    bytes
+        .split(|b| !member(*b))
+        .filter(|run| run.len() >= 12)
+        .collect()
 }
 
 fn replace(bytes: &[u8], from: &[u8; 2], to: &[u8; 1]) -> Vec<u8> {
@@ -242,7 +267,10 @@ mod tests {
     use super::*;
 
     fn needles() -> Needles {
-        Needles::from_json(&json!({ "name": "Mariana Velasquez", "n": 8812345, "status": "final" }), &BTreeSet::from(["final"]))
+        Needles::from_json(
+            &json!({ "name": "Mariana Velasquez", "n": 8812345, "status": "final" }),
+            &BTreeSet::from(["final"]),
+        )
     }
 
     #[test]
@@ -251,7 +279,15 @@ mod tests {
         assert_eq!(needles.tokens(), 4);
         let name = b"Velasquez".as_slice();
         let nested = B64.encode(format!("{{\"a\":\"{}\"}}", hex::encode(name)));
-        let pem = format!("-----BEGIN X-----\n{}\n-----END X-----", B64.encode([b"subject CN=".as_slice(), name].concat()).as_bytes().chunks(8).map(|c| String::from_utf8_lossy(c).into_owned()).collect::<Vec<_>>().join("\n"));
+        let pem = format!(
+            "-----BEGIN X-----\n{}\n-----END X-----",
+            B64.encode([b"subject CN=".as_slice(), name].concat())
+                .as_bytes()
+                .chunks(8)
+                .map(|c| String::from_utf8_lossy(c).into_owned())
+                .collect::<Vec<_>>()
+                .join("\n")
+        );
         let planted: Vec<(&str, Vec<u8>)> = vec![
             ("text", name.to_vec()),
             ("lower case", b"xxvelasquezxx".to_vec()),
@@ -262,22 +298,33 @@ mod tests {
             ("hash hex", hex::encode(Sha256::digest(name)).into_bytes()),
             ("hash base64", B64.encode(Sha256::digest(name)).into_bytes()),
             ("base64 at 0", B64.encode(name).into_bytes()),
-            ("base64 at 1", B64.encode([b"1".as_slice(), name].concat()).into_bytes()),
-            ("base64 at 2", B64.encode([b"12".as_slice(), name].concat()).into_bytes()),
+            (
+                "base64 at 1",
+                B64.encode([b"1".as_slice(), name].concat()).into_bytes(),
+            ),
+            (
+                "base64 at 2",
+                B64.encode([b"12".as_slice(), name].concat()).into_bytes(),
+            ),
             ("hex in base64", nested.into_bytes()),
             ("folded PEM", pem.clone().into_bytes()),
             ("PEM in JSON", pem.replace('\n', "\\n").into_bytes()),
         ];
         for (kind, bytes) in planted {
             let surrounded = [b"\x00\x0a\x12".as_slice(), &bytes, b"\xff\x08"].concat();
-            assert!(!needles.scan(kind, &surrounded).is_empty(), "missed a leak as {kind}");
+            assert!(
+                !needles.scan(kind, &surrounded).is_empty(),
+                "missed a leak as {kind}"
+            );
         }
     }
 
     #[test]
     fn finds_nothing_in_clean_bytes() {
         let needles = needles();
-        let clean: Vec<u8> = (0..100_000u32).flat_map(|i| Sha256::digest(i.to_le_bytes())[..3].to_vec()).collect();
+        let clean: Vec<u8> = (0..100_000u32)
+            .flat_map(|i| Sha256::digest(i.to_le_bytes())[..3].to_vec())
+            .collect();
         assert_eq!(needles.scan("clean", &clean), []);
         assert_eq!(needles.scan("code", b"{\"status\":\"final\"}"), []);
     }
@@ -290,7 +337,9 @@ mod tests {
         std::fs::write(dir.path().join("Velasquez.json"), "x").unwrap();
         let scanned = needles().scan_tree(dir.path(), &|_| false).unwrap();
         assert_eq!((scanned.files, scanned.hits.len() >= 1), (2, true));
-        let skipped = needles().scan_tree(dir.path(), &|p| p.ends_with("Velasquez.json")).unwrap();
+        let skipped = needles()
+            .scan_tree(dir.path(), &|p| p.ends_with("Velasquez.json"))
+            .unwrap();
         assert_eq!((skipped.files, skipped.hits.len()), (1, 0));
     }
 }

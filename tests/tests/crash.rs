@@ -36,15 +36,22 @@ async fn ten_kills_in_a_load_lose_nothing_and_repeat_nothing() {
     let load = Arc::new(Load::default());
     let mut seen = Seen::default();
 
-    let mut kills: Vec<usize> = (0..KILLS).map(|_| random.random_range(1..SUBMISSIONS * 9 / 10)).collect();
+    let mut kills: Vec<usize> = (0..KILLS)
+        .map(|_| random.random_range(1..SUBMISSIONS * 9 / 10))
+        .collect();
     kills.sort_unstable();
+    let t0 = std::time::Instant::now();
     for kill in kills {
+        eprintln!("start {:?}", t0.elapsed());
         let running = start(&dir);
+        eprintln!("started {:?}", t0.elapsed());
         let members = Members::connect(&running.summary()).await;
         verify(&members, &load, &mut seen).await;
+        eprintln!("verified {:?}", t0.elapsed());
         let mut clients = load.clients(&members);
         load.answered_at_least(kill).await;
         tokio::time::sleep(random.random_range(Duration::ZERO..JITTER)).await;
+        eprintln!("KILL at {kill} {:?}", t0.elapsed());
         running.kill();
         while let Some(client) = clients.join_next().await {
             client.expect("a client survives the network");
@@ -56,9 +63,16 @@ async fn ten_kills_in_a_load_lose_nothing_and_repeat_nothing() {
     while let Some(client) = load.clients(&members).join_next().await {
         client.expect("a client survives the network");
     }
-    assert_eq!(load.next.load(Ordering::SeqCst), SUBMISSIONS, "the load was carried to its end");
+    assert_eq!(
+        load.next.load(Ordering::SeqCst),
+        SUBMISSIONS,
+        "the load was carried to its end"
+    );
     let lost = SUBMISSIONS - load.answered();
-    assert!(lost <= KILLS * CLIENTS, "only what was under way at a kill may stay unanswered, not {lost}");
+    assert!(
+        lost <= KILLS * CLIENTS,
+        "only what was under way at a kill may stay unanswered, not {lost}"
+    );
     assert!(lost > 0, "no kill hit a submission under way");
     // Once more from the first block on, on every ledger.
     verify(&members, &load, &mut Seen::default()).await;
@@ -82,7 +96,11 @@ struct Load {
 
 impl Default for Load {
     fn default() -> Self {
-        Self { next: AtomicUsize::new(0), submitted: Mutex::default(), answered: watch::Sender::new(BTreeMap::new()) }
+        Self {
+            next: AtomicUsize::new(0),
+            submitted: Mutex::default(),
+            answered: watch::Sender::new(BTreeMap::new()),
+        }
     }
 }
 
@@ -90,7 +108,9 @@ impl Load {
     /// Clients of every member; each ends with the load, or with its first error, which is the network's end.
     fn clients(self: &Arc<Self>, members: &Members) -> tokio::task::JoinSet<()> {
         let contracts: Vec<Contract> = members.msp_ids().into_iter().map(|id| members.kv(id)).collect();
-        (0..CLIENTS).map(|client| Arc::clone(self).client(contracts[client % contracts.len()].clone())).collect()
+        (0..CLIENTS)
+            .map(|client| Arc::clone(self).client(contracts[client % contracts.len()].clone()))
+            .collect()
     }
 
     async fn client(self: Arc<Self>, kv: Contract) {
@@ -102,12 +122,20 @@ impl Load {
             }
             let proposal = kv.proposal("put").arg(key(number)).arg(value(number)).build();
             let id = proposal.transaction_id().to_owned();
-            self.submitted.lock().expect("no client panics").insert(id.clone(), number);
-            let Ok(transaction) = proposal.endorse().await else { return };
-            let Ok(commit) = transaction.submit().await else { return };
+            self.submitted
+                .lock()
+                .expect("no client panics")
+                .insert(id.clone(), number);
+            let Ok(transaction) = proposal.endorse().await else {
+                return;
+            };
+            let Ok(commit) = transaction.submit().await else {
+                return;
+            };
             let Ok(status) = commit.status().await else { return };
             assert!(status.code.is_valid(), "{id} is {}", status.code);
-            self.answered.send_modify(|answered| drop(answered.insert(id, status.block_number)));
+            self.answered
+                .send_modify(|answered| drop(answered.insert(id, status.block_number)));
         }
     }
 
@@ -118,7 +146,10 @@ impl Load {
     async fn answered_at_least(&self, count: usize) {
         let mut answered = self.answered.subscribe();
         let enough = answered.wait_for(|answered| answered.len() >= count);
-        tokio::time::timeout(Duration::from_secs(60), enough).await.expect("the load goes on").expect("the load is there");
+        tokio::time::timeout(Duration::from_secs(60), enough)
+            .await
+            .expect("the load goes on")
+            .expect("the load is there");
     }
 }
 
@@ -144,23 +175,47 @@ async fn verify(members: &Members, load: &Load, seen: &mut Seen) {
     for msp_id in members.msp_ids() {
         let chain = seen.members.entry(msp_id.to_owned()).or_default();
         let blocks = members.blocks(msp_id, chain.height, height).await;
-        assert_eq!(blocks.len() as u64, height - chain.height, "{msp_id} delivers every block");
+        assert_eq!(
+            blocks.len() as u64,
+            height - chain.height,
+            "{msp_id} delivers every block"
+        );
         for block in &blocks {
             chain.extend(block, &submitted);
         }
         for (id, block) in &answered {
-            assert_eq!(chain.transactions.get(id), Some(block), "{msp_id}: {id} was answered VALID in block {block}");
+            assert_eq!(
+                chain.transactions.get(id),
+                Some(block),
+                "{msp_id}: {id} was answered VALID in block {block}"
+            );
         }
-        let state = members.kv(msp_id).evaluate("all", Vec::<String>::new()).await.expect("the state is read");
+        let state = members
+            .kv(msp_id)
+            .evaluate("all", Vec::<String>::new())
+            .await
+            .expect("the state is read");
         let state: BTreeMap<String, String> = serde_json::from_slice(&state).expect("keys and values");
         let of_load: BTreeSet<&String> = state.keys().filter(|key| key.starts_with("load-")).collect();
-        assert_eq!(of_load.len(), chain.transactions.len(), "{msp_id}: the state holds what the blocks hold, and nothing else");
+        assert_eq!(
+            of_load.len(),
+            chain.transactions.len(),
+            "{msp_id}: the state holds what the blocks hold, and nothing else"
+        );
         for id in chain.transactions.keys() {
             let number = submitted[id];
-            assert_eq!(state.get(&key(number)), Some(&value(number)), "{msp_id}: {id} has changed the state");
+            assert_eq!(
+                state.get(&key(number)),
+                Some(&value(number)),
+                "{msp_id}: {id} has changed the state"
+            );
         }
     }
-    let tips: BTreeSet<&[u8]> = seen.members.values().map(|chain| chain.last_hash.as_slice()).collect();
+    let tips: BTreeSet<&[u8]> = seen
+        .members
+        .values()
+        .map(|chain| chain.last_hash.as_slice())
+        .collect();
     assert_eq!(tips.len(), 1, "all ledgers are the same");
 }
 
@@ -168,18 +223,38 @@ impl Chain {
     fn extend(&mut self, block: &Block, submitted: &BTreeMap<String, usize>) {
         let header = block.header.as_ref().expect("a block has a header");
         assert_eq!(header.number, self.height);
-        assert_eq!(header.previous_hash, self.last_hash, "block {} continues the chain", self.height);
+        assert_eq!(
+            header.previous_hash, self.last_hash,
+            "block {} continues the chain",
+            self.height
+        );
         let data = block.data.as_ref().expect("a block has data");
-        assert_eq!(header.data_hash, block_data_hash(data), "the hash of block {} is that of its data", self.height);
+        assert_eq!(
+            header.data_hash,
+            block_data_hash(data),
+            "the hash of block {} is that of its data",
+            self.height
+        );
         for transaction in DecodedBlock::decode(block).transactions {
             let id = transaction.transaction_id.clone();
             if !submitted.contains_key(&id) {
                 // The deployment and what `settle` wrote.
-                assert!(transaction.chaincode().is_none_or(|call| !writes_of_load(call)), "{id} was submitted by nobody");
+                assert!(
+                    transaction.chaincode().is_none_or(|call| !writes_of_load(call)),
+                    "{id} was submitted by nobody"
+                );
                 continue;
             }
-            assert!(transaction.code.is_valid(), "{id} conflicts with nothing, yet is {}", transaction.code);
-            assert_eq!(self.transactions.insert(id.clone(), self.height), None, "{id} is there twice");
+            assert!(
+                transaction.code.is_valid(),
+                "{id} conflicts with nothing, yet is {}",
+                transaction.code
+            );
+            assert_eq!(
+                self.transactions.insert(id.clone(), self.height),
+                None,
+                "{id} is there twice"
+            );
         }
         self.last_hash = block_header_hash(header).to_vec();
         self.height += 1;
@@ -187,7 +262,10 @@ impl Chain {
 }
 
 fn writes_of_load(call: &fabric_gateway_sdk::InvokedChaincode) -> bool {
-    call.changes.iter().flat_map(|change| &change.writes).any(|write| write.key.starts_with("load-"))
+    call.changes
+        .iter()
+        .flat_map(|change| &change.writes)
+        .any(|write| write.key.starts_with("load-"))
 }
 
 fn key(number: usize) -> String {

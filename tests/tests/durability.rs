@@ -15,7 +15,9 @@ const EACH: usize = 10;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_status_leaves_before_the_sync_of_its_block() {
     let files = Recording::new(OsFiles);
-    let mut config = NetworkConfig::test_network().with_free_ports().with_chaincode(kv::CHAINCODE, kv::in_process());
+    let mut config = NetworkConfig::test_network()
+        .with_free_ports()
+        .with_chaincode(kv::CHAINCODE, kv::in_process());
     config.files = Arc::new(files.clone());
     let network = Network::start(config).await.expect("the network starts");
     let members = Arc::new(Members::connect(network.summary()).await);
@@ -29,7 +31,11 @@ async fn no_status_leaves_before_the_sync_of_its_block() {
             let msp_id = ids[client % ids.len()];
             for number in 0..EACH {
                 let key = format!("{client}-{number}");
-                let put = members.kv(msp_id).submit("put", [key.as_str(), "value"]).await.expect("committed");
+                let put = members
+                    .kv(msp_id)
+                    .submit("put", [key.as_str(), "value"])
+                    .await
+                    .expect("committed");
                 files.mark(mark(msp_id, put.block_number));
             }
         });
@@ -38,20 +44,34 @@ async fn no_status_leaves_before_the_sync_of_its_block() {
         done.expect("a client ends well");
     }
 
-    let hosts: BTreeMap<String, String> =
-        network.summary().organisations.iter().map(|m| (m.msp_id.clone(), m.host.clone())).collect();
+    let hosts: BTreeMap<String, String> = network
+        .summary()
+        .organisations
+        .iter()
+        .map(|m| (m.msp_id.clone(), m.host.clone()))
+        .collect();
     let events = files.events();
     let record = Record::read(&events);
-    let marks: Vec<(usize, String, u64)> = events.iter().enumerate().filter_map(|(at, event)| marked(at, event)).collect();
+    let marks: Vec<(usize, String, u64)> = events
+        .iter()
+        .enumerate()
+        .filter_map(|(at, event)| marked(at, event))
+        .collect();
     assert_eq!(marks.len(), CLIENTS * EACH);
     for (answered, msp_id, block) in marks {
         let synced = record.synced(&hosts[&msp_id], block);
-        assert!(synced < answered, "{msp_id} answered for block {block} before its sync returned");
+        assert!(
+            synced < answered,
+            "{msp_id} answered for block {block} before its sync returned"
+        );
     }
     // What a peer appends, the orderer has made durable: otherwise a crash of the orderer would leave it behind its peers.
     for host in hosts.values() {
         for (block, appended) in record.appended(host) {
-            assert!(record.synced("orderer", block) < appended, "{host} had block {block} before the orderer's sync returned");
+            assert!(
+                record.synced("orderer", block) < appended,
+                "{host} had block {block} before the orderer's sync returned"
+            );
         }
     }
     network.stop().await;
@@ -92,7 +112,10 @@ impl Record {
     }
 
     fn synced(&self, node: &str, block: u64) -> usize {
-        let synced = self.nodes.get(node).and_then(|blocks| blocks.synced.get(usize::try_from(block).ok()?));
+        let synced = self
+            .nodes
+            .get(node)
+            .and_then(|blocks| blocks.synced.get(usize::try_from(block).ok()?));
         *synced.unwrap_or_else(|| panic!("{node} never synced block {block}"))
     }
 
@@ -108,8 +131,13 @@ fn node_of(path: &Path) -> Option<String> {
         return None;
     }
     let names: Vec<&str> = path.iter().filter_map(|name| name.to_str()).collect();
-    let peer = names.iter().position(|name| *name == "peers").and_then(|at| names.get(at + 1));
-    peer.copied().or_else(|| names.contains(&"orderer").then_some("orderer")).map(str::to_owned)
+    let peer = names
+        .iter()
+        .position(|name| *name == "peers")
+        .and_then(|at| names.get(at + 1));
+    peer.copied()
+        .or_else(|| names.contains(&"orderer").then_some("orderer"))
+        .map(str::to_owned)
 }
 
 fn mark(msp_id: &str, block: u64) -> String {
@@ -126,9 +154,15 @@ fn marked(at: usize, event: &Event) -> Option<(usize, String, u64)> {
 fn a_status_before_its_sync_would_be_seen() {
     let path = PathBuf::from("net/peers/p/channels/c/blocks/00000000.blk");
     let events = [
-        Event::Append { path: path.clone(), length: 1 },
+        Event::Append {
+            path: path.clone(),
+            length: 1,
+        },
         Event::Sync { path: path.clone() },
-        Event::Append { path: path.clone(), length: 1 },
+        Event::Append {
+            path: path.clone(),
+            length: 1,
+        },
         Event::Mark(mark("P", 1)),
         Event::Sync { path },
     ];

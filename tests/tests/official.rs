@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use careledger_tests::command::Running;
 use fabric_gateway_sdk::{
-    ChaincodeDefinition, ChaincodePackage, ChaincodeService, Deployer, Endpoint, Gateway, SigningIdentity, deploy,
+    ChaincodeDefinition, ChaincodePackage, ChaincodeService, Deployer, Endpoint, Gateway, SigningIdentity,
+    deploy,
 };
 use fabric_node::NetworkSummary;
 use serde_json::{Value, json};
@@ -20,12 +21,15 @@ const CHAINCODE: &str = "notes";
 #[ignore = "needs the npm packages of tests/node; scripts/test installs them and runs this"]
 async fn official_node_client_and_chaincode_run_unchanged() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let network = Running::start(&dir.path().join("network"), &["--consortium", "test-network", "--base-port", "0"]);
+    let network = Running::start(
+        &dir.path().join("network"),
+        &["--consortium", "test-network", "--base-port", "0"],
+    );
     let summary = network.summary();
 
     let service = free_address();
-    let package =
-        ChaincodePackage::service("notes_1", &ChaincodeService::plain(service.to_string())).expect("a package");
+    let package = ChaincodePackage::service("notes_1", &ChaincodeService::plain(service.to_string()))
+        .expect("a package");
     let _chaincode = NodeChaincode::start(service, &package.id());
 
     // Deployed by our SDK through the lifecycle, with Fabric's default policy: a majority of the organisations.
@@ -34,27 +38,49 @@ async fn official_node_client_and_chaincode_run_unchanged() {
         let admin = gateway(&summary, &organisation.msp_id, "Admin").await;
         deployers.push(Deployer::new(admin, package.clone()));
     }
-    deploy(CHANNEL, &ChaincodeDefinition::new(CHAINCODE, "1"), &deployers).await.expect("the chaincode is deployed");
+    deploy(CHANNEL, &ChaincodeDefinition::new(CHAINCODE, "1"), &deployers)
+        .await
+        .expect("the chaincode is deployed");
 
     // Our SDK invokes the official chaincode.
-    let contract = gateway(&summary, "Org2MSP", "User1").await.network(CHANNEL).contract(CHAINCODE);
-    let submitted = contract.submit("put", ["beta", "from Rust"]).await.expect("our SDK submits");
+    let contract = gateway(&summary, "Org2MSP", "User1")
+        .await
+        .network(CHANNEL)
+        .contract(CHAINCODE);
+    let submitted = contract
+        .submit("put", ["beta", "from Rust"])
+        .await
+        .expect("our SDK submits");
     assert_eq!(submitted.result, b"from Rust");
-    let read = contract.evaluate("read", ["beta"]).await.expect("our SDK evaluates");
+    let read = contract
+        .evaluate("read", ["beta"])
+        .await
+        .expect("our SDK evaluates");
     assert_eq!(read, b"from Rust");
 
     // The official client does, too.
     let seen = node_client(&summary);
     assert_eq!(seen["submitted"], "one");
-    assert_eq!(seen["status"], json!({ "successful": true, "code": 0, "valid": 0, "sameTx": true }));
+    assert_eq!(
+        seen["status"],
+        json!({ "successful": true, "code": 0, "valid": 0, "sameTx": true })
+    );
     assert_eq!(seen["evaluated"], "two");
     assert_eq!(seen["range"], json!([{ "key": "alpha", "value": "two" }]));
     assert_eq!(seen["history"], json!(["two", "one"]));
     assert_eq!(seen["who"], "Org1MSP");
-    assert_eq!(seen["event"], json!({ "name": "NotePut", "payload": "alpha", "sameTx": true }));
+    assert_eq!(
+        seen["event"],
+        json!({ "name": "NotePut", "payload": "alpha", "sameTx": true })
+    );
     assert_eq!(seen["error"]["name"], "GatewayError");
     let details = seen["error"]["details"].as_array().expect("error details");
-    assert!(details[0]["message"].as_str().is_some_and(|m| m.contains("no note absent")), "{details:?}");
+    assert!(
+        details[0]["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("no note absent")),
+        "{details:?}"
+    );
     assert_eq!(details[0]["mspId"], "Org1MSP");
     assert_eq!(seen["endorseError"]["name"], "EndorseError");
     assert_eq!(seen["kept"], "kept apart");
@@ -80,13 +106,18 @@ fn node_client(summary: &NetworkSummary) -> Value {
         .current_dir(node_dir())
         .output()
         .expect("node is installed");
-    assert!(output.status.success(), "the official client failed: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "the official client failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).expect("the client prints one JSON document")
 }
 
 async fn gateway(summary: &NetworkSummary, msp_id: &str, user: &str) -> Gateway {
     let organisation = summary.organisation(msp_id).expect("a member");
-    let identity = SigningIdentity::from_msp_dir(&organisation.users[user], msp_id).expect("the user's MSP directory");
+    let identity =
+        SigningIdentity::from_msp_dir(&organisation.users[user], msp_id).expect("the user's MSP directory");
     let channel = Endpoint::tls_ca_file(organisation.endpoint.to_string(), &organisation.tls_ca)
         .expect("the TLS CA")
         .server_name(&organisation.host)
@@ -116,7 +147,10 @@ impl NodeChaincode {
         let started = Self(child);
         let deadline = Instant::now() + Duration::from_secs(60);
         while TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_err() {
-            assert!(Instant::now() < deadline, "the Node chaincode does not listen on {address}");
+            assert!(
+                Instant::now() < deadline,
+                "the Node chaincode does not listen on {address}"
+            );
             std::thread::yield_now();
         }
         started
@@ -136,7 +170,9 @@ fn node_dir() -> PathBuf {
 
 /// The one file of a directory, as cryptogen leaves certificates and keys.
 fn only_file(dir: &Path) -> PathBuf {
-    let mut files = std::fs::read_dir(dir).expect("an MSP directory").map(|entry| entry.expect("an entry").path());
+    let mut files = std::fs::read_dir(dir)
+        .expect("an MSP directory")
+        .map(|entry| entry.expect("an entry").path());
     files.next().expect("a file")
 }
 

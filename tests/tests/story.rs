@@ -10,8 +10,14 @@ use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_story_holds_in_process() {
-    let args = DemoArgs { bundle: None, dir: None, patient_seed: 7 };
-    let report = demo::play(&args, &Output::new(true)).await.expect("the story plays");
+    let args = DemoArgs {
+        bundle: None,
+        dir: None,
+        patient_seed: 7,
+    };
+    let report = demo::play(&args, &Output::new(true))
+        .await
+        .expect("the story plays");
     assert_eq!(report.broken_promises(), Vec::<String>::new());
     assert_eq!(report.categories_read, ["laboratory", "medication"]);
     assert_eq!((report.accesses, report.notifications), (4, 4));
@@ -20,7 +26,12 @@ async fn the_story_holds_in_process() {
     assert!(report.audit.blocks > 4 * 15, "{:?}", report.audit);
     let committed = report.steps.iter().filter(|s| s.code == "VALID").count();
     assert!(committed > 15);
-    let refused: Vec<&str> = report.steps.iter().filter(|s| s.code != "VALID").map(|s| s.code.as_str()).collect();
+    let refused: Vec<&str> = report
+        .steps
+        .iter()
+        .filter(|s| s.code != "VALID")
+        .map(|s| s.code.as_str())
+        .collect();
     assert_eq!(refused.len(), 4);
     assert_eq!(refused[..2], ["REPLAYED", "BAD_INTENT"]);
 }
@@ -30,13 +41,30 @@ fn the_command_prints_one_document_and_keeps_the_files() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let kept = dir.path().join("network");
     let output = command::run(&["demo", "--json", "--dir", &kept.to_string_lossy()]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let text = String::from_utf8(output.stdout).expect("JSON is UTF-8");
     assert_eq!(text.trim_end().lines().count(), 1, "exactly one document");
     let document: Value = serde_json::from_str(&text).expect("a JSON document");
     for field in [
-        "steps", "emergency_access_ms", "access_before_consent", "categories_read", "access_after_revoke", "replay", "forged_intent",
-        "tamper", "claim", "duplicate_claim", "bad_npi_claim", "notifications", "accesses", "audit", "organisations",
+        "steps",
+        "emergency_access_ms",
+        "access_before_consent",
+        "categories_read",
+        "access_after_revoke",
+        "replay",
+        "forged_intent",
+        "tamper",
+        "claim",
+        "duplicate_claim",
+        "bad_npi_claim",
+        "notifications",
+        "accesses",
+        "audit",
+        "organisations",
     ] {
         assert!(!document[field].is_null(), "{field} is missing");
     }
@@ -47,7 +75,11 @@ fn the_command_prints_one_document_and_keeps_the_files() {
     }
     // The kept network verifies again, as an auditor would do it later.
     let audit = command::run(&["audit", "verify", "--json", "--dir", &kept.to_string_lossy()]);
-    assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stderr));
+    assert!(
+        audit.status.success(),
+        "{}",
+        String::from_utf8_lossy(&audit.stderr)
+    );
     let verdict: Value = serde_json::from_slice(&audit.stdout).expect("a JSON document");
     assert_eq!(verdict["ok"], true);
     assert_eq!(verdict["ledgers"].as_array().map(Vec::len), Some(4));
@@ -59,7 +91,13 @@ fn a_bad_bundle_is_refused_before_anything_starts() {
     let bundle: PathBuf = dir.path().join("bundle.json");
     std::fs::write(&bundle, r#"{"resourceType":"Patient","name":"Velasquez"}"#).expect("a file");
     let kept = dir.path().join("network");
-    let output = command::run(&["demo", "--bundle", &bundle.to_string_lossy(), "--dir", &kept.to_string_lossy()]);
+    let output = command::run(&[
+        "demo",
+        "--bundle",
+        &bundle.to_string_lossy(),
+        "--dir",
+        &kept.to_string_lossy(),
+    ]);
     assert_eq!(output.status.code(), Some(1));
     let reason = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(reason.contains("not a FHIR Bundle"), "{reason}");
@@ -71,5 +109,10 @@ fn a_bad_bundle_is_refused_before_anything_starts() {
 fn wrong_usage_exits_with_2() {
     assert_eq!(command::run(&["demo", "--no-such-flag"]).status.code(), Some(2));
     assert_eq!(command::run(&["bench", "--clients", "0"]).status.code(), Some(2));
-    assert_eq!(command::run(&["audit", "verify", "--dir", "/nonexistent"]).status.code(), Some(1));
+    assert_eq!(
+        command::run(&["audit", "verify", "--dir", "/nonexistent"])
+            .status
+            .code(),
+        Some(1)
+    );
 }

@@ -46,7 +46,6 @@ mod client;
 mod collections;
 mod envelope;
 mod error;
-mod files;
 mod mock;
 mod network;
 mod simulation;

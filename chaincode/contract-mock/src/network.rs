@@ -13,9 +13,9 @@ use tempfile::TempDir;
 use crate::collections::Collections;
 use crate::envelope;
 use crate::error::MockError;
-use crate::files::UnsyncedFiles;
 use crate::mock::CommittedEvent;
 use crate::simulation::Simulation;
+use fabric_ledger::files::UnsyncedFiles;
 
 /// What never changes.
 #[derive(Debug)]

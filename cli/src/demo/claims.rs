@@ -34,34 +34,77 @@ pub async fn settle(gateways: &Gateways<'_>, tell: &mut Narrator<'_>) -> Result<
     let began = Instant::now();
     let claim = visit(coverage, NPI)?;
     tell.doing("submitting the claim");
-    let submitted = provider.claims().submit_claim(INSURER, HOSPITAL, body(claim.clone())).send().await?;
-    tell.committed("hospital submits the claim", &submitted.tx_id, submitted.block_number);
+    let submitted = provider
+        .claims()
+        .submit_claim(INSURER, HOSPITAL, body(claim.clone()))
+        .send()
+        .await?;
+    tell.committed(
+        "hospital submits the claim",
+        &submitted.tx_id,
+        submitted.block_number,
+    );
     payer.caught_up(&submitted.tx_id).await?;
-    let step = ClaimStep { claim: claim.id, salt: salt() };
+    let step = ClaimStep {
+        claim: claim.id,
+        salt: salt(),
+    };
     tell.doing("adjudicating");
     let decided = payer.claims().adjudicate(INSURER, HOSPITAL, step).send().await?;
-    tell.committed("insurer adjudicates it against the plan", &decided.tx_id, decided.block_number);
+    tell.committed(
+        "insurer adjudicates it against the plan",
+        &decided.tx_id,
+        decided.block_number,
+    );
     let view = payer.claims().claim(INSURER, HOSPITAL, claim.id).send().await?;
     let amount = view.adjudication.ok_or("the claim has no adjudication")?.allowed;
-    let payment = Payment { claim: claim.id, amount, reference: hex::encode(rand::random::<[u8; 12]>()), salt: salt() };
+    let payment = Payment {
+        claim: claim.id,
+        amount,
+        reference: hex::encode(rand::random::<[u8; 12]>()),
+        salt: salt(),
+    };
     tell.doing("paying");
     let paid = payer.claims().pay(INSURER, HOSPITAL, payment).send().await?;
     tell.committed("insurer pays", &paid.tx_id, paid.block_number);
     let ms = milliseconds(began);
     provider.caught_up(&paid.tx_id).await?;
-    let status = provider.claims().claim(INSURER, HOSPITAL, claim.id).send().await?.status;
+    let status = provider
+        .claims()
+        .claim(INSURER, HOSPITAL, claim.id)
+        .send()
+        .await?
+        .status;
     tell.remark(format!("the claim is {status} {ms:.0} ms after its submission"));
-    tell.report.claim = ClaimReport { status: status.to_string(), ms };
+    tell.report.claim = ClaimReport {
+        status: status.to_string(),
+        ms,
+    };
 
     tell.doing("submitting the same visit again");
-    let again = Claim { id: ClaimId::from_bytes(rand::random()), ..claim };
-    let code = refusal_code(provider.claims().submit_claim(INSURER, HOSPITAL, body(again)).send().await)?;
+    let again = Claim {
+        id: ClaimId::from_bytes(rand::random()),
+        ..claim
+    };
+    let code = refusal_code(
+        provider
+            .claims()
+            .submit_claim(INSURER, HOSPITAL, body(again))
+            .send()
+            .await,
+    )?;
     tell.refused("the same visit is claimed again", None, &code);
     tell.report.duplicate_claim = code;
 
     tell.doing("submitting an impossible claim");
     let impossible = visit(coverage, BAD_NPI)?;
-    let code = refusal_code(provider.claims().submit_claim(INSURER, HOSPITAL, body(impossible)).send().await)?;
+    let code = refusal_code(
+        provider
+            .claims()
+            .submit_claim(INSURER, HOSPITAL, body(impossible))
+            .send()
+            .await,
+    )?;
     tell.refused("a provider identifier has a wrong check digit", None, &code);
     tell.report.bad_npi_claim = code;
     Ok(())
@@ -78,31 +121,71 @@ async fn insure(payer: &HealthClient, tell: &mut Narrator<'_>) -> Result<Coverag
         coinsurance: 1_000,
         out_of_pocket_maximum: 2_000_00,
         timely_filing_days: 90,
-        prices: BTreeMap::from([(VISIT.to_owned(), Price { amount: 150_00, max_units: 1 })]),
+        prices: BTreeMap::from([(
+            VISIT.to_owned(),
+            Price {
+                amount: 150_00,
+                max_units: 1,
+            },
+        )]),
     };
     let coverage = Coverage {
         id: CoverageId::from_bytes(rand::random()),
         plan: plan.id,
         plan_version: plan.version,
-        period: DateRange { from: "2000-01-01".parse()?, until: "2199-12-31".parse()? },
+        period: DateRange {
+            from: "2000-01-01".parse()?,
+            until: "2199-12-31".parse()?,
+        },
     };
     let plan_body = PlanBody { plan, salt: salt() };
     tell.doing("publishing the plan");
-    let published =
-        payer.claims().publish_plan(coverage.plan, coverage.plan_version, plan_body.commitment()?).send().await?;
-    tell.committed("insurer publishes a plan's commitment", &published.tx_id, published.block_number);
+    let published = payer
+        .claims()
+        .publish_plan(coverage.plan, coverage.plan_version, plan_body.commitment()?)
+        .send()
+        .await?;
+    tell.committed(
+        "insurer publishes a plan's commitment",
+        &published.tx_id,
+        published.block_number,
+    );
     tell.doing("loading the plan");
     let loaded = payer.claims().load_plan(INSURER, plan_body).send().await?;
-    tell.committed("insurer loads the plan's rules privately", &loaded.tx_id, loaded.block_number);
+    tell.committed(
+        "insurer loads the plan's rules privately",
+        &loaded.tx_id,
+        loaded.block_number,
+    );
     tell.doing("enrolling the member");
     let id = coverage.id;
-    let enrolled = payer.claims().enrol_member(INSURER, CoverageBody { coverage, salt: salt() }).send().await?;
-    tell.committed("insurer covers the patient", &enrolled.tx_id, enrolled.block_number);
+    let enrolled = payer
+        .claims()
+        .enrol_member(
+            INSURER,
+            CoverageBody {
+                coverage,
+                salt: salt(),
+            },
+        )
+        .send()
+        .await?;
+    tell.committed(
+        "insurer covers the patient",
+        &enrolled.tx_id,
+        enrolled.block_number,
+    );
     Ok(id)
 }
 
 fn visit(coverage: CoverageId, npi: &str) -> Result<Claim> {
-    let line = ClaimLine { sequence: 1, procedure: VISIT.to_owned(), date: Date::from_unix(unix_now())?, units: 1, charge: CHARGE };
+    let line = ClaimLine {
+        sequence: 1,
+        procedure: VISIT.to_owned(),
+        date: Date::from_unix(unix_now())?,
+        units: 1,
+        charge: CHARGE,
+    };
     Ok(Claim {
         id: ClaimId::from_bytes(rand::random()),
         coverage,

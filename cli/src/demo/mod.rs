@@ -30,14 +30,22 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<()> {
     let report = play(args, output).await?;
     output.document(&report.document());
     let broken = report.broken_promises();
-    if broken.is_empty() { Ok(()) } else { Err(broken.join("; ").into()) }
+    if broken.is_empty() {
+        Ok(())
+    } else {
+        Err(broken.join("; ").into())
+    }
 }
 
 /// Plays the story and returns what it measured.
 pub async fn play(args: &DemoArgs, output: &Output) -> Result<Report> {
     let bundle = match &args.bundle {
-        Some(path) => std::fs::read(path).map_err(|e| format!("cannot read the bundle {}: {e}", path.display()))?,
-        None => fhir::generate(args.patient_seed, &today()).to_string().into_bytes(),
+        Some(path) => {
+            std::fs::read(path).map_err(|e| format!("cannot read the bundle {}: {e}", path.display()))?
+        }
+        None => fhir::generate(args.patient_seed, &today())
+            .to_string()
+            .into_bytes(),
     };
     // Refuse a bad bundle before anything is started.
     fhir::parse(&bundle)?;
@@ -46,11 +54,16 @@ pub async fn play(args: &DemoArgs, output: &Output) -> Result<Report> {
     tell.doing("starting the network");
     let mut config = health::network_config().with_free_ports();
     let temporary = tempfile::Builder::new().prefix("careledger-").tempdir()?;
-    let dir = args.dir.clone().unwrap_or_else(|| temporary.path().join("network"));
+    let dir = args
+        .dir
+        .clone()
+        .unwrap_or_else(|| temporary.path().join("network"));
     config = config.with_dir(&dir);
     let network = Network::start(config).await?;
     let started = tell.ms();
-    tell.chapter("A network of four organisations starts: a peer, keys and a ledger for each, one ordering node");
+    tell.chapter(
+        "A network of four organisations starts: a peer, keys and a ledger for each, one ordering node",
+    );
     tell.remark(format!("ready after {started:.0} ms; files in {}", dir.display()));
 
     let vault_dir = dir.join("vault");
@@ -80,12 +93,21 @@ pub async fn play(args: &DemoArgs, output: &Output) -> Result<Report> {
 async fn perform(network: &Network, vault_dir: &Path, bundle: &[u8], tell: &mut Narrator<'_>) -> Result<()> {
     let gateways = Gateways::connect(network).await?;
     prepare(&gateways, tell).await?;
-    let store = Arc::new(Store::open(vault_dir, Box::new(FileKey::open_or_create(&create(vault_dir)?.join("kek"))?))?);
+    let store = Arc::new(Store::open(
+        vault_dir,
+        Box::new(FileKey::open_or_create(&create(vault_dir)?.join("kek"))?),
+    )?);
     let server = start_vault(network, &gateways, vault_dir, Arc::clone(&store)).await?;
     let vault = vault_client(network, &server)?;
     let clinic = network.organisation(CLINIC).ok_or("the clinic is missing")?;
     let identity = |role: Role| network.user(CLINIC, &format!("{role}@{}", clinic.domain()));
-    let mut cast = Cast::assemble(&gateways, identity(Role::Clinician)?, identity(Role::Emergency)?, store, vault)?;
+    let mut cast = Cast::assemble(
+        &gateways,
+        identity(Role::Clinician)?,
+        identity(Role::Emergency)?,
+        store,
+        vault,
+    )?;
 
     cast.enrol_and_anchor(tell, bundle).await?;
     cast.ask_without_consent(tell).await?;
@@ -109,7 +131,12 @@ async fn prepare(gateways: &Gateways<'_>, tell: &mut Narrator<'_>) -> Result<()>
     .await
 }
 
-async fn start_vault(network: &Network, gateways: &Gateways<'_>, dir: &Path, store: Arc<Store>) -> Result<Server> {
+async fn start_vault(
+    network: &Network,
+    gateways: &Gateways<'_>,
+    dir: &Path,
+    store: Arc<Store>,
+) -> Result<Server> {
     let hospital = network.organisation(HOSPITAL).ok_or("the hospital is missing")?;
     let tls = hospital.tls_ca()?.issue(&fabric_msp::ca::IssueRequest {
         common_name: format!("vault.{}", hospital.domain()),
@@ -119,18 +146,39 @@ async fn start_vault(network: &Network, gateways: &Gateways<'_>, dir: &Path, sto
     })?;
     let consortium = health::consortium();
     let gateway = gateways.user(HOSPITAL, Role::Vault.as_str())?;
-    let chain = PeerChain::new(gateway.network(consortium.channel.clone()), &consortium.chaincode, HOSPITAL);
-    let scope = Scope { custodian: HOSPITAL.to_owned(), channel: consortium.channel };
+    let chain = PeerChain::new(
+        gateway.network(consortium.channel.clone()),
+        &consortium.chaincode,
+        HOSPITAL,
+    );
+    let scope = Scope {
+        custodian: HOSPITAL.to_owned(),
+        channel: consortium.channel,
+    };
     let served = ServedLog::open(&dir.join("served"))?;
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let service = Service { scope, store, served, chain };
-    Ok(Server::start(address, tls.certificate_pem.as_bytes(), tls.key_pem.as_bytes(), service).await?)
+    let service = Service {
+        scope,
+        store,
+        served,
+        chain,
+    };
+    Ok(Server::start(
+        address,
+        tls.certificate_pem.as_bytes(),
+        tls.key_pem.as_bytes(),
+        service,
+    )
+    .await?)
 }
 
 fn vault_client(network: &Network, server: &Server) -> Result<VaultClient> {
     let hospital = network.organisation(HOSPITAL).ok_or("the hospital is missing")?;
     let ca = hospital.tls_ca()?.certificate_pem();
-    Ok(VaultClient::new(format!("https://{}", server.address()), ca.as_bytes())?)
+    Ok(VaultClient::new(
+        format!("https://{}", server.address()),
+        ca.as_bytes(),
+    )?)
 }
 
 fn create(dir: &Path) -> Result<&Path> {
@@ -139,5 +187,6 @@ fn create(dir: &Path) -> Result<&Path> {
 }
 
 fn today() -> String {
-    careledger_api::date::Date::from_unix(wallet::unix_now()).map_or_else(|_| "2026-01-01".to_owned(), |d| d.to_string())
+    careledger_api::date::Date::from_unix(wallet::unix_now())
+        .map_or_else(|_| "2026-01-01".to_owned(), |d| d.to_string())
 }

@@ -90,7 +90,11 @@ pub struct Narrator<'o> {
 impl<'o> Narrator<'o> {
     /// A narrator that has told nothing yet.
     pub fn new(output: &'o Output) -> Self {
-        Self { output, report: Report::default(), began: Instant::now() }
+        Self {
+            output,
+            report: Report::default(),
+            began: Instant::now(),
+        }
     }
 
     /// A chapter's headline.
@@ -111,12 +115,24 @@ impl<'o> Narrator<'o> {
 
     /// Ends a step with a committed transaction.
     pub fn committed(&mut self, name: &str, tx_id: &str, block: u64) {
-        self.step(Step { name: name.into(), tx_id: Some(tx_id.into()), block: Some(block), code: "VALID".into(), ms: self.ms() });
+        self.step(Step {
+            name: name.into(),
+            tx_id: Some(tx_id.into()),
+            block: Some(block),
+            code: "VALID".into(),
+            ms: self.ms(),
+        });
     }
 
     /// Ends a step with a refusal.
     pub fn refused(&mut self, name: &str, tx_id: Option<String>, code: &str) {
-        self.step(Step { name: name.into(), tx_id, block: None, code: code.into(), ms: self.ms() });
+        self.step(Step {
+            name: name.into(),
+            tx_id,
+            block: None,
+            code: code.into(),
+            ms: self.ms(),
+        });
     }
 
     /// Milliseconds since the step began.
@@ -125,9 +141,15 @@ impl<'o> Narrator<'o> {
     }
 
     fn step(&mut self, step: Step) {
-        let tx = step.tx_id.as_deref().map_or("-".to_owned(), |t| t.chars().take(12).collect());
+        let tx = step
+            .tx_id
+            .as_deref()
+            .map_or("-".to_owned(), |t| t.chars().take(12).collect());
         let block = step.block.map_or("-".to_owned(), |b| b.to_string());
-        self.output.line(format!("  {:<58} tx {tx:<12} block {block:>3}  {:<13} {:>8.1} ms", step.name, step.code, step.ms));
+        self.output.line(format!(
+            "  {:<58} tx {tx:<12} block {block:>3}  {:<13} {:>8.1} ms",
+            step.name, step.code, step.ms
+        ));
         self.report.steps.push(step);
     }
 }
@@ -146,16 +168,34 @@ impl Report {
                 broken.push(what.to_owned());
             }
         };
-        expect(self.access_before_consent == "refused", "access before consent was not refused");
-        expect(!self.categories_read.is_empty(), "nothing was read under the consent");
-        expect(self.access_after_revoke == "refused", "access after the revocation was not refused");
+        expect(
+            self.access_before_consent == "refused",
+            "access before consent was not refused",
+        );
+        expect(
+            !self.categories_read.is_empty(),
+            "nothing was read under the consent",
+        );
+        expect(
+            self.access_after_revoke == "refused",
+            "access after the revocation was not refused",
+        );
         expect(self.replay == "refused", "a replayed grant was not refused");
         expect(self.forged_intent == "refused", "a forged intent was not refused");
         expect(self.tamper == "MISMATCH", "a flipped byte was not found");
         expect(self.claim.status == "PAID", "the claim was not paid");
-        expect(!self.duplicate_claim.is_empty(), "the duplicate claim was not refused");
-        expect(!self.bad_npi_claim.is_empty(), "the claim with a bad NPI was not refused");
-        expect(self.notifications == self.accesses, "notifications and accesses differ in number");
+        expect(
+            !self.duplicate_claim.is_empty(),
+            "the duplicate claim was not refused",
+        );
+        expect(
+            !self.bad_npi_claim.is_empty(),
+            "the claim with a bad NPI was not refused",
+        );
+        expect(
+            self.notifications == self.accesses,
+            "notifications and accesses differ in number",
+        );
         expect(self.audit.ok, "the audit failed");
         broken
     }

@@ -33,7 +33,12 @@ use crate::health::{CLINIC, Gateways, HOSPITAL, consortium};
 /// What the patient lets the clinic see.
 const GRANTED: [Category; 2] = [Category::Laboratory, Category::Medication];
 /// What the clinic asks for: more than it is granted.
-const WANTED: [Category; 4] = [Category::Laboratory, Category::Medication, Category::Problem, Category::Note];
+const WANTED: [Category; 4] = [
+    Category::Laboratory,
+    Category::Medication,
+    Category::Problem,
+    Category::Note,
+];
 
 /// Everybody in the story and what they hold.
 #[derive(Debug)]
@@ -82,8 +87,17 @@ impl Cast {
         tell.chapter("1. The patient enrols a device key; the hospital anchors the records");
         tell.doing("enrolling");
         let Signed { body, intent } = self.patient.enrol()?;
-        let enrolled = self.registrar.identity().enrol(HOSPITAL, body, intent).send().await?;
-        tell.committed("patient enrols a device key", &enrolled.tx_id, enrolled.block_number);
+        let enrolled = self
+            .registrar
+            .identity()
+            .enrol(HOSPITAL, body, intent)
+            .send()
+            .await?;
+        tell.committed(
+            "patient enrols a device key",
+            &enrolled.tx_id,
+            enrolled.block_number,
+        );
 
         let mut records = fhir::parse(bundle)?;
         records.push(fhir::emergency_summary(&records));
@@ -91,8 +105,16 @@ impl Cast {
         let count = records.len();
         let stored = self.store_records(records).await?;
         for anchored in anchor_records(&self.custodian, HOSPITAL, stored).await? {
-            tell.committed(&format!("hospital anchors {count} records"), &anchored.anchor.0, anchored.anchor.1);
-            tell.committed("hospital describes them privately", &anchored.describe.0, anchored.describe.1);
+            tell.committed(
+                &format!("hospital anchors {count} records"),
+                &anchored.anchor.0,
+                anchored.anchor.1,
+            );
+            tell.committed(
+                "hospital describes them privately",
+                &anchored.describe.0,
+                anchored.describe.1,
+            );
         }
         Ok(())
     }
@@ -102,7 +124,10 @@ impl Cast {
         tell.chapter("2. A clinician of the clinic asks without consent");
         let opened = self.access(tell, "clinician asks for access", &GRANTED).await?;
         tell.report.access_before_consent = refused_or(&opened);
-        tell.remark(format!("the vault releases nothing; the attempt is on the ledger ({})", tell.report.access_before_consent));
+        tell.remark(format!(
+            "the vault releases nothing; the attempt is on the ledger ({})",
+            tell.report.access_before_consent
+        ));
         Ok(())
     }
 
@@ -111,25 +136,44 @@ impl Cast {
         tell.chapter("3. The patient grants the clinic two categories for two hours");
         let signed = self.patient.grant(two_hours(), vec![treatment_at_the_clinic()])?;
         tell.doing("granting");
-        let granted =
-            self.portal.consents().grant(HOSPITAL, signed.body.clone(), signed.intent.clone()).send().await?;
-        tell.committed("patient grants laboratory and medication", &granted.tx_id, granted.block_number);
+        let granted = self
+            .portal
+            .consents()
+            .grant(HOSPITAL, signed.body.clone(), signed.intent.clone())
+            .send()
+            .await?;
+        tell.committed(
+            "patient grants laboratory and medication",
+            &granted.tx_id,
+            granted.block_number,
+        );
 
-        let (tx, kem) = self.submit_access(tell, "clinician asks for four categories", &WANTED).await?;
+        let (tx, kem) = self
+            .submit_access(tell, "clinician asks for four categories", &WANTED)
+            .await?;
         for beyond in [Category::Problem, Category::Note] {
-            let refused = self.release(&tx, &[beyond], &kem, &self.clinician_identity).await?;
+            let refused = self
+                .release(&tx, &[beyond], &kem, &self.clinician_identity)
+                .await?;
             if refused.is_some() {
                 return Err(format!("the vault released {beyond}, which was not granted").into());
             }
         }
-        let opened = self.release(&tx, &GRANTED, &kem, &self.clinician_identity).await?.ok_or("the vault released nothing that was granted")?;
+        let opened = self
+            .release(&tx, &GRANTED, &kem, &self.clinician_identity)
+            .await?
+            .ok_or("the vault released nothing that was granted")?;
         for record in &opened {
             verified(&self.clinician, record).await?;
         }
         let mut categories: Vec<String> = opened.iter().map(|r| r.category.to_string()).collect();
         categories.sort();
         categories.dedup();
-        tell.remark(format!("the clinic reads {} records ({}), each verified on its own ledger", opened.len(), categories.join(", ")));
+        tell.remark(format!(
+            "the clinic reads {} records ({}), each verified on its own ledger",
+            opened.len(),
+            categories.join(", ")
+        ));
         tell.remark("the skin-cancer finding and the mental-health note stay closed");
         tell.report.categories_read = categories;
         Ok(signed)
@@ -140,20 +184,35 @@ impl Cast {
         tell.chapter("4. The patient revokes");
         let Signed { body, intent } = self.patient.revoke(vec![old.body.id])?;
         tell.doing("revoking");
-        let revoked = self.portal.consents().revoke(HOSPITAL, body, intent).send().await?;
+        let revoked = self
+            .portal
+            .consents()
+            .revoke(HOSPITAL, body, intent)
+            .send()
+            .await?;
         tell.committed("patient revokes", &revoked.tx_id, revoked.block_number);
         let opened = self.access(tell, "clinician asks again", &GRANTED).await?;
         tell.report.access_after_revoke = refused_or(&opened);
 
         tell.doing("replaying the grant");
-        let replay = self.clinician.consents().grant(HOSPITAL, old.body.clone(), old.intent).send().await;
+        let replay = self
+            .clinician
+            .consents()
+            .grant(HOSPITAL, old.body.clone(), old.intent)
+            .send()
+            .await;
         let code = refusal_code(replay)?;
         tell.refused("the old grant is sent again", None, &code);
         tell.report.replay = "refused".into();
 
         tell.doing("forging an intent");
         let Signed { body, intent } = self.forge()?;
-        let forged = self.clinician.consents().grant(HOSPITAL, body, intent).send().await;
+        let forged = self
+            .clinician
+            .consents()
+            .grant(HOSPITAL, body, intent)
+            .send()
+            .await;
         let code = refusal_code(forged)?;
         tell.refused("a grant is signed with another key", None, &code);
         tell.report.forged_intent = "refused".into();
@@ -173,11 +232,22 @@ impl Cast {
             kem_key: kem.public(),
         };
         tell.doing("breaking the glass");
-        let broken = self.emergency.consents().break_glass(HOSPITAL, request).send().await?;
+        let broken = self
+            .emergency
+            .consents()
+            .break_glass(HOSPITAL, request)
+            .send()
+            .await?;
         self.accesses += 1;
-        tell.committed("emergency physician breaks the glass (OVRER)", &broken.tx_id, broken.block_number);
+        tell.committed(
+            "emergency physician breaks the glass (OVRER)",
+            &broken.tx_id,
+            broken.block_number,
+        );
         let tx: TxId = broken.tx_id.parse()?;
-        let summary = self.release(&tx, &[Category::EmergencySummary], &kem, &self.emergency_identity).await?;
+        let summary = self
+            .release(&tx, &[Category::EmergencySummary], &kem, &self.emergency_identity)
+            .await?;
         let summary = summary.ok_or("the vault did not release the emergency summary")?;
         for record in &summary {
             verified(&self.emergency, record).await?;
@@ -198,7 +268,9 @@ impl Cast {
     /// 7. One flipped byte in the vault, and the patient's notifications.
     pub async fn tamper_and_notify(&self, tell: &mut Narrator<'_>) -> Result<Vec<Notification>> {
         tell.chapter("7. One byte of a stored file is flipped; the patient reads the notifications");
-        let query = careledger_api::contracts::identity::PatientQuery { patient: self.patient.id() };
+        let query = careledger_api::contracts::identity::PatientQuery {
+            patient: self.patient.id(),
+        };
         let located = self.custodian.records().locate(HOSPITAL, query).send().await?;
         let head = &located.first().ok_or("the hospital locates no document")?.head;
         let before = self.verify_stored(head.document, head.version).await?;
@@ -208,10 +280,18 @@ impl Cast {
         tell.report.tamper = after.to_string();
 
         let Signed { body, intent } = self.patient.ask("myNotifications", HOSPITAL)?;
-        let notifications = self.portal.consents().my_notifications(HOSPITAL, body, intent).send().await?;
+        let notifications = self
+            .portal
+            .consents()
+            .my_notifications(HOSPITAL, body, intent)
+            .send()
+            .await?;
         for n in &notifications {
             let reason = n.reason.map(|r| format!(", {r}")).unwrap_or_default();
-            tell.remark(format!("notified: {} {} for {}{reason}: {}", n.organisation, n.role, n.purpose, n.outcome));
+            tell.remark(format!(
+                "notified: {} {} for {}{reason}: {}",
+                n.organisation, n.role, n.purpose, n.outcome
+            ));
         }
         tell.report.notifications = notifications.len();
         tell.report.accesses = self.accesses;
@@ -226,7 +306,11 @@ impl Cast {
                 let document = DocumentId::from_bytes(rand::random());
                 let opening = store.put(document, 1, &record.mime, &record.content)?;
                 let metadata = metadata_of(record, patient, document, HOSPITAL)?;
-                kept.push(NewRecord { document, commitment: opening.commitment(), metadata });
+                kept.push(NewRecord {
+                    document,
+                    commitment: opening.commitment(),
+                    metadata,
+                });
             }
             Ok(kept)
         };
@@ -234,12 +318,23 @@ impl Cast {
     }
 
     /// An access and, after its commit, the vault's answer to it.
-    async fn access(&mut self, tell: &mut Narrator<'_>, name: &str, categories: &[Category]) -> Result<Option<Vec<OpenedRecord>>> {
+    async fn access(
+        &mut self,
+        tell: &mut Narrator<'_>,
+        name: &str,
+        categories: &[Category],
+    ) -> Result<Option<Vec<OpenedRecord>>> {
         let (tx, kem) = self.submit_access(tell, name, categories).await?;
-        self.release(&tx, categories, &kem, &self.clinician_identity).await
+        self.release(&tx, categories, &kem, &self.clinician_identity)
+            .await
     }
 
-    async fn submit_access(&mut self, tell: &mut Narrator<'_>, name: &str, categories: &[Category]) -> Result<(TxId, KemKeyPair)> {
+    async fn submit_access(
+        &mut self,
+        tell: &mut Narrator<'_>,
+        name: &str,
+        categories: &[Category],
+    ) -> Result<(TxId, KemKeyPair)> {
         let kem = KemKeyPair::generate();
         let request = AccessRequest {
             patient: self.patient.id(),
@@ -292,7 +387,12 @@ impl Cast {
             }
             Err(other) => return Err(other.into()),
         };
-        Ok(self.custodian.records().verify(document, version, opening).send().await?)
+        Ok(self
+            .custodian
+            .records()
+            .verify(document, version, opening)
+            .send()
+            .await?)
     }
 
     /// A grant in the patient's name under somebody else's signature.
@@ -301,20 +401,32 @@ impl Cast {
         let thief = DeviceKey::from_secret(Algorithm::Ed25519, &rand::random())?;
         let SignedIntent { intent, .. } = genuine.intent;
         let body = genuine.body;
-        let intent = IntentDraft::new(intent.scope, intent.patient, intent.period, intent.nonce, &(HOSPITAL,))?
-            .transient("consent", salt(), &body)?
-            .sign(&thief)?;
+        let intent = IntentDraft::new(
+            intent.scope,
+            intent.patient,
+            intent.period,
+            intent.nonce,
+            &(HOSPITAL,),
+        )?
+        .transient("consent", salt(), &body)?
+        .sign(&thief)?;
         Ok(Signed { body, intent })
     }
 }
 
 fn two_hours() -> Period {
     let now = unix_now();
-    Period { from: now - 60, until: now + 7_200 }
+    Period {
+        from: now - 60,
+        until: now + 7_200,
+    }
 }
 
 fn treatment_at_the_clinic() -> Provision {
-    let actor = ActorFilter { organisation: Some(CLINIC.to_owned()), ..ActorFilter::default() };
+    let actor = ActorFilter {
+        organisation: Some(CLINIC.to_owned()),
+        ..ActorFilter::default()
+    };
     Provision {
         effect: Effect::Permit,
         actors: vec![actor],
@@ -333,10 +445,16 @@ fn treatment_at_the_clinic() -> Provision {
 
 /// Checks a record's opening against the anchor on the asking organisation's own peer.
 async fn verified(client: &HealthClient, record: &OpenedRecord) -> Result<()> {
-    let verify = client.records().verify(record.document, record.version, record.opening.clone());
+    let verify = client
+        .records()
+        .verify(record.document, record.version, record.opening.clone());
     match verify.endorsed_by([CLINIC]).send().await? {
         Verification::Match => Ok(()),
-        other => Err(format!("document {} does not verify on the clinic's ledger: {other}", record.document).into()),
+        other => Err(format!(
+            "document {} does not verify on the clinic's ledger: {other}",
+            record.document
+        )
+        .into()),
     }
 }
 

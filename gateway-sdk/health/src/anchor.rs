@@ -43,7 +43,11 @@ pub fn metadata_of(
     document: DocumentId,
     author: &str,
 ) -> Result<DocumentMetadata, HealthError> {
-    let labels = record.labels.iter().map(|l| l.parse::<Label>()).collect::<Result<_, _>>()?;
+    let labels = record
+        .labels
+        .iter()
+        .map(|l| l.parse::<Label>())
+        .collect::<Result<_, _>>()?;
     let date = record.date.as_deref().map(str::parse::<Date>).transpose()?;
     let category: Category = record.category.parse()?;
     Ok(DocumentMetadata {
@@ -51,7 +55,14 @@ pub fn metadata_of(
         document,
         version: 1,
         category,
-        codes: record.code.iter().map(|c| Code { system: c.system.clone(), code: c.code.clone() }).collect(),
+        codes: record
+            .code
+            .iter()
+            .map(|c| Code {
+                system: c.system.clone(),
+                code: c.code.clone(),
+            })
+            .collect(),
         labels,
         date,
         author: author.to_owned(),
@@ -70,8 +81,13 @@ pub async fn anchor_records(
 ) -> Result<Vec<Anchored>, HealthCallError> {
     let mut anchored = Vec::new();
     for batch in records.chunks(BATCH) {
-        let documents =
-            batch.iter().map(|r| NewDocument { document: r.document, commitment: r.commitment }).collect();
+        let documents = batch
+            .iter()
+            .map(|r| NewDocument {
+                document: r.document,
+                commitment: r.commitment,
+            })
+            .collect();
         let anchor = client.records().anchor_many(documents).send().await?;
         let metadata: Vec<DocumentMetadata> = batch.iter().map(|r| r.metadata.clone()).collect();
         let describe = describe(client, custodian, &metadata).await?;
@@ -90,7 +106,11 @@ async fn describe(
 ) -> Result<Committed<careledger_api::Receipt>, HealthCallError> {
     let mut attempt = 1;
     loop {
-        let result = client.records().describe(custodian.to_owned(), metadata.to_vec()).send().await;
+        let result = client
+            .records()
+            .describe(custodian.to_owned(), metadata.to_vec())
+            .send()
+            .await;
         match result {
             // Repeating a description is harmless, also where the first one may have been committed after all.
             Err(HealthCallError::Transport(error)) if attempt < DESCRIBE_ATTEMPTS => {

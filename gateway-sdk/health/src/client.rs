@@ -33,7 +33,10 @@ impl HealthClient {
     pub fn new(gateway: &Gateway, consortium: Consortium) -> Self {
         let network = gateway.network(consortium.channel.clone());
         let contract = network.contract(consortium.chaincode.clone());
-        Self { network, transport: HealthTransport::new(contract, consortium) }
+        Self {
+            network,
+            transport: HealthTransport::new(contract, consortium),
+        }
     }
 
     /// The consortium.

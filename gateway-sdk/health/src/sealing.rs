@@ -19,7 +19,9 @@ pub struct KemKeyPair {
 
 impl std::fmt::Debug for KemKeyPair {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KemKeyPair").field("public", &self.public).finish_non_exhaustive()
+        f.debug_struct("KemKeyPair")
+            .field("public", &self.public)
+            .finish_non_exhaustive()
     }
 }
 
@@ -47,7 +49,9 @@ pub struct Sealed {
 
 /// The message does not open, or the recipient's key is no X25519 point of full order.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the sealed key does not open: it was sealed for another key, access, document or version, or altered")]
+#[error(
+    "the sealed key does not open: it was sealed for another key, access, document or version, or altered"
+)]
 pub struct SealError;
 
 impl KemKeyPair {
@@ -55,7 +59,10 @@ impl KemKeyPair {
     pub fn generate() -> Self {
         let (secret, public) = Suite::gen_keypair();
         let bytes: [u8; 32] = public.to_bytes().into();
-        Self { secret, public: KemPublicKey::from_bytes(bytes) }
+        Self {
+            secret,
+            public: KemPublicKey::from_bytes(bytes),
+        }
     }
 
     /// The half that goes into the access request.
@@ -65,7 +72,8 @@ impl KemKeyPair {
 
     /// Opens what [`seal`] made for this key in the same context.
     pub fn open(&self, context: SealContext<'_>, sealed: &Sealed) -> Result<Vec<u8>, SealError> {
-        let encapsulated = <Suite as Kem>::EncappedKey::from_bytes(&sealed.encapsulated).map_err(|_| SealError)?;
+        let encapsulated =
+            <Suite as Kem>::EncappedKey::from_bytes(&sealed.encapsulated).map_err(|_| SealError)?;
         single_shot_open::<AesGcm256, HkdfSha256, Suite>(
             &OpModeR::Base,
             &self.secret,
@@ -82,15 +90,24 @@ impl KemKeyPair {
 pub fn seal(to: &KemPublicKey, context: SealContext<'_>, message: &[u8]) -> Result<Sealed, SealError> {
     let to = <Suite as Kem>::PublicKey::from_bytes(to.as_bytes()).map_err(|_| SealError)?;
     let (encapsulated, ciphertext) =
-        single_shot_seal::<AesGcm256, HkdfSha256, Suite>(&OpModeS::Base, &to, &context.info(), message, b"").map_err(|_| SealError)?;
-    Ok(Sealed { encapsulated: encapsulated.to_bytes().to_vec(), ciphertext })
+        single_shot_seal::<AesGcm256, HkdfSha256, Suite>(&OpModeS::Base, &to, &context.info(), message, b"")
+            .map_err(|_| SealError)?;
+    Ok(Sealed {
+        encapsulated: encapsulated.to_bytes().to_vec(),
+        ciphertext,
+    })
 }
 
 impl SealContext<'_> {
     /// Length-prefixed, so that no two contexts give the same bytes.
     fn info(&self) -> Vec<u8> {
         let mut info = b"careledger/v1/key-release".to_vec();
-        for part in [self.channel.as_bytes(), self.tx.as_str().as_bytes(), self.document.as_bytes(), &self.version.to_be_bytes()] {
+        for part in [
+            self.channel.as_bytes(),
+            self.tx.as_str().as_bytes(),
+            self.document.as_bytes(),
+            &self.version.to_be_bytes(),
+        ] {
             info.extend_from_slice(&(part.len() as u64).to_be_bytes());
             info.extend_from_slice(part);
         }
@@ -106,16 +123,33 @@ mod tests {
     fn opens_only_for_its_key_and_context() {
         let (tx, other_tx): (TxId, TxId) = ("aa".parse().unwrap(), "ab".parse().unwrap());
         let document = DocumentId::from_bytes([1; 16]);
-        let context = SealContext { channel: "health", tx: &tx, document, version: 1 };
+        let context = SealContext {
+            channel: "health",
+            tx: &tx,
+            document,
+            version: 1,
+        };
         let pair = KemKeyPair::generate();
         let sealed = seal(&pair.public(), context, b"key").unwrap();
         assert_eq!(pair.open(context, &sealed).unwrap(), b"key");
         assert_eq!(KemKeyPair::generate().open(context, &sealed), Err(SealError));
         for wrong in [
-            SealContext { channel: "other", ..context },
-            SealContext { tx: &other_tx, ..context },
-            SealContext { document: DocumentId::from_bytes([2; 16]), ..context },
-            SealContext { version: 2, ..context },
+            SealContext {
+                channel: "other",
+                ..context
+            },
+            SealContext {
+                tx: &other_tx,
+                ..context
+            },
+            SealContext {
+                document: DocumentId::from_bytes([2; 16]),
+                ..context
+            },
+            SealContext {
+                version: 2,
+                ..context
+            },
         ] {
             assert_eq!(pair.open(wrong, &sealed), Err(SealError));
         }
@@ -127,7 +161,15 @@ mod tests {
     #[test]
     fn refuses_a_key_of_low_order() {
         let tx: TxId = "aa".parse().unwrap();
-        let context = SealContext { channel: "c", tx: &tx, document: DocumentId::from_bytes([1; 16]), version: 1 };
-        assert_eq!(seal(&KemPublicKey::from_bytes([0; 32]), context, b"key"), Err(SealError));
+        let context = SealContext {
+            channel: "c",
+            tx: &tx,
+            document: DocumentId::from_bytes([1; 16]),
+            version: 1,
+        };
+        assert_eq!(
+            seal(&KemPublicKey::from_bytes([0; 32]), context, b"key"),
+            Err(SealError)
+        );
     }
 }

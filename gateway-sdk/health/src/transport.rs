@@ -33,11 +33,24 @@ impl HealthTransport {
         }
         let arg = |index: usize| call.args.get(index).and_then(|a| std::str::from_utf8(a).ok());
         let parties = match call.contract.as_str() {
-            "claims" => Parties { payer: arg(0), provider: arg(1), ..Parties::default() },
-            "registry" => Parties { collection: arg(0), ..Parties::default() },
-            _ => Parties { custodian: arg(0), ..Parties::default() },
+            "claims" => Parties {
+                payer: arg(0),
+                provider: arg(1),
+                ..Parties::default()
+            },
+            "registry" => Parties {
+                collection: arg(0),
+                ..Parties::default()
+            },
+            _ => Parties {
+                custodian: arg(0),
+                ..Parties::default()
+            },
         };
-        match self.consortium.endorsers(&call.contract, &call.function, &parties) {
+        match self
+            .consortium
+            .endorsers(&call.contract, &call.function, &parties)
+        {
             Ok(Endorsers::Any(members)) => members.into_iter().map(|m| vec![m]).collect(),
             Ok(Endorsers::All(members)) => vec![members],
             // The contract itself refuses what the consortium does not know, with its own reason.
@@ -60,7 +73,14 @@ impl Transport for HealthTransport {
         let mut attempts = self.attempts(&call).into_iter().peekable();
         loop {
             let endorsing_organizations = attempts.next().unwrap_or_default();
-            let result = Transport::evaluate(&self.contract, Call { endorsing_organizations, ..call.clone() }).await;
+            let result = Transport::evaluate(
+                &self.contract,
+                Call {
+                    endorsing_organizations,
+                    ..call.clone()
+                },
+            )
+            .await;
             match result {
                 Err(error) if unreachable(&error) && attempts.peek().is_some() => {}
                 other => return other,
@@ -72,7 +92,14 @@ impl Transport for HealthTransport {
         let mut attempts = self.attempts(&call).into_iter().peekable();
         loop {
             let endorsing_organizations = attempts.next().unwrap_or_default();
-            let result = Transport::submit(&self.contract, Call { endorsing_organizations, ..call.clone() }).await;
+            let result = Transport::submit(
+                &self.contract,
+                Call {
+                    endorsing_organizations,
+                    ..call.clone()
+                },
+            )
+            .await;
             match result {
                 Err(error) if unreachable(&error) && attempts.peek().is_some() => {}
                 other => return other,

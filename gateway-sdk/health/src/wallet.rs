@@ -63,21 +63,39 @@ impl Wallet {
 
     /// The wallet of a secret of 32 random bytes, as a recovery restores it.
     pub fn from_secret(secret: [u8; 32], consortium: Consortium) -> Self {
-        Self { secret: Salt::from_bytes(secret), consortium }
+        Self {
+            secret: Salt::from_bytes(secret),
+            consortium,
+        }
     }
 
     /// The patient at one custodian (its MSP id): the same key and id every time.
     pub fn at(&self, custodian: &str) -> Result<PatientAt, HealthError> {
         let derive = |tag: &str, counter: u8| {
-            *keyed_hash(&self.secret, tag, &[self.consortium.id.as_bytes(), custodian.as_bytes(), &[counter]]).as_bytes()
+            *keyed_hash(
+                &self.secret,
+                tag,
+                &[self.consortium.id.as_bytes(), custodian.as_bytes(), &[counter]],
+            )
+            .as_bytes()
         };
         // One in 2^32 hashes is no P-256 scalar; the next counter is.
         let key = (0..=u8::MAX)
-            .find_map(|counter| DeviceKey::from_secret(Algorithm::P256, &derive("wallet/device-key", counter)).ok())
-            .ok_or_else(|| HealthError::InvalidCode("this secret gives no device key; draw another".into()))?;
+            .find_map(|counter| {
+                DeviceKey::from_secret(Algorithm::P256, &derive("wallet/device-key", counter)).ok()
+            })
+            .ok_or_else(|| {
+                HealthError::InvalidCode("this secret gives no device key; draw another".into())
+            })?;
         let random = Salt::from_bytes(derive("wallet/random", 0));
         let id = PatientId::derive(&key.public_key(), &random);
-        Ok(PatientAt { custodian: custodian.to_owned(), key, random, id, consortium: self.consortium.clone() })
+        Ok(PatientAt {
+            custodian: custodian.to_owned(),
+            key,
+            random,
+            id,
+            consortium: self.consortium.clone(),
+        })
     }
 }
 
@@ -94,26 +112,50 @@ impl PatientAt {
 
     /// Enrols the device key (`identity.enrol`).
     pub fn enrol(&self) -> Result<Signed<Enrolment>, HealthError> {
-        let body = Enrolment { key: self.key.public_key(), random: self.random, salt: salt() };
-        self.sign("identity", "enrol", "enrolment", SignedIntent::nonce_of(self.id.as_bytes()), INTENT_SECONDS, body)
+        let body = Enrolment {
+            key: self.key.public_key(),
+            random: self.random,
+            salt: salt(),
+        };
+        self.sign(
+            "identity",
+            "enrol",
+            "enrolment",
+            SignedIntent::nonce_of(self.id.as_bytes()),
+            INTENT_SECONDS,
+            body,
+        )
     }
 
     /// Grants a consent (`consent.grant`) with a fresh id.
     pub fn grant(&self, period: Period, provisions: Vec<Provision>) -> Result<Signed<Consent>, HealthError> {
         let id = ConsentId::from_bytes(rand::random());
-        let body = Consent { id, patient: self.id, period, provisions, salt: salt() };
+        let body = Consent {
+            id,
+            patient: self.id,
+            period,
+            provisions,
+            salt: salt(),
+        };
         self.sign("consent", "grant", "consent", id.nonce(), INTENT_SECONDS, body)
     }
 
     /// Takes consents back (`consent.revoke`).
     pub fn revoke(&self, consents: Vec<ConsentId>) -> Result<Signed<Revocation>, HealthError> {
-        let body = Revocation { patient: self.id, consents, salt: salt() };
+        let body = Revocation {
+            patient: self.id,
+            consents,
+            salt: salt(),
+        };
         self.sign("consent", "revoke", "revocation", nonce(), INTENT_SECONDS, body)
     }
 
     /// A signed question whose answer clients of the organisation `reader` carry (`consent.myNotifications`, `consent.myConsents`).
     pub fn ask(&self, function: &str, reader: &str) -> Result<Signed<SignedQuery>, HealthError> {
-        let body = SignedQuery { patient: self.id, reader: reader.to_owned() };
+        let body = SignedQuery {
+            patient: self.id,
+            reader: reader.to_owned(),
+        };
         self.sign("consent", function, "query", nonce(), QUERY_SECONDS, body)
     }
 
@@ -134,7 +176,10 @@ impl PatientAt {
             function: function.to_owned(),
         };
         let now = unix_now();
-        let period = Period { from: now - CLOCK_SLACK, until: now + seconds };
+        let period = Period {
+            from: now - CLOCK_SLACK,
+            until: now + seconds,
+        };
         let intent = IntentDraft::new(scope, self.id, period, nonce, &(&self.custodian,))?
             .transient(input, salt(), &body)?
             .sign(&self.key)?;
@@ -144,7 +189,9 @@ impl PatientAt {
 
 /// Seconds since 1970 by this machine's clock.
 pub fn unix_now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// A fresh random salt.

@@ -1,57 +1,54 @@
-//! The consortium file: a network's members, names and ports as TOML.
-//!
-//! ```toml
-//! channel = "health"
-//! # material = "organizations"          # an existing cryptogen tree, relative to this file
-//! # genesis_block = "health.block"      # and the genesis block that belongs to it
-//!
-//! [orderer]                             # optional; these are the defaults
-//! msp_id = "OrdererMSP"
-//! domain = "example.com"
-//! hostname = "orderer"
-//! port = 7050
-//! admin_port = 7053
-//! operations_port = 9443
-//!
-//! [policies]                            # optional: ANY, ALL or MAJORITY of the members
-//! endorsement = "MAJORITY"              # must endorse, where a chaincode says nothing else
-//! lifecycle_endorsement = "MAJORITY"    # must approve a chaincode
-//!
-//! [batch]                               # optional
-//! max_message_count = 500
-//! absolute_max_bytes = 10485760
-//! preferred_max_bytes = 2097152
-//! timeout_ms = 2000
-//! timer = false                         # true: cut when the timeout is over, as Fabric does
-//!
-//! [[organisations]]
-//! msp_id = "HospitalMSP"
-//! domain = "hospital.example.com"
-//! hostname = "peer0"                    # optional
-//! port = 7051                           # optional; 0 or nothing takes a free one
-//! chaincode_port = 7052
-//! operations_port = 9444
-//! [[organisations.users]]               # optional; User1 by default, Admin always
-//! name = "User1"
-//! attributes = { role = "clinician" }
-//! ```
+//! The consortium file: a network's members, names and ports as TOML ([`NetworkConfig::from_consortium`] shows it).
 
-use std::collections::BTreeMap;
+mod file;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use fabric_msp::ca::Kind;
-use fabric_msp::cryptogen::UserSpec;
-use fabric_msp::policy::Rule;
 use fabric_orderer::Cutting;
-use serde::{Deserialize, Serialize};
 
-use crate::config::{BatchConfig, NetworkConfig, OrdererNodeConfig, OrganisationConfig};
+use crate::config::{NetworkConfig, OrganisationConfig};
 use crate::error::NetworkError;
+use file::{Batch, File, Organisation, Policies};
 
 impl NetworkConfig {
-    /// Reads a consortium file (see [`consortium`](self)).
+    /// Reads a consortium file:
+    ///
+    /// ```toml
+    /// channel = "health"
+    /// # material = "organizations"          # an existing cryptogen tree, relative to this file
+    /// # genesis_block = "health.block"      # and the genesis block that belongs to it
+    ///
+    /// [orderer]                             # optional; these are the defaults
+    /// msp_id = "OrdererMSP"
+    /// domain = "example.com"
+    /// hostname = "orderer"
+    /// port = 7050
+    /// admin_port = 7053
+    /// operations_port = 9443
+    ///
+    /// [policies]                            # optional: ANY, ALL or MAJORITY of the members
+    /// endorsement = "MAJORITY"              # must endorse, where a chaincode says nothing else
+    /// lifecycle_endorsement = "MAJORITY"    # must approve a chaincode
+    ///
+    /// [batch]                               # optional
+    /// max_message_count = 500
+    /// absolute_max_bytes = 10485760
+    /// preferred_max_bytes = 2097152
+    /// timeout_ms = 2000
+    /// timer = false                         # true: cut when the timeout is over, as Fabric does
+    ///
+    /// [[organisations]]
+    /// msp_id = "HospitalMSP"
+    /// domain = "hospital.example.com"
+    /// hostname = "peer0"                    # optional
+    /// port = 7051                           # optional; 0 or nothing takes a free one
+    /// chaincode_port = 7052
+    /// operations_port = 9444
+    /// [[organisations.users]]               # optional; User1 by default, Admin always
+    /// name = "User1"
+    /// attributes = { role = "clinician" }
+    /// ```
     ///
     /// # Errors
     /// [`NetworkError::Io`] when it cannot be read, [`NetworkError::Consortium`] when it does not parse,
@@ -140,242 +137,11 @@ pub(crate) fn same_network(stored: &str, config: &NetworkConfig) -> Result<(), S
     Ok(())
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    channel: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    material: Option<PathBuf>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    genesis_block: Option<PathBuf>,
-    #[serde(default)]
-    orderer: Orderer,
-    #[serde(default)]
-    policies: Policies,
-    #[serde(default)]
-    batch: Batch,
-    organisations: Vec<Organisation>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Orderer {
-    msp_id: String,
-    domain: String,
-    hostname: String,
-    port: u16,
-    admin_port: u16,
-    operations_port: u16,
-}
-
-#[derive(Serialize, Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct Policies {
-    endorsement: Share,
-    lifecycle_endorsement: Share,
-}
-
-/// A share of the members, in Fabric's words.
-#[derive(Serialize, Deserialize, Default)]
-#[serde(rename_all = "UPPERCASE")]
-enum Share {
-    Any,
-    All,
-    #[default]
-    Majority,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Batch {
-    max_message_count: u32,
-    absolute_max_bytes: u32,
-    preferred_max_bytes: u32,
-    timeout_ms: u64,
-    timer: bool,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Organisation {
-    msp_id: String,
-    domain: String,
-    #[serde(default = "peer0")]
-    hostname: String,
-    #[serde(default)]
-    port: u16,
-    #[serde(default)]
-    chaincode_port: u16,
-    #[serde(default)]
-    operations_port: u16,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    users: Option<Vec<User>>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct User {
-    name: String,
-    #[serde(default, skip_serializing_if = "is_false")]
-    admin: bool,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    organizational_units: Vec<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    attributes: BTreeMap<String, String>,
-}
-
-fn peer0() -> String {
-    "peer0".to_owned()
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
-}
-
-impl Default for Orderer {
-    fn default() -> Self {
-        (&OrdererNodeConfig::sample()).into()
-    }
-}
-
-impl From<&OrdererNodeConfig> for Orderer {
-    fn from(config: &OrdererNodeConfig) -> Self {
-        Self {
-            msp_id: config.msp_id.clone(),
-            domain: config.domain.clone(),
-            hostname: config.hostname.clone(),
-            port: config.port,
-            admin_port: config.admin_port,
-            operations_port: config.operations_port,
-        }
-    }
-}
-
-impl From<Orderer> for OrdererNodeConfig {
-    fn from(file: Orderer) -> Self {
-        Self {
-            msp_id: file.msp_id,
-            domain: file.domain,
-            hostname: file.hostname,
-            port: file.port,
-            admin_port: file.admin_port,
-            operations_port: file.operations_port,
-        }
-    }
-}
-
-impl From<Rule> for Share {
-    fn from(rule: Rule) -> Self {
-        match rule {
-            Rule::Any => Self::Any,
-            Rule::All => Self::All,
-            Rule::Majority => Self::Majority,
-        }
-    }
-}
-
-impl From<Share> for Rule {
-    fn from(share: Share) -> Self {
-        match share {
-            Share::Any => Self::Any,
-            Share::All => Self::All,
-            Share::Majority => Self::Majority,
-        }
-    }
-}
-
-impl Batch {
-    fn new(config: &NetworkConfig) -> Self {
-        let batch = &config.batch;
-        Self {
-            max_message_count: batch.max_message_count,
-            absolute_max_bytes: batch.absolute_max_bytes,
-            preferred_max_bytes: batch.preferred_max_bytes,
-            timeout_ms: u64::try_from(batch.timeout.as_millis()).unwrap_or(u64::MAX),
-            timer: config.cutting == Cutting::Timer,
-        }
-    }
-}
-
-impl Default for Batch {
-    fn default() -> Self {
-        Self::new(&NetworkConfig::new("", Vec::new()))
-    }
-}
-
-impl From<Batch> for BatchConfig {
-    fn from(file: Batch) -> Self {
-        Self {
-            max_message_count: file.max_message_count,
-            absolute_max_bytes: file.absolute_max_bytes,
-            preferred_max_bytes: file.preferred_max_bytes,
-            timeout: Duration::from_millis(file.timeout_ms),
-        }
-    }
-}
-
-impl From<Organisation> for OrganisationConfig {
-    fn from(file: Organisation) -> Self {
-        let default = Self::new(&file.msp_id, &file.domain);
-        Self {
-            hostname: file.hostname,
-            port: file.port,
-            chaincode_port: file.chaincode_port,
-            operations_port: file.operations_port,
-            users: match file.users {
-                None => default.users,
-                Some(users) => users.into_iter().map(|user| user.spec(&file.domain)).collect(),
-            },
-            ..default
-        }
-    }
-}
-
-impl From<&OrganisationConfig> for Organisation {
-    fn from(config: &OrganisationConfig) -> Self {
-        Self {
-            msp_id: config.msp_id.clone(),
-            domain: config.domain.clone(),
-            hostname: config.hostname.clone(),
-            port: config.port,
-            chaincode_port: config.chaincode_port,
-            operations_port: config.operations_port,
-            users: Some(config.users.iter().map(User::from).collect()),
-        }
-    }
-}
-
-impl User {
-    fn spec(self, domain: &str) -> UserSpec {
-        let name = if self.name.contains('@') {
-            self.name
-        } else {
-            format!("{}@{domain}", self.name)
-        };
-        UserSpec {
-            name,
-            kind: if self.admin { Kind::Admin } else { Kind::Client },
-            organizational_units: self.organizational_units,
-            attributes: self.attributes,
-            ..UserSpec::default()
-        }
-    }
-}
-
-impl From<&UserSpec> for User {
-    fn from(spec: &UserSpec) -> Self {
-        Self {
-            name: spec.name.clone(),
-            admin: spec.kind == Kind::Admin,
-            organizational_units: spec.organizational_units.clone(),
-            attributes: spec.attributes.clone(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::BatchConfig;
+    use fabric_msp::policy::Rule;
 
     #[test]
     fn the_presets_survive_a_round_trip() {

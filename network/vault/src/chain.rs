@@ -28,14 +28,21 @@ impl PeerChain {
     /// `network` must be a gateway of the custodian's own peer; `chaincode` is the health chaincode's name.
     pub fn new(network: Network, chaincode: &str, custodian: &str) -> Self {
         let contract = network.contract(chaincode);
-        Self { network, contract, custodian: custodian.to_owned() }
+        Self {
+            network,
+            contract,
+            custodian: custodian.to_owned(),
+        }
     }
 }
 
 impl PeerChain {
     async fn release(&self, tx: &TxId, now: i64) -> Result<Option<Release>, ChainError> {
         let client = ConsentsClient::new(&self.contract);
-        let asked = client.release(self.custodian.clone(), tx.clone(), now).endorsed_by([self.custodian.clone()]).send();
+        let asked = client
+            .release(self.custodian.clone(), tx.clone(), now)
+            .endorsed_by([self.custodian.clone()])
+            .send();
         match asked.await {
             Ok(release) => Ok(Some(release)),
             Err(CallError::Contract(HealthError::NotFound | HealthError::InvalidCode(_))) => Ok(None),
@@ -49,14 +56,22 @@ impl Chain for PeerChain {
         let mut release = self.release(tx, now).await?;
         // The requester may have learned of the commit from a peer that is ahead of ours.
         let behind = release.is_none();
-        if behind && tokio::time::timeout(CATCH_UP, self.network.commit_status(tx.as_str())).await.is_ok_and(|s| s.is_ok()) {
+        if behind
+            && tokio::time::timeout(CATCH_UP, self.network.commit_status(tx.as_str()))
+                .await
+                .is_ok_and(|s| s.is_ok())
+        {
             release = self.release(tx, now).await?;
         }
         let Some(release) = release else { return Ok(None) };
         // The private event is only there when the transaction was valid; the block says so itself, and names the creator.
-        let (transaction, code) =
-            self.network.transaction(tx.as_str()).await.map_err(|e| ChainError(e.to_string()))?;
-        let creator = creator(&transaction).ok_or_else(|| ChainError("the transaction has no creator".to_owned()))?;
+        let (transaction, code) = self
+            .network
+            .transaction(tx.as_str())
+            .await
+            .map_err(|e| ChainError(e.to_string()))?;
+        let creator =
+            creator(&transaction).ok_or_else(|| ChainError("the transaction has no creator".to_owned()))?;
         Ok(code.is_valid().then_some(CommittedAccess { creator, release }))
     }
 }
@@ -65,5 +80,9 @@ impl Chain for PeerChain {
 fn creator(transaction: &ProcessedTransaction) -> Option<Vec<u8>> {
     let envelope = transaction.transaction_envelope.as_ref()?;
     let header = Payload::decode(envelope.payload.as_slice()).ok()?.header?;
-    Some(SignatureHeader::decode(header.signature_header.as_slice()).ok()?.creator)
+    Some(
+        SignatureHeader::decode(header.signature_header.as_slice())
+            .ok()?
+            .creator,
+    )
 }

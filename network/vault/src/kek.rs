@@ -58,13 +58,24 @@ impl std::fmt::Debug for FileKey {
 impl FileKey {
     /// Opens the key file, or makes it with a fresh key where there is none. Fails if others may read it.
     pub fn open_or_create(path: &Path) -> Result<Self, KekError> {
-        let failed = |source| KekError::File { path: path.to_owned(), source };
+        let failed = |source| KekError::File {
+            path: path.to_owned(),
+            source,
+        };
         if !path.exists() {
             let mut key = Zeroizing::new([0u8; 32]);
-            SystemRandom::new().fill(key.as_mut_slice()).map_err(|_| KekError::Random)?;
-            let mut file =
-                fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-            file.write_all(key.as_slice()).and_then(|()| file.sync_all()).map_err(failed)?;
+            SystemRandom::new()
+                .fill(key.as_mut_slice())
+                .map_err(|_| KekError::Random)?;
+            let mut file = fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(path)
+                .map_err(failed)?;
+            file.write_all(key.as_slice())
+                .and_then(|()| file.sync_all())
+                .map_err(failed)?;
         }
         use std::os::unix::fs::PermissionsExt;
         let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
@@ -76,17 +87,25 @@ impl FileKey {
             return Err(KekError::Length(path.to_owned()));
         }
         let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| KekError::Length(path.to_owned()))?;
-        Ok(Self { key: LessSafeKey::new(key) })
+        Ok(Self {
+            key: LessSafeKey::new(key),
+        })
     }
 }
 
 impl KeyEncryption for FileKey {
     fn wrap(&self, dek: &Dek, context: &[u8]) -> Result<Vec<u8>, KekError> {
         let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new().fill(&mut nonce).map_err(|_| KekError::Random)?;
+        SystemRandom::new()
+            .fill(&mut nonce)
+            .map_err(|_| KekError::Random)?;
         let mut sealed = Zeroizing::new(dek.to_vec());
         self.key
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut *sealed)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(context),
+                &mut *sealed,
+            )
             .map_err(|_| KekError::Altered)?;
         Ok([nonce.as_slice(), &sealed].concat())
     }
@@ -95,8 +114,13 @@ impl KeyEncryption for FileKey {
         let (nonce, sealed) = wrapped.split_at_checked(NONCE_LEN).ok_or(KekError::Altered)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KekError::Altered)?;
         let mut buffer = Zeroizing::new(sealed.to_vec());
-        let opened = self.key.open_in_place(nonce, Aad::from(context), &mut buffer).map_err(|_| KekError::Altered)?;
-        Ok(Zeroizing::new(<[u8; 32]>::try_from(&*opened).map_err(|_| KekError::Altered)?))
+        let opened = self
+            .key
+            .open_in_place(nonce, Aad::from(context), &mut buffer)
+            .map_err(|_| KekError::Altered)?;
+        Ok(Zeroizing::new(
+            <[u8; 32]>::try_from(&*opened).map_err(|_| KekError::Altered)?,
+        ))
     }
 }
 
@@ -112,11 +136,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("kek");
         let dek = new_dek().unwrap();
-        let wrapped = FileKey::open_or_create(&path).unwrap().wrap(&dek, b"doc 1").unwrap();
+        let wrapped = FileKey::open_or_create(&path)
+            .unwrap()
+            .wrap(&dek, b"doc 1")
+            .unwrap();
         let again = FileKey::open_or_create(&path).unwrap();
         assert_eq!(*again.unwrap(&wrapped, b"doc 1").unwrap(), *dek);
         assert!(matches!(again.unwrap(&wrapped, b"doc 2"), Err(KekError::Altered)));
-        assert!(matches!(again.unwrap(&wrapped[..5], b"doc 1"), Err(KekError::Altered)));
+        assert!(matches!(
+            again.unwrap(&wrapped[..5], b"doc 1"),
+            Err(KekError::Altered)
+        ));
         assert!(!wrapped.windows(32).any(|w| w == dek.as_slice()));
     }
 

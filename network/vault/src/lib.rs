@@ -16,5 +16,5 @@ mod served;
 mod server;
 pub mod store;
 
-pub use server::{ServeError, Server, Service};
 pub use served::ServedLog;
+pub use server::{ServeError, Server, Service};

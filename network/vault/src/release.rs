@@ -27,7 +27,11 @@ const MAX_CATEGORIES: usize = 13;
 /// What the vault asks its own organisation's peer.
 pub trait Chain: Send + Sync {
     /// The committed access of transaction `tx`, decided again at `now` (seconds since 1970). `None` unless it is committed and valid.
-    fn access(&self, tx: &TxId, now: i64) -> impl Future<Output = Result<Option<CommittedAccess>, ChainError>> + Send;
+    fn access(
+        &self,
+        tx: &TxId,
+        now: i64,
+    ) -> impl Future<Output = Result<Option<CommittedAccess>, ChainError>> + Send;
 }
 
 /// A committed access as the peer shows it.
@@ -103,7 +107,10 @@ pub async fn release<C: Chain>(
     let request = &signed.request;
     scope.check(request)?;
     let identity = verified_identity(signed)?;
-    let access = chain.access(&request.tx, now).await?.ok_or(Refusal::UnknownAccess)?;
+    let access = chain
+        .access(&request.tx, now)
+        .await?
+        .ok_or(Refusal::UnknownAccess)?;
     if access.creator != identity {
         return Err(Refusal::NotTheCreator);
     }
@@ -115,7 +122,13 @@ pub async fn release<C: Chain>(
     let documents = asked_for(request, &release.documents)?;
     let opened: Vec<(&ReleasableDocument, Entry, Vec<u8>)> = documents
         .into_iter()
-        .map(|d| Ok((d, store.entry(d.document, d.version)?, store.file(d.document, d.version)?)))
+        .map(|d| {
+            Ok((
+                d,
+                store.entry(d.document, d.version)?,
+                store.file(d.document, d.version)?,
+            ))
+        })
         .collect::<Result<_, StoreError>>()?;
     for (document, ..) in &opened {
         let release = served::Release {
@@ -127,7 +140,10 @@ pub async fn release<C: Chain>(
             return Err(Refusal::AlreadyServed);
         }
     }
-    let items = opened.into_iter().map(|(d, entry, file)| item(request, &kem_key, d, &entry, &file)).collect::<Result<_, _>>()?;
+    let items = opened
+        .into_iter()
+        .map(|(d, entry, file)| item(request, &kem_key, d, &entry, &file))
+        .collect::<Result<_, _>>()?;
     Ok(ReleaseResponse { items })
 }
 
@@ -147,7 +163,11 @@ impl Scope {
         categories.dedup();
         let named_once = categories.len() == request.categories.len();
         let fits = request.custodian == self.custodian && request.channel == self.channel;
-        if fits && named_once && (1..=MAX_CATEGORIES).contains(&categories.len()) { Ok(()) } else { Err(Refusal::NotForThisVault) }
+        if fits && named_once && (1..=MAX_CATEGORIES).contains(&categories.len()) {
+            Ok(())
+        } else {
+            Err(Refusal::NotForThisVault)
+        }
     }
 }
 
@@ -159,18 +179,27 @@ fn verified_identity(signed: &SignedRequest) -> Result<Vec<u8>, Refusal> {
     let certificate = Certificate::from_pem(&identity.id_bytes).map_err(|_| Refusal::BadSignature)?;
     let message = signed.message().map_err(|_| Refusal::NotForThisVault)?;
     let signature = signed.signature_bytes().map_err(|_| Refusal::BadSignature)?;
-    certificate.key().verify(&message, &signature).map_err(|_| Refusal::BadSignature)?;
+    certificate
+        .key()
+        .verify(&message, &signature)
+        .map_err(|_| Refusal::BadSignature)?;
     Ok(serialized)
 }
 
 /// The releasable documents of the categories asked for; each category must have at least one.
-fn asked_for<'d>(request: &ReleaseRequest, documents: &'d [ReleasableDocument]) -> Result<Vec<&'d ReleasableDocument>, Refusal> {
+fn asked_for<'d>(
+    request: &ReleaseRequest,
+    documents: &'d [ReleasableDocument],
+) -> Result<Vec<&'d ReleasableDocument>, Refusal> {
     for category in &request.categories {
         if !documents.iter().any(|d| d.category == *category) {
             return Err(Refusal::BeyondTheAccess);
         }
     }
-    Ok(documents.iter().filter(|d| request.categories.contains(&d.category)).collect())
+    Ok(documents
+        .iter()
+        .filter(|d| request.categories.contains(&d.category))
+        .collect())
 }
 
 fn item(
@@ -180,10 +209,17 @@ fn item(
     entry: &Entry,
     file: &[u8],
 ) -> Result<ReleasedItem, Refusal> {
-    let content = SealedContent { dek: hex::encode(entry.dek.as_slice()), opening: entry.opening.clone() };
+    let content = SealedContent {
+        dek: hex::encode(entry.dek.as_slice()),
+        opening: entry.opening.clone(),
+    };
     let content = zeroize::Zeroizing::new(serde_json::to_vec(&content).map_err(|_| Refusal::BadKemKey)?);
-    let context =
-        SealContext { channel: &request.channel, tx: &request.tx, document: document.document, version: document.version };
+    let context = SealContext {
+        channel: &request.channel,
+        tx: &request.tx,
+        document: document.document,
+        version: document.version,
+    };
     let sealed = seal(to, context, &content).map_err(|_| Refusal::BadKemKey)?;
     Ok(ReleasedItem {
         document: document.document,

@@ -33,7 +33,12 @@ struct Inner {
 impl ServedLog {
     /// Opens or makes the log. A last line that a crash cut short is dropped: its key had not left yet.
     pub fn open(path: &Path) -> std::io::Result<Self> {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)?;
         let mut seen = HashSet::new();
         let mut whole = 0;
         let mut reader = BufReader::new(&file);
@@ -43,7 +48,10 @@ impl ServedLog {
                 break;
             }
             let release = parse(line.trim_end()).ok_or_else(|| {
-                std::io::Error::new(std::io::ErrorKind::InvalidData, format!("release log is damaged at byte {whole}"))
+                std::io::Error::new(
+                    std::io::ErrorKind::InvalidData,
+                    format!("release log is damaged at byte {whole}"),
+                )
             })?;
             seen.insert(release);
             whole += line.len() as u64;
@@ -51,7 +59,9 @@ impl ServedLog {
         }
         file.set_len(whole)?;
         file.seek(SeekFrom::End(0))?;
-        Ok(Self { inner: Mutex::new(Inner { file, seen }) })
+        Ok(Self {
+            inner: Mutex::new(Inner { file, seen }),
+        })
     }
 
     /// Records a release durably. Returns false, and writes nothing, if it was recorded before.
@@ -71,8 +81,11 @@ impl ServedLog {
 
 fn parse(line: &str) -> Option<Release> {
     let mut parts = line.split(' ');
-    let release =
-        Release { tx_id: parts.next()?.to_owned(), document: parts.next()?.to_owned(), version: parts.next()?.parse().ok()? };
+    let release = Release {
+        tx_id: parts.next()?.to_owned(),
+        document: parts.next()?.to_owned(),
+        version: parts.next()?.parse().ok()?,
+    };
     parts.next().is_none().then_some(release)
 }
 
@@ -81,7 +94,11 @@ mod tests {
     use super::*;
 
     fn release(version: u32) -> Release {
-        Release { tx_id: "aa".into(), document: "bb".into(), version }
+        Release {
+            tx_id: "aa".into(),
+            document: "bb".into(),
+            version,
+        }
     }
 
     #[test]
@@ -92,7 +109,12 @@ mod tests {
         assert!(log.record(release(1)).unwrap());
         assert!(!log.record(release(1)).unwrap());
         drop(log);
-        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"cc dd").unwrap();
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .write_all(b"cc dd")
+            .unwrap();
         let log = ServedLog::open(&path).unwrap();
         assert!(!log.record(release(1)).unwrap());
         assert!(log.record(release(2)).unwrap());

@@ -76,9 +76,12 @@ impl Server {
         service: Service<C>,
     ) -> Result<Self, ServeError> {
         let acceptor = acceptor(certificate_pem, key_pem)?;
-        let listener =
-            TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
-        let address = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| ServeError::Listen { address, source })?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| ServeError::Listen { address, source })?;
         let router = Router::new()
             .route("/healthz", get(|| async { "ok" }))
             .route("/v1/release", post(handle::<C>))
@@ -103,9 +106,21 @@ impl Server {
     }
 }
 
-async fn handle<C: Chain + 'static>(State(service): State<Arc<Service<C>>>, Json(signed): Json<SignedRequest>) -> Response {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
-    let decision = release::release(&service.scope, &service.store, &service.served, &service.chain, &signed, now);
+async fn handle<C: Chain + 'static>(
+    State(service): State<Arc<Service<C>>>,
+    Json(signed): Json<SignedRequest>,
+) -> Response {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs() as i64);
+    let decision = release::release(
+        &service.scope,
+        &service.store,
+        &service.served,
+        &service.chain,
+        &signed,
+        now,
+    );
     match tokio::time::timeout(HANDLING, decision).await {
         Ok(Ok(response)) => {
             tracing::info!(tx = %signed.request.tx, documents = response.items.len(), "released");
@@ -125,8 +140,9 @@ async fn handle<C: Chain + 'static>(State(service): State<Arc<Service<C>>>, Json
 
 fn acceptor(certificate_pem: &[u8], key_pem: &[u8]) -> Result<TlsAcceptor, ServeError> {
     let tls = |e: &dyn std::fmt::Display| ServeError::Tls(e.to_string());
-    let certificates: Vec<CertificateDer<'static>> =
-        CertificateDer::pem_slice_iter(certificate_pem).collect::<Result<_, _>>().map_err(|e| tls(&e))?;
+    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate_pem)
+        .collect::<Result<_, _>>()
+        .map_err(|e| tls(&e))?;
     let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(|e| tls(&e))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
@@ -139,7 +155,12 @@ fn acceptor(certificate_pem: &[u8], key_pem: &[u8]) -> Result<TlsAcceptor, Serve
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, router: Router, mut stopped: watch::Receiver<bool>) {
+async fn accept(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -159,7 +180,10 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, router: Router) {
         return;
     };
     let service = TowerToHyperService::new(router);
-    if let Err(error) = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(tls), service).await {
+    if let Err(error) = Builder::new(TokioExecutor::new())
+        .serve_connection(TokioIo::new(tls), service)
+        .await
+    {
         tracing::debug!(%error, "a connection ended badly");
     }
 }

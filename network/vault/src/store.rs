@@ -82,26 +82,44 @@ impl Store {
     /// Opens or makes a store in `dir` (mode 0700) under `kek`.
     pub fn open(dir: &Path, kek: Box<dyn KeyEncryption>) -> Result<Self, StoreError> {
         for path in [dir.to_owned(), dir.join("files"), dir.join("entries")] {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(io(&path))?;
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&path)
+                .map_err(io(&path))?;
         }
-        Ok(Self { dir: dir.to_owned(), kek })
+        Ok(Self {
+            dir: dir.to_owned(),
+            kek,
+        })
     }
 
     /// Encrypts and keeps a version under a fresh key and salt; durable when it returns. Returns what opens the commitment to anchor.
     ///
     /// Fails with [`StoreError::Exists`] if the version is there.
-    pub fn put(&self, document: DocumentId, version: u32, mime: &str, content: &[u8]) -> Result<ContentOpening, StoreError> {
+    pub fn put(
+        &self,
+        document: DocumentId,
+        version: u32,
+        mime: &str,
+        content: &[u8],
+    ) -> Result<ContentOpening, StoreError> {
         if self.entry_path(document, version).exists() {
             return Err(StoreError::Exists(document, version));
         }
         let mut salt = [0; 32];
-        SystemRandom::new().fill(&mut salt).map_err(|_| CipherError::Random)?;
+        SystemRandom::new()
+            .fill(&mut salt)
+            .map_err(|_| CipherError::Random)?;
         let opening = ContentOpening::of(Salt::from_bytes(salt), CHUNK as u32, mime, content)?;
         let dek = cipher::new_dek()?;
         let file = cipher::seal(&dek, &document.to_string(), version, content)?;
         let wrapped = self.kek.wrap(&dek, &context(document, version))?;
         write_durably(&self.file_path(document, version), &file)?;
-        let entry = StoredEntry { wrapped: hex::encode(wrapped), opening: opening.clone() };
+        let entry = StoredEntry {
+            wrapped: hex::encode(wrapped),
+            opening: opening.clone(),
+        };
         let path = self.entry_path(document, version);
         let json = serde_json::to_vec(&entry).map_err(|_| StoreError::Damaged(path.clone()))?;
         write_durably(&path, &json)?;
@@ -112,12 +130,18 @@ impl Store {
     pub fn entry(&self, document: DocumentId, version: u32) -> Result<Entry, StoreError> {
         let path = self.entry_path(document, version);
         let bytes = match fs::read(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::Missing(document, version)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                return Err(StoreError::Missing(document, version));
+            }
             other => other.map_err(io(&path))?,
         };
-        let stored: StoredEntry = serde_json::from_slice(&bytes).map_err(|_| StoreError::Damaged(path.clone()))?;
+        let stored: StoredEntry =
+            serde_json::from_slice(&bytes).map_err(|_| StoreError::Damaged(path.clone()))?;
         let wrapped = hex::decode(&stored.wrapped).map_err(|_| StoreError::Damaged(path))?;
-        Ok(Entry { dek: self.kek.unwrap(&wrapped, &context(document, version))?, opening: stored.opening })
+        Ok(Entry {
+            dek: self.kek.unwrap(&wrapped, &context(document, version))?,
+            opening: stored.opening,
+        })
     }
 
     /// The encrypted file of a stored version.
@@ -136,8 +160,18 @@ impl Store {
     /// The custodian compares its commitment with the anchor; a file that does not authenticate is [`StoreError::Cipher`].
     pub fn reopen(&self, document: DocumentId, version: u32) -> Result<ContentOpening, StoreError> {
         let entry = self.entry(document, version)?;
-        let content = cipher::open(&entry.dek, &document.to_string(), version, &self.file(document, version)?)?;
-        Ok(ContentOpening::of(entry.opening.salt, entry.opening.chunk_size, &entry.opening.mime, &content)?)
+        let content = cipher::open(
+            &entry.dek,
+            &document.to_string(),
+            version,
+            &self.file(document, version)?,
+        )?;
+        Ok(ContentOpening::of(
+            entry.opening.salt,
+            entry.opening.chunk_size,
+            &entry.opening.mime,
+            &content,
+        )?)
     }
 
     fn entry_path(&self, document: DocumentId, version: u32) -> PathBuf {
@@ -146,7 +180,12 @@ impl Store {
 }
 
 fn context(document: DocumentId, version: u32) -> Vec<u8> {
-    [b"careledger/v1/dek".as_slice(), document.as_bytes(), &version.to_be_bytes()].concat()
+    [
+        b"careledger/v1/dek".as_slice(),
+        document.as_bytes(),
+        &version.to_be_bytes(),
+    ]
+    .concat()
 }
 
 /// Writes beside the target, syncs, renames, syncs the directory: after a crash the file is whole or absent.
@@ -159,10 +198,14 @@ fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         .mode(0o600)
         .open(&partial)
         .map_err(io(&partial))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io(&partial))?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(io(&partial))?;
     fs::rename(&partial, path).map_err(io(path))?;
     let parent = path.parent().unwrap_or(Path::new("."));
-    fs::File::open(parent).and_then(|d| d.sync_all()).map_err(io(parent))
+    fs::File::open(parent)
+        .and_then(|d| d.sync_all())
+        .map_err(io(parent))
 }
 
 fn io(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
@@ -185,12 +228,26 @@ mod tests {
     fn keeps_a_record_encrypted_and_finds_it_after_a_reopen() {
         let dir = tempfile::tempdir().unwrap();
         let document = DocumentId::from_bytes([3; 16]);
-        let opening = store(dir.path()).put(document, 1, "text/plain", b"melanoma").unwrap();
+        let opening = store(dir.path())
+            .put(document, 1, "text/plain", b"melanoma")
+            .unwrap();
         let again = store(dir.path());
         assert_eq!(again.reopen(document, 1).unwrap(), opening);
-        assert!(!again.file(document, 1).unwrap().windows(8).any(|w| w == b"melanoma"));
+        assert!(
+            !again
+                .file(document, 1)
+                .unwrap()
+                .windows(8)
+                .any(|w| w == b"melanoma")
+        );
         let entry = again.entry(document, 1).unwrap();
-        let plain = cipher::open(&entry.dek, &document.to_string(), 1, &again.file(document, 1).unwrap()).unwrap();
+        let plain = cipher::open(
+            &entry.dek,
+            &document.to_string(),
+            1,
+            &again.file(document, 1).unwrap(),
+        )
+        .unwrap();
         assert_eq!(plain, b"melanoma");
     }
 
@@ -200,7 +257,10 @@ mod tests {
         let store = store(dir.path());
         let document = DocumentId::from_bytes([3; 16]);
         store.put(document, 1, "text/plain", b"a").unwrap();
-        assert!(matches!(store.put(document, 1, "text/plain", b"b"), Err(StoreError::Exists(_, 1))));
+        assert!(matches!(
+            store.put(document, 1, "text/plain", b"b"),
+            Err(StoreError::Exists(_, 1))
+        ));
         assert!(matches!(store.entry(document, 2), Err(StoreError::Missing(_, 2))));
     }
 
@@ -215,6 +275,9 @@ mod tests {
         let last = bytes.len() - 1;
         bytes[last] ^= 1;
         fs::write(&path, bytes).unwrap();
-        assert!(matches!(store.reopen(document, 1), Err(StoreError::Cipher(CipherError::Altered { index: 0 }))));
+        assert!(matches!(
+            store.reopen(document, 1),
+            Err(StoreError::Cipher(CipherError::Altered { index: 0 }))
+        ));
     }
 }

@@ -10,7 +10,10 @@ use fabric_node::{Network, NetworkConfig};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = std::env::args_os().nth(1).ok_or("name the network's directory")?;
-    let config = NetworkConfig::test_network().with_free_ports().with_dir(dir).with_chaincode(kv::CHAINCODE, kv::in_process());
+    let config = NetworkConfig::test_network()
+        .with_free_ports()
+        .with_dir(dir)
+        .with_chaincode(kv::CHAINCODE, kv::in_process());
     let network = Network::start(config).await?;
     Members::connect(network.summary()).await.deploy_kv().await;
     writeln!(std::io::stdout(), "ready")?;

@@ -16,7 +16,11 @@ use super::system::{ACT_CODE, CONFIDENTIALITY, ICD10_CM, LOINC, RXNORM};
 pub fn generate(seed: u64, today: &str) -> Value {
     let day = format_description!("[year]-[month]-[day]");
     let end = Date::parse(today, day).unwrap_or(time::macros::date!(2026 - 01 - 01));
-    let mut person = Person { rng: StdRng::seed_from_u64(seed), end, entries: Vec::new() };
+    let mut person = Person {
+        rng: StdRng::seed_from_u64(seed),
+        end,
+        entries: Vec::new(),
+    };
     person.demographics();
     person.glucose_history();
     person.insulin();
@@ -34,9 +38,25 @@ struct Person {
     entries: Vec<Value>,
 }
 
-const GIVEN: [&str; 8] = ["Mariana", "Tobias", "Leonora", "Casimir", "Philippa", "Ottoline", "Benedikt", "Rosalind"];
-const FAMILY: [&str; 8] = ["Velasquez", "Thornbury", "Okonkwo", "Lindqvist", "Marchetti", "Haverford", "Szymanski", "Drummond"];
-const STREET: [&str; 4] = ["Larkspur Lane", "Quarry Hill Road", "Saltmarsh Street", "Windmill Terrace"];
+const GIVEN: [&str; 8] = [
+    "Mariana", "Tobias", "Leonora", "Casimir", "Philippa", "Ottoline", "Benedikt", "Rosalind",
+];
+const FAMILY: [&str; 8] = [
+    "Velasquez",
+    "Thornbury",
+    "Okonkwo",
+    "Lindqvist",
+    "Marchetti",
+    "Haverford",
+    "Szymanski",
+    "Drummond",
+];
+const STREET: [&str; 4] = [
+    "Larkspur Lane",
+    "Quarry Hill Road",
+    "Saltmarsh Street",
+    "Windmill Terrace",
+];
 const TOWN: [&str; 4] = ["Ellsworth", "Brackenridge", "Port Avery", "Glenhollow"];
 
 impl Person {
@@ -63,11 +83,25 @@ impl Person {
         for week in (0..12).rev() {
             let value = self.rng.random_range(88..310);
             let date = self.ago(self.end, week * 7, week * 7 + 3);
-            self.push(observation("2339-0", "Glucose [Mass/volume] in Blood", "laboratory", value, "mg/dL", &date));
+            self.push(observation(
+                "2339-0",
+                "Glucose [Mass/volume] in Blood",
+                "laboratory",
+                value,
+                "mg/dL",
+                &date,
+            ));
         }
         let a1c = self.rng.random_range(7..10);
         let date = self.ago(self.end, 10, 80);
-        self.push(observation("4548-4", "Hemoglobin A1c in Blood", "laboratory", a1c, "%", &date));
+        self.push(observation(
+            "4548-4",
+            "Hemoglobin A1c in Blood",
+            "laboratory",
+            a1c,
+            "%",
+            &date,
+        ));
     }
 
     fn insulin(&mut self) {
@@ -83,7 +117,11 @@ impl Person {
     }
 
     fn allergies(&mut self) {
-        let (code, name) = [("7980", "penicillin G"), ("2670", "codeine"), ("10180", "sulfamethoxazole")][self.rng.random_range(0..3)];
+        let (code, name) = [
+            ("7980", "penicillin G"),
+            ("2670", "codeine"),
+            ("10180", "sulfamethoxazole"),
+        ][self.rng.random_range(0..3)];
         let date = self.ago(self.end, 900, 4_000);
         self.push(json!({
             "resourceType": "AllergyIntolerance", "criticality": "high", "recordedDate": date,
@@ -95,7 +133,14 @@ impl Person {
     fn vital_signs(&mut self) {
         let pulse = self.rng.random_range(58..102);
         let date = self.ago(self.end, 1, 30);
-        self.push(observation("8867-4", "Heart rate", "vital-signs", pulse, "/min", &date));
+        self.push(observation(
+            "8867-4",
+            "Heart rate",
+            "vital-signs",
+            pulse,
+            "/min",
+            &date,
+        ));
     }
 
     fn visit(&mut self) {
@@ -134,7 +179,12 @@ impl Person {
     /// A date between `least` and `most` days before `from`, as `YYYY-MM-DD`.
     fn ago(&mut self, from: Date, least: i64, most: i64) -> String {
         let date = from - Duration::days(self.rng.random_range(least..=most));
-        format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
+        format!(
+            "{:04}-{:02}-{:02}",
+            date.year(),
+            u8::from(date.month()),
+            date.day()
+        )
     }
 
     fn push(&mut self, resource: Value) {
@@ -161,7 +211,10 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_bundle_and_another_seed_another() {
-        assert_eq!(generate(1, "2026-11-21").to_string(), generate(1, "2026-11-21").to_string());
+        assert_eq!(
+            generate(1, "2026-11-21").to_string(),
+            generate(1, "2026-11-21").to_string()
+        );
         assert_ne!(generate(1, "2026-11-21"), generate(2, "2026-11-21"));
     }
 
@@ -169,11 +222,22 @@ mod tests {
     fn holds_what_the_story_needs() {
         let records = parse(generate(42, "2026-11-21").to_string().as_bytes()).unwrap();
         let count = |category: &str| records.iter().filter(|r| r.category == category).count();
-        assert_eq!((count("laboratory"), count("medication"), count("problem")), (13, 2, 2));
+        assert_eq!(
+            (count("laboratory"), count("medication"), count("problem")),
+            (13, 2, 2)
+        );
         assert!(count("allergy") >= 1 && count("note") == 1);
-        assert!(records.iter().any(|r| r.code.as_ref().is_some_and(|c| c.code.starts_with("C43"))));
+        assert!(
+            records
+                .iter()
+                .any(|r| r.code.as_ref().is_some_and(|c| c.code.starts_with("C43")))
+        );
         assert!(records.iter().any(|r| r.labels.contains(&"PSY".to_owned())));
-        assert!(records.iter().all(|r| r.date.as_deref().is_none_or(|d| d <= "2026-11-21")));
+        assert!(
+            records
+                .iter()
+                .all(|r| r.date.as_deref().is_none_or(|d| d <= "2026-11-21"))
+        );
     }
 
     #[test]

@@ -51,7 +51,10 @@ pub struct Record {
 
 impl std::fmt::Debug for Record {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Record").field("category", &self.category).field("bytes", &self.content.len()).finish()
+        f.debug_struct("Record")
+            .field("category", &self.category)
+            .field("bytes", &self.content.len())
+            .finish()
     }
 }
 
@@ -114,26 +117,37 @@ pub const MAX_RECORDS: usize = 4096;
 /// Patient, Organization, Practitioner and the like are context, not records. Fails with [`BundleError`] on anything
 /// that is not a bundle about exactly one patient.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Record>, BundleError> {
-    let root: Value = serde_json::from_slice(bytes)
-        .map_err(|e| BundleError::NotJson { line: e.line(), column: e.column() })?;
+    let root: Value = serde_json::from_slice(bytes).map_err(|e| BundleError::NotJson {
+        line: e.line(),
+        column: e.column(),
+    })?;
     if root["resourceType"] != "Bundle" {
         return Err(BundleError::NotABundle);
     }
-    let entries = root["entry"].as_array().filter(|e| !e.is_empty()).ok_or(BundleError::Empty)?;
+    let entries = root["entry"]
+        .as_array()
+        .filter(|e| !e.is_empty())
+        .ok_or(BundleError::Empty)?;
     let mut patients = 0;
     let mut records = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let resource = &entry["resource"];
-        let kind = resource["resourceType"].as_str().ok_or(BundleError::BadEntry { index })?;
+        let kind = resource["resourceType"]
+            .as_str()
+            .ok_or(BundleError::BadEntry { index })?;
         match kind {
             "Patient" => patients += 1,
-            "Organization" | "Practitioner" | "PractitionerRole" | "Location" | "Coverage" | "RelatedPerson" => {}
+            "Organization" | "Practitioner" | "PractitionerRole" | "Location" | "Coverage"
+            | "RelatedPerson" => {}
             _ => records.push(record(kind, resource)),
         }
     }
     match (patients, records.len()) {
         (1, 0) => Err(BundleError::NoRecords),
-        (1, found) if found > MAX_RECORDS => Err(BundleError::TooMany { found, limit: MAX_RECORDS }),
+        (1, found) if found > MAX_RECORDS => Err(BundleError::TooMany {
+            found,
+            limit: MAX_RECORDS,
+        }),
         (1, _) => Ok(records),
         (found, _) => Err(BundleError::Patients { found }),
     }
@@ -154,7 +168,9 @@ fn category(kind: &str, resource: &Value) -> &'static str {
     match kind {
         "Observation" if has_category(resource, "vital-signs") => "vital-signs",
         "Observation" => "laboratory",
-        "MedicationRequest" | "MedicationStatement" | "MedicationAdministration" | "MedicationDispense" => "medication",
+        "MedicationRequest" | "MedicationStatement" | "MedicationAdministration" | "MedicationDispense" => {
+            "medication"
+        }
         "AllergyIntolerance" => "allergy",
         "Condition" => "problem",
         "DocumentReference" | "Composition" | "ClinicalImpression" => "note",
@@ -178,14 +194,22 @@ fn codings(concept: &Value) -> impl Iterator<Item = &Value> {
         Value::Null => Vec::new(),
         one => vec![one],
     };
-    concepts.into_iter().filter_map(|c| c["coding"].as_array()).flatten()
+    concepts
+        .into_iter()
+        .filter_map(|c| c["coding"].as_array())
+        .flatten()
 }
 
 fn code(resource: &Value) -> Option<Code> {
     ["code", "medicationCodeableConcept", "vaccineCode", "type"]
         .into_iter()
         .flat_map(|element| codings(&resource[element]))
-        .find_map(|c| Some(Code { system: c["system"].as_str()?.to_owned(), code: c["code"].as_str()?.to_owned() }))
+        .find_map(|c| {
+            Some(Code {
+                system: c["system"].as_str()?.to_owned(),
+                code: c["code"].as_str()?.to_owned(),
+            })
+        })
 }
 
 fn labels(resource: &Value) -> Vec<String> {
@@ -202,13 +226,22 @@ fn labels(resource: &Value) -> Vec<String> {
 }
 
 fn date(resource: &Value) -> Option<String> {
-    ["effectiveDateTime", "authoredOn", "recordedDate", "onsetDateTime", "date", "occurrenceDateTime", "performedDateTime", "started"]
-        .into_iter()
-        .find_map(|element| resource[element].as_str())
-        .or_else(|| resource["period"]["start"].as_str())
-        .or_else(|| resource["effectivePeriod"]["start"].as_str())
-        .and_then(|text| text.get(..10))
-        .map(str::to_owned)
+    [
+        "effectiveDateTime",
+        "authoredOn",
+        "recordedDate",
+        "onsetDateTime",
+        "date",
+        "occurrenceDateTime",
+        "performedDateTime",
+        "started",
+    ]
+    .into_iter()
+    .find_map(|element| resource[element].as_str())
+    .or_else(|| resource["period"]["start"].as_str())
+    .or_else(|| resource["effectivePeriod"]["start"].as_str())
+    .and_then(|text| text.get(..10))
+    .map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -218,7 +251,9 @@ mod tests {
 
     fn bundle(resources: &[Value]) -> Vec<u8> {
         let entries: Vec<Value> = resources.iter().map(|r| json!({ "resource": r })).collect();
-        json!({ "resourceType": "Bundle", "type": "collection", "entry": entries }).to_string().into_bytes()
+        json!({ "resourceType": "Bundle", "type": "collection", "entry": entries })
+            .to_string()
+            .into_bytes()
     }
 
     #[test]
@@ -230,11 +265,18 @@ mod tests {
                 { "system": system::CONFIDENTIALITY, "code": "R" }, { "system": system::ACT_CODE, "code": "PSY" },
                 { "system": "urn:elsewhere", "code": "X" }] },
         });
-        let vital = json!({ "resourceType": "Observation", "category": [{ "coding": [{ "code": "vital-signs" }] }] });
+        let vital =
+            json!({ "resourceType": "Observation", "category": [{ "coding": [{ "code": "vital-signs" }] }] });
         let records = parse(&bundle(&[json!({ "resourceType": "Patient" }), note, vital])).unwrap();
         assert_eq!(records.len(), 2);
         assert_eq!(records[0].category, "note");
-        assert_eq!(records[0].code, Some(Code { system: system::LOINC.into(), code: "34788-0".into() }));
+        assert_eq!(
+            records[0].code,
+            Some(Code {
+                system: system::LOINC.into(),
+                code: "34788-0".into()
+            })
+        );
         assert_eq!(records[0].labels, ["PSY", "R"]);
         assert_eq!(records[0].date.as_deref(), Some("2026-03-04"));
         assert_eq!(records[1].category, "vital-signs");
@@ -244,17 +286,30 @@ mod tests {
     #[test]
     fn refuses_what_is_no_bundle_about_one_patient() {
         let patient = json!({ "resourceType": "Patient" });
-        assert_eq!(parse(b"{ \"a\": ,}"), Err(BundleError::NotJson { line: 1, column: 8 }));
+        assert_eq!(
+            parse(b"{ \"a\": ,}"),
+            Err(BundleError::NotJson { line: 1, column: 8 })
+        );
         assert_eq!(parse(b"[]"), Err(BundleError::NotABundle));
         assert_eq!(parse(br#"{"resourceType":"Bundle"}"#), Err(BundleError::Empty));
-        assert_eq!(parse(&bundle(&[patient.clone(), json!({})])), Err(BundleError::BadEntry { index: 1 }));
-        assert_eq!(parse(&bundle(&[patient.clone(), patient.clone()])), Err(BundleError::Patients { found: 2 }));
+        assert_eq!(
+            parse(&bundle(&[patient.clone(), json!({})])),
+            Err(BundleError::BadEntry { index: 1 })
+        );
+        assert_eq!(
+            parse(&bundle(&[patient.clone(), patient.clone()])),
+            Err(BundleError::Patients { found: 2 })
+        );
         assert_eq!(parse(&bundle(&[patient])), Err(BundleError::NoRecords));
     }
 
     #[test]
     fn a_debug_line_shows_no_content() {
-        let record = &parse(&bundle(&[json!({ "resourceType": "Patient" }), json!({ "resourceType": "Condition", "note": "SECRET" })])).unwrap()[0];
+        let record = &parse(&bundle(&[
+            json!({ "resourceType": "Patient" }),
+            json!({ "resourceType": "Condition", "note": "SECRET" }),
+        ]))
+        .unwrap()[0];
         assert!(!format!("{record:?}").contains("SECRET"));
     }
 }

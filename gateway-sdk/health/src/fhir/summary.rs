@@ -9,10 +9,15 @@ use super::{Code, Record, system};
 /// A record with a sensitivity label (a v3-ActCode such as `PSY`) is left out: break-glass opens what an emergency needs and
 /// no more. The result is a FHIR Composition (LOINC 60591-5, patient summary) of category `emergency-summary`.
 pub fn emergency_summary(records: &[Record]) -> Record {
-    let open: Vec<&Record> = records.iter().filter(|r| r.labels.iter().all(|l| is_confidentiality(l))).collect();
+    let open: Vec<&Record> = records
+        .iter()
+        .filter(|r| r.labels.iter().all(|l| is_confidentiality(l)))
+        .collect();
     let section = |title: &str, loinc: &str, category: &str| {
-        let entries: Vec<Value> =
-            latest_per_code(&open, category).iter().filter_map(|r| serde_json::from_slice(&r.content).ok()).collect();
+        let entries: Vec<Value> = latest_per_code(&open, category)
+            .iter()
+            .filter_map(|r| serde_json::from_slice(&r.content).ok())
+            .collect();
         json!({ "title": title, "code": { "coding": [{ "system": system::LOINC, "code": loinc }] }, "entry": entries })
     };
     let composition = json!({
@@ -28,7 +33,10 @@ pub fn emergency_summary(records: &[Record]) -> Record {
     });
     Record {
         category: "emergency-summary".to_owned(),
-        code: Some(Code { system: system::LOINC.to_owned(), code: SUMMARY_LOINC.to_owned() }),
+        code: Some(Code {
+            system: system::LOINC.to_owned(),
+            code: SUMMARY_LOINC.to_owned(),
+        }),
         labels: Vec::new(),
         date: open.iter().filter_map(|r| r.date.clone()).max(),
         mime: "application/fhir+json".to_owned(),
@@ -46,7 +54,10 @@ fn is_confidentiality(label: &str) -> bool {
 fn latest_per_code<'r>(records: &[&'r Record], category: &str) -> Vec<&'r Record> {
     let mut kept: Vec<&Record> = Vec::new();
     for &record in records.iter().filter(|r| r.category == category) {
-        match kept.iter_mut().find(|k| record.code.is_some() && k.code == record.code) {
+        match kept
+            .iter_mut()
+            .find(|k| record.code.is_some() && k.code == record.code)
+        {
             Some(older) if older.date < record.date => *older = record,
             Some(_) => {}
             None => kept.push(record),
@@ -66,7 +77,18 @@ mod tests {
         let summary: Value = serde_json::from_slice(&emergency_summary(&records).content).unwrap();
         let count = |i: usize| summary["section"][i]["entry"].as_array().unwrap().len();
         assert!(count(0) >= 1 && count(1) >= 1 && count(2) >= 1);
-        assert_eq!(summary["section"][3]["entry"].as_array().unwrap().iter().filter(|e| e["code"]["coding"][0]["code"] == "2339-0").count(), 1);
-        assert!(!summary.to_string().contains("F32"), "a mental-health finding must not reach the summary");
+        assert_eq!(
+            summary["section"][3]["entry"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|e| e["code"]["coding"][0]["code"] == "2339-0")
+                .count(),
+            1
+        );
+        assert!(
+            !summary.to_string().contains("F32"),
+            "a mental-health finding must not reach the summary"
+        );
     }
 }

@@ -45,7 +45,9 @@ pub enum CipherError {
 /// Makes a fresh DEK.
 pub fn new_dek() -> Result<Dek, CipherError> {
     let mut key = Zeroizing::new([0; 32]);
-    SystemRandom::new().fill(key.as_mut_slice()).map_err(|_| CipherError::Random)?;
+    SystemRandom::new()
+        .fill(key.as_mut_slice())
+        .map_err(|_| CipherError::Random)?;
     Ok(key)
 }
 
@@ -56,7 +58,9 @@ pub fn seal(dek: &Dek, document: &str, version: u32, plaintext: &[u8]) -> Result
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&(CHUNK as u32).to_be_bytes());
     out.extend_from_slice(&(plaintext.len() as u64).to_be_bytes());
-    let header: [u8; HEADER] = out[..HEADER].try_into().map_err(|_| CipherError::Malformed("header"))?;
+    let header: [u8; HEADER] = out[..HEADER]
+        .try_into()
+        .map_err(|_| CipherError::Malformed("header"))?;
     for (index, chunk) in (0u64..).zip(chunks(plaintext)) {
         let mut buffer = chunk.to_vec();
         key.seal_in_place_append_tag(nonce(index), aad(document, version, &header, index), &mut buffer)
@@ -68,7 +72,9 @@ pub fn seal(dek: &Dek, document: &str, version: u32, plaintext: &[u8]) -> Result
 
 /// Decrypts a file that [`seal`] made with the same key, document and version.
 pub fn open(dek: &Dek, document: &str, version: u32, file: &[u8]) -> Result<Vec<u8>, CipherError> {
-    let (header, mut rest) = file.split_at_checked(HEADER).ok_or(CipherError::Malformed("header"))?;
+    let (header, mut rest) = file
+        .split_at_checked(HEADER)
+        .ok_or(CipherError::Malformed("header"))?;
     let header: [u8; HEADER] = header.try_into().map_err(|_| CipherError::Malformed("header"))?;
     if &header[..4] != MAGIC {
         return Err(CipherError::Malformed("magic"));

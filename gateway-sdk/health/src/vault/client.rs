@@ -43,7 +43,10 @@ pub struct OpenedRecord {
 
 impl std::fmt::Debug for OpenedRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OpenedRecord").field("document", &self.document).field("version", &self.version).finish_non_exhaustive()
+        f.debug_struct("OpenedRecord")
+            .field("document", &self.document)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
     }
 }
 
@@ -109,7 +112,10 @@ impl VaultClient {
             .timeout(std::time::Duration::from_secs(DEADLINE_SECONDS))
             .build()
             .map_err(VaultError::Ca)?;
-        Ok(Self { http, url: url.into().trim_end_matches('/').to_owned() })
+        Ok(Self {
+            http,
+            url: url.into().trim_end_matches('/').to_owned(),
+        })
     }
 
     /// Asks for what a committed access opens, decrypts it and checks that each content is what its opening says.
@@ -123,20 +129,39 @@ impl VaultClient {
         kem: &KemKeyPair,
     ) -> Result<Vec<OpenedRecord>, VaultError> {
         let signed = SignedRequest::new(request, identity.serialized(), |message| {
-            identity.sign(message).map_err(|e| VaultError::Sign(e.to_string()))
+            identity
+                .sign(message)
+                .map_err(|e| VaultError::Sign(e.to_string()))
         })?;
         let answer = self.post(&signed).await?;
-        answer.items.into_iter().map(|item| open(&signed.request, item, kem)).collect()
+        answer
+            .items
+            .into_iter()
+            .map(|item| open(&signed.request, item, kem))
+            .collect()
     }
 
     async fn post(&self, signed: &SignedRequest) -> Result<ReleaseResponse, VaultError> {
-        let unreachable = |source| VaultError::Unreachable { url: self.url.clone(), source };
-        let mut response =
-            self.http.post(format!("{}/v1/release", self.url)).json(signed).send().await.map_err(unreachable)?;
+        let unreachable = |source| VaultError::Unreachable {
+            url: self.url.clone(),
+            source,
+        };
+        let mut response = self
+            .http
+            .post(format!("{}/v1/release", self.url))
+            .json(signed)
+            .send()
+            .await
+            .map_err(unreachable)?;
         match response.status().as_u16() {
             200 => {}
             404 => return Err(VaultError::NotReleased),
-            status => return Err(VaultError::Failed { url: self.url.clone(), status }),
+            status => {
+                return Err(VaultError::Failed {
+                    url: self.url.clone(),
+                    status,
+                });
+            }
         }
         let mut body = Vec::new();
         while let Some(part) = response.chunk().await.map_err(unreachable)? {
@@ -151,15 +176,35 @@ impl VaultClient {
 
 fn open(request: &ReleaseRequest, item: ReleasedItem, kem: &KemKeyPair) -> Result<OpenedRecord, VaultError> {
     let (document, version) = (item.document, item.version);
-    let altered = |what| VaultError::Altered { document, version, what };
-    let decode = |text: &str| STANDARD.decode(text).map_err(|_| altered("a field is not base64"));
-    let sealed = Sealed { encapsulated: decode(&item.encapsulated)?, ciphertext: decode(&item.sealed)? };
-    let context = SealContext { channel: &request.channel, tx: &request.tx, document, version };
-    let content = Zeroizing::new(kem.open(context, &sealed).map_err(|_| altered("the sealed key does not open"))?);
+    let altered = |what| VaultError::Altered {
+        document,
+        version,
+        what,
+    };
+    let decode = |text: &str| {
+        STANDARD
+            .decode(text)
+            .map_err(|_| altered("a field is not base64"))
+    };
+    let sealed = Sealed {
+        encapsulated: decode(&item.encapsulated)?,
+        ciphertext: decode(&item.sealed)?,
+    };
+    let context = SealContext {
+        channel: &request.channel,
+        tx: &request.tx,
+        document,
+        version,
+    };
+    let content = Zeroizing::new(
+        kem.open(context, &sealed)
+            .map_err(|_| altered("the sealed key does not open"))?,
+    );
     let SealedContent { dek, opening } =
         serde_json::from_slice(&content).map_err(|_| altered("the sealed key is malformed"))?;
     let mut key: cipher::Dek = Zeroizing::new([0; 32]);
-    hex::decode_to_slice(&*Zeroizing::new(dek), key.as_mut_slice()).map_err(|_| altered("the sealed key is malformed"))?;
+    hex::decode_to_slice(&*Zeroizing::new(dek), key.as_mut_slice())
+        .map_err(|_| altered("the sealed key is malformed"))?;
     let content = cipher::open(&key, &document.to_string(), version, &decode(&item.file)?)
         .map_err(|_| altered("the file does not authenticate"))?;
     let recomputed = ContentOpening::of(opening.salt, opening.chunk_size, &opening.mime, &content)
@@ -167,5 +212,11 @@ fn open(request: &ReleaseRequest, item: ReleasedItem, kem: &KemKeyPair) -> Resul
     if recomputed != opening {
         return Err(altered("the content is not what its opening says"));
     }
-    Ok(OpenedRecord { document, version, category: item.category, opening, content })
+    Ok(OpenedRecord {
+        document,
+        version,
+        category: item.category,
+        opening,
+        content,
+    })
 }

@@ -53,7 +53,11 @@ impl SignedRequest {
         sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
     ) -> Result<Self, E> {
         let signature = sign(&message(&request)?)?;
-        Ok(Self { request, identity: STANDARD.encode(identity), signature: STANDARD.encode(signature) })
+        Ok(Self {
+            request,
+            identity: STANDARD.encode(identity),
+            signature: STANDARD.encode(signature),
+        })
     }
 
     /// The signed bytes: a domain tag and the request in canonical JSON (RFC 8785).
@@ -63,12 +67,16 @@ impl SignedRequest {
 
     /// The signer's serialized identity.
     pub fn identity_bytes(&self) -> Result<Vec<u8>, WireError> {
-        STANDARD.decode(&self.identity).map_err(|_| WireError::Base64("identity"))
+        STANDARD
+            .decode(&self.identity)
+            .map_err(|_| WireError::Base64("identity"))
     }
 
     /// The signature.
     pub fn signature_bytes(&self) -> Result<Vec<u8>, WireError> {
-        STANDARD.decode(&self.signature).map_err(|_| WireError::Base64("signature"))
+        STANDARD
+            .decode(&self.signature)
+            .map_err(|_| WireError::Base64("signature"))
     }
 }
 
@@ -132,10 +140,22 @@ mod tests {
         };
         let bytes = message(&request).unwrap();
         for other in [
-            ReleaseRequest { custodian: "ClinicMSP".into(), ..request.clone() },
-            ReleaseRequest { channel: "other".into(), ..request.clone() },
-            ReleaseRequest { tx: "ab".parse().unwrap(), ..request.clone() },
-            ReleaseRequest { categories: vec![Category::Note], ..request.clone() },
+            ReleaseRequest {
+                custodian: "ClinicMSP".into(),
+                ..request.clone()
+            },
+            ReleaseRequest {
+                channel: "other".into(),
+                ..request.clone()
+            },
+            ReleaseRequest {
+                tx: "ab".parse().unwrap(),
+                ..request.clone()
+            },
+            ReleaseRequest {
+                categories: vec![Category::Note],
+                ..request.clone()
+            },
         ] {
             assert_ne!(message(&other).unwrap(), bytes);
         }

@@ -5,12 +5,14 @@
 
 mod os;
 pub mod recording;
+mod unsynced;
 
 use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 
 pub use os::OsFiles;
+pub use unsynced::UnsyncedFiles;
 
 /// Files of one machine. Directories are created with mode 0700 and files with 0600.
 pub trait FileLayer: Debug + Send + Sync {

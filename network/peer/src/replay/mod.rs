@@ -10,7 +10,6 @@
 //! scratch ledger has no private values, only their hashes, like that of a peer that is no member of anything.
 
 mod report;
-mod scratch;
 
 pub use report::{AuditError, Finding, Report, Wrong};
 
@@ -27,7 +26,6 @@ use crate::channel::validation_code;
 use crate::committer::set_codes;
 use crate::lifecycle::LIFECYCLE;
 use crate::validator::{Context, validate, verify_block};
-use scratch::ScratchFiles;
 
 /// Checks a channel's blocks in their order, up to the first that is wrong.
 #[derive(Debug)]
@@ -85,7 +83,7 @@ impl Auditor {
             genesis,
             bundle,
             "",
-            Arc::new(ScratchFiles),
+            Arc::new(fabric_ledger::files::UnsyncedFiles),
         )?;
         Ok(Self { channel, report })
     }

@@ -40,8 +40,19 @@ struct World {
 
 fn identity(name: &str) -> SigningIdentity {
     let ca = Ca::new("ca.clinic.example.com", "clinic.example.com", None).unwrap();
-    let issued = ca.issue(&IssueRequest { common_name: name.into(), kind: Kind::Client, ..IssueRequest::default() }).unwrap();
-    SigningIdentity::from_pem("ClinicMSP", issued.certificate_pem.as_bytes(), issued.key_pem.as_bytes()).unwrap()
+    let issued = ca
+        .issue(&IssueRequest {
+            common_name: name.into(),
+            kind: Kind::Client,
+            ..IssueRequest::default()
+        })
+        .unwrap();
+    SigningIdentity::from_pem(
+        "ClinicMSP",
+        issued.certificate_pem.as_bytes(),
+        issued.key_pem.as_bytes(),
+    )
+    .unwrap()
 }
 
 fn store(dir: &Path) -> Store {
@@ -56,12 +67,18 @@ fn world() -> World {
     let dir = tempfile::tempdir().unwrap();
     let store = store(dir.path());
     for n in 1..=3 {
-        store.put(document(n), 1, "text/plain", format!("content {n}").as_bytes()).unwrap();
+        store
+            .put(document(n), 1, "text/plain", format!("content {n}").as_bytes())
+            .unwrap();
     }
     let (clinician, other) = (identity("clinician"), identity("other"));
     let kem = KemKeyPair::generate();
     let tx: TxId = "aa01".parse().unwrap();
-    let releasable = |n| ReleasableDocument { document: document(n), version: 1, category: Category::Laboratory };
+    let releasable = |n| ReleasableDocument {
+        document: document(n),
+        version: 1,
+        category: Category::Laboratory,
+    };
     let request = AccessRequest {
         patient: PatientId::from_bytes([9; 32]),
         purpose: Purpose::Treatment,
@@ -78,7 +95,11 @@ fn world() -> World {
         tx: tx.clone(),
         kind: AccessKind::Access,
         at: NOW,
-        requester: Requester { organisation: "ClinicMSP".into(), role: Role::Clinician, person: String::new() },
+        requester: Requester {
+            organisation: "ClinicMSP".into(),
+            role: Role::Clinician,
+            person: String::new(),
+        },
         request: Some(request),
         emergency: None,
         outcome: Outcome::Permitted,
@@ -97,9 +118,23 @@ fn world() -> World {
         documents: vec![releasable(1), releasable(2)],
         obligations: vec![],
     };
-    let access = CommittedAccess { creator: clinician.serialized().to_vec(), release };
+    let access = CommittedAccess {
+        creator: clinician.serialized().to_vec(),
+        release,
+    };
     let served = ServedLog::open(&dir.path().join("served")).unwrap();
-    World { store, served, chain: OneAccess { tx, access: Mutex::new(access) }, clinician, other, kem, _dir: dir }
+    World {
+        store,
+        served,
+        chain: OneAccess {
+            tx,
+            access: Mutex::new(access),
+        },
+        clinician,
+        other,
+        kem,
+        _dir: dir,
+    }
 }
 
 fn request() -> ReleaseRequest {
@@ -112,12 +147,16 @@ fn request() -> ReleaseRequest {
 }
 
 fn signed(request: ReleaseRequest, by: &SigningIdentity) -> SignedRequest {
-    SignedRequest::new::<WireError>(request, by.serialized(), |message| Ok(by.sign(message).unwrap())).unwrap()
+    SignedRequest::new::<WireError>(request, by.serialized(), |message| Ok(by.sign(message).unwrap()))
+        .unwrap()
 }
 
 impl World {
     async fn ask(&self, signed: &SignedRequest) -> Result<ReleaseResponse, Refusal> {
-        let scope = Scope { custodian: "HospitalMSP".into(), channel: "health".into() };
+        let scope = Scope {
+            custodian: "HospitalMSP".into(),
+            channel: "health".into(),
+        };
         release(&scope, &self.store, &self.served, &self.chain, signed, NOW).await
     }
 }
@@ -126,10 +165,18 @@ impl World {
 async fn releases_the_permitted_documents_to_the_requesters_key() {
     let world = world();
     let response = world.ask(&signed(request(), &world.clinician)).await.unwrap();
-    assert_eq!(response.items.iter().map(|i| i.document).collect::<Vec<_>>(), [document(1), document(2)]);
+    assert_eq!(
+        response.items.iter().map(|i| i.document).collect::<Vec<_>>(),
+        [document(1), document(2)]
+    );
     let item = &response.items[0];
     let tx = "aa01".parse().unwrap();
-    let context = SealContext { channel: "health", tx: &tx, document: document(1), version: 1 };
+    let context = SealContext {
+        channel: "health",
+        tx: &tx,
+        document: document(1),
+        version: 1,
+    };
     let sealed = careledger_sdk::sealing::Sealed {
         encapsulated: STANDARD.decode(&item.encapsulated).unwrap(),
         ciphertext: STANDARD.decode(&item.sealed).unwrap(),
@@ -143,19 +190,37 @@ async fn releases_the_permitted_documents_to_the_requesters_key() {
 async fn releases_nothing_twice_also_after_a_restart() {
     let world = world();
     world.ask(&signed(request(), &world.clinician)).await.unwrap();
-    assert!(matches!(world.ask(&signed(request(), &world.clinician)).await, Err(Refusal::AlreadyServed)));
-    let reopened = World { served: ServedLog::open(&world._dir.path().join("served")).unwrap(), ..world };
-    assert!(matches!(reopened.ask(&signed(request(), &reopened.clinician)).await, Err(Refusal::AlreadyServed)));
+    assert!(matches!(
+        world.ask(&signed(request(), &world.clinician)).await,
+        Err(Refusal::AlreadyServed)
+    ));
+    let reopened = World {
+        served: ServedLog::open(&world._dir.path().join("served")).unwrap(),
+        ..world
+    };
+    assert!(matches!(
+        reopened.ask(&signed(request(), &reopened.clinician)).await,
+        Err(Refusal::AlreadyServed)
+    ));
 }
 
 #[tokio::test]
 async fn refuses_categories_beyond_the_access() {
     let world = world();
     for categories in [vec![Category::Note], vec![Category::Laboratory, Category::Note]] {
-        let wanted = signed(ReleaseRequest { categories, ..request() }, &world.clinician);
+        let wanted = signed(
+            ReleaseRequest {
+                categories,
+                ..request()
+            },
+            &world.clinician,
+        );
         assert!(matches!(world.ask(&wanted).await, Err(Refusal::BeyondTheAccess)));
     }
-    world.ask(&signed(request(), &world.clinician)).await.expect("a refused request burns nothing");
+    world
+        .ask(&signed(request(), &world.clinician))
+        .await
+        .expect("a refused request burns nothing");
 }
 
 #[tokio::test]
@@ -174,23 +239,48 @@ async fn refuses_another_requester_and_a_signature_that_does_not_hold() {
 #[tokio::test]
 async fn refuses_an_unknown_access_and_another_vault_or_channel() {
     let world = world();
-    let unknown = ReleaseRequest { tx: "bb".parse().unwrap(), ..request() };
-    assert!(matches!(world.ask(&signed(unknown, &world.clinician)).await, Err(Refusal::UnknownAccess)));
+    let unknown = ReleaseRequest {
+        tx: "bb".parse().unwrap(),
+        ..request()
+    };
+    assert!(matches!(
+        world.ask(&signed(unknown, &world.clinician)).await,
+        Err(Refusal::UnknownAccess)
+    ));
     for wrong in [
-        ReleaseRequest { custodian: "ClinicMSP".into(), ..request() },
-        ReleaseRequest { channel: "other".into(), ..request() },
-        ReleaseRequest { categories: vec![], ..request() },
-        ReleaseRequest { categories: vec![Category::Laboratory, Category::Laboratory], ..request() },
+        ReleaseRequest {
+            custodian: "ClinicMSP".into(),
+            ..request()
+        },
+        ReleaseRequest {
+            channel: "other".into(),
+            ..request()
+        },
+        ReleaseRequest {
+            categories: vec![],
+            ..request()
+        },
+        ReleaseRequest {
+            categories: vec![Category::Laboratory, Category::Laboratory],
+            ..request()
+        },
     ] {
-        assert!(matches!(world.ask(&signed(wrong, &world.clinician)).await, Err(Refusal::NotForThisVault)));
+        assert!(matches!(
+            world.ask(&signed(wrong, &world.clinician)).await,
+            Err(Refusal::NotForThisVault)
+        ));
     }
 }
 
 #[tokio::test]
 async fn refuses_when_time_epoch_or_decision_changed() {
     let world = world();
-    let spoil: [fn(&mut Release); 4] =
-        [|r| r.fresh = false, |r| r.in_time = false, |r| r.epoch_unchanged = false, |r| r.documents.clear()];
+    let spoil: [fn(&mut Release); 4] = [
+        |r| r.fresh = false,
+        |r| r.in_time = false,
+        |r| r.epoch_unchanged = false,
+        |r| r.documents.clear(),
+    ];
     for change in spoil {
         let kept = world.chain.access.lock().unwrap().clone();
         change(&mut world.chain.access.lock().unwrap().release);

@@ -1,22 +1,22 @@
-//! Files that nobody needs tomorrow.
+//! Files for ledgers that nobody needs tomorrow: an audit's scratch state, a unit test.
 
 use std::io;
 use std::path::Path;
 
-use fabric_ledger::files::{FileLayer, LogFile, OsFiles};
+use super::{FileLayer, LogFile, OsFiles};
 
-/// The operating system's files without waiting for the disk: an audit that is cut short begins anew, and a
-/// sync for every block would be most of its time.
+/// The operating system's files without waiting for the disk. What is lost in a power failure must not matter: a
+/// ledger on these answers before its blocks are durable.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ScratchFiles;
+pub struct UnsyncedFiles;
 
-impl FileLayer for ScratchFiles {
+impl FileLayer for UnsyncedFiles {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
         OsFiles.create_dir(dir)
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
-        Ok(Box::new(ScratchFile(OsFiles.open(path)?)))
+        Ok(Box::new(UnsyncedFile(OsFiles.open(path)?)))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -37,9 +37,9 @@ impl FileLayer for ScratchFiles {
 }
 
 #[derive(Debug)]
-struct ScratchFile(Box<dyn LogFile>);
+struct UnsyncedFile(Box<dyn LogFile>);
 
-impl LogFile for ScratchFile {
+impl LogFile for UnsyncedFile {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
         self.0.append(bytes)
     }
