@@ -60,7 +60,9 @@ async fn ten_kills_in_a_load_lose_nothing_and_repeat_nothing() {
     let running = start(&dir);
     let members = Members::connect(&running.summary()).await;
     verify(&members, &load, &mut seen).await;
-    while let Some(client) = load.clients(&members).join_next().await {
+    eprintln!("final verified {:?}", t0.elapsed());
+    let mut clients = load.clients(&members);
+    while let Some(client) = clients.join_next().await {
         client.expect("a client survives the network");
     }
     assert_eq!(
@@ -68,6 +70,7 @@ async fn ten_kills_in_a_load_lose_nothing_and_repeat_nothing() {
         SUBMISSIONS,
         "the load was carried to its end"
     );
+    eprintln!("load over {:?}", t0.elapsed());
     let lost = SUBMISSIONS - load.answered();
     assert!(
         lost <= KILLS * CLIENTS,

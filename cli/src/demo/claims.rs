@@ -22,7 +22,8 @@ const VISIT: &str = "X-0042";
 const NPI: &str = "1234567893";
 /// The same with another check digit.
 const BAD_NPI: &str = "1234567898";
-const CHARGE: i64 = 180_00;
+/// In cents, as all amounts here.
+const CHARGE: i64 = 18_000;
 
 /// Plays the claim's part.
 pub async fn settle(gateways: &Gateways<'_>, tell: &mut Narrator<'_>) -> Result<()> {
@@ -116,15 +117,15 @@ async fn insure(payer: &HealthClient, tell: &mut Narrator<'_>) -> Result<Coverag
         id: PlanId::from_bytes(rand::random()),
         version: 1,
         currency: "USD".to_owned(),
-        deductible: 20_00,
-        copay: 10_00,
+        deductible: 2_000,
+        copay: 1_000,
         coinsurance: 1_000,
-        out_of_pocket_maximum: 2_000_00,
+        out_of_pocket_maximum: 200_000,
         timely_filing_days: 90,
         prices: BTreeMap::from([(
             VISIT.to_owned(),
             Price {
-                amount: 150_00,
+                amount: 15_000,
                 max_units: 1,
             },
         )]),

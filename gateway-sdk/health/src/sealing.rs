@@ -153,7 +153,7 @@ mod tests {
         ] {
             assert_eq!(pair.open(wrong, &sealed), Err(SealError));
         }
-        let mut altered = sealed.clone();
+        let mut altered = sealed;
         altered.ciphertext[0] ^= 1;
         assert_eq!(pair.open(context, &altered), Err(SealError));
     }

@@ -154,7 +154,7 @@ mod tests {
             },
             ReleaseRequest {
                 categories: vec![Category::Note],
-                ..request.clone()
+                ..request
             },
         ] {
             assert_ne!(message(&other).unwrap(), bytes);
