@@ -10,6 +10,8 @@ use prost::Message;
 use tokio_stream::StreamExt;
 use tonic::transport::Channel;
 
+/// What an orderer answers to what it cannot take.
+pub const BAD_REQUEST: i32 = Status::BadRequest as i32;
 /// What an orderer answers to those who may not write.
 pub const FORBIDDEN: i32 = Status::Forbidden as i32;
 

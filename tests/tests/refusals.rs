@@ -11,8 +11,6 @@ use fabric_msp::cryptogen::UserSpec;
 use fabric_node::{Network, NetworkConfig};
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// Any time in the past.
-const YESTERDAY: i64 = 1_760_000_000;
 
 struct Running {
     network: Network,
@@ -77,9 +75,11 @@ async fn strangers_and_expired_certificates_get_nowhere() {
     let org1 = network.organisation("Org1MSP").expect("a member");
     let good = members.identity("Org1MSP", "User1");
 
+    // Within the CA's own validity, which begins five minutes before it is made.
+    let now = careledger_sdk::wallet::unix_now();
     let expired = UserSpec {
-        not_before: Some(YESTERDAY - 100),
-        not_after: Some(YESTERDAY),
+        not_before: Some(now - 200),
+        not_after: Some(now - 100),
         ..UserSpec::client("Old@org1.example.com")
     };
     let expired = network.add_user("Org1MSP", &expired).expect("the CA issues it");

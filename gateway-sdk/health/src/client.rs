@@ -35,7 +35,7 @@ impl HealthClient {
         let contract = network.contract(consortium.chaincode.clone());
         Self {
             network,
-            transport: HealthTransport::new(contract, consortium),
+            transport: HealthTransport::new(contract, consortium, gateway.msp_id()),
         }
     }
 

@@ -13,12 +13,15 @@ use tonic::Code;
 pub struct HealthTransport {
     contract: Contract,
     consortium: Consortium,
+    own: String,
 }
 
 impl HealthTransport {
     /// Calls `contract` (the whole health chaincode, without a contract name) as `consortium` says.
-    pub fn new(contract: Contract, consortium: Consortium) -> Self {
-        Self { contract, consortium }
+    /// `own` is the MSP id of the gateway's organisation: where it is one of several that suffice, it is asked first, since its peer has what this
+    /// client committed before.
+    pub fn new(contract: Contract, consortium: Consortium, own: &str) -> Self {
+        Self { contract, consortium, own: own.to_owned() }
     }
 
     /// The consortium.
@@ -51,7 +54,10 @@ impl HealthTransport {
             .consortium
             .endorsers(&call.contract, &call.function, &parties)
         {
-            Ok(Endorsers::Any(members)) => members.into_iter().map(|m| vec![m]).collect(),
+            Ok(Endorsers::Any(mut members)) => {
+                members.sort_by_key(|member| *member != self.own);
+                members.into_iter().map(|m| vec![m]).collect()
+            }
             Ok(Endorsers::All(members)) => vec![members],
             // The contract itself refuses what the consortium does not know, with its own reason.
             Ok(Endorsers::ChannelPolicy | Endorsers::AnyPeer) | Err(_) => vec![Vec::new()],

@@ -103,7 +103,7 @@ impl GatewayService {
                 let endorsed = match answer {
                     Answer::Success(response) => plan.endorsed(&peer, without_result(*response)),
                     Answer::Failure(failure) => {
-                        tracing::warn!(peer = %peer.address(), error = %failure.message, "an endorsement failed");
+                        tracing::info!(peer = %peer.address(), error = %failure.message, "an endorsement failed");
                         plan.failed(&peer, failure.message);
                         false
                     }
@@ -154,7 +154,7 @@ impl GatewayService {
                     break;
                 }
                 Answer::Failure(failure) => {
-                    tracing::warn!(peer = %peer.address(), error = %failure.message, "an endorsement failed");
+                    tracing::info!(peer = %peer.address(), error = %failure.message, "an endorsement failed");
                     details.push(detail(&peer, failure.message));
                 }
             }
