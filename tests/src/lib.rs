@@ -3,6 +3,7 @@
 
 pub mod command;
 pub mod envelope;
+pub mod hospital;
 pub mod kv;
 pub mod members;
 pub mod scan;

@@ -65,7 +65,7 @@ impl Needles {
     /// `vocabulary` are words that the specification itself uses as codes ("final", "Observation"): they say nothing about a person.
     pub fn from_json(input: &Value, vocabulary: &BTreeSet<&str>) -> Self {
         let mut tokens = BTreeSet::new();
-        collect(input, &mut tokens);
+        self::tokens(input, &mut tokens);
         tokens.retain(|t| !vocabulary.contains(t.as_str()));
         Self::new(tokens)
     }
@@ -95,7 +95,10 @@ impl Needles {
                     open.push(entry?.path());
                 }
             } else if path.is_file() {
-                let bytes = std::fs::read(&path)?;
+                let mut bytes = std::fs::read(&path)?;
+                // Files of a database are allocated ahead: their zeros say nothing.
+                let used = bytes.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
+                bytes.truncate(used);
                 scanned.files += 1;
                 scanned.bytes += bytes.len() as u64;
                 scanned
@@ -114,11 +117,15 @@ impl Needles {
     fn scan_into(&self, place: &str, bytes: &[u8], depth: u8, hits: &mut BTreeSet<Hit>) {
         for found in self.automaton.find_overlapping_iter(bytes) {
             let (token, form) = &self.forms[found.pattern().as_usize()];
-            hits.insert(Hit {
-                token: token.clone(),
-                form,
-                place: place.to_owned(),
-            });
+            // A short number occurs inside any longer one, and inside hashes as hex: it counts only where it stands alone.
+            let stands_alone = !touches_hex(bytes, found.start(), found.end());
+            if stands_alone || *form != "text" || !is_short_number(token) {
+                hits.insert(Hit {
+                    token: token.clone(),
+                    form,
+                    place: place.to_owned(),
+                });
+            }
         }
         if depth > 0 {
             for inner in decodable(bytes) {
@@ -137,6 +144,18 @@ pub struct Scanned {
     pub bytes: u64,
     /// What was found.
     pub hits: Vec<Hit>,
+}
+
+fn is_short_number(token: &str) -> bool {
+    token.len() < 8 && token.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+fn touches_hex(bytes: &[u8], start: usize, end: usize) -> bool {
+    let before = start.checked_sub(1).and_then(|i| bytes.get(i));
+    before
+        .into_iter()
+        .chain(bytes.get(end))
+        .any(u8::is_ascii_hexdigit)
 }
 
 fn every_form(token: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
@@ -187,20 +206,21 @@ fn at_each_alignment(engine: &GeneralPurpose, token: &[u8]) -> Vec<Vec<u8>> {
             let first = [0, 2, 3][lead];
             let last = padded.len() * 8 / 6;
             let sure = text.as_bytes().get(first..last)?;
-            (sure.len() > SHORTEST).then(|| sure.to_vec())
+            (sure.len() > SHORTEST + 1).then(|| sure.to_vec())
         })
         .collect()
 }
 
-fn collect(value: &Value, into: &mut BTreeSet<String>) {
+/// The tokens of a JSON document: every string value whole, every word and number in it.
+pub fn tokens(value: &Value, into: &mut BTreeSet<String>) {
     match value {
         Value::String(text) => {
             into.insert(text.clone());
             into.extend(text.split(|c: char| !c.is_alphanumeric()).map(str::to_owned));
         }
         Value::Number(number) => drop(into.insert(number.to_string())),
-        Value::Array(items) => items.iter().for_each(|v| collect(v, into)),
-        Value::Object(members) => members.values().for_each(|v| collect(v, into)),
+        Value::Array(items) => items.iter().for_each(|v| tokens(v, into)),
+        Value::Object(members) => members.values().for_each(|v| tokens(v, into)),
         Value::Bool(_) | Value::Null => {}
     }
 }
@@ -317,6 +337,13 @@ mod tests {
                 "missed a leak as {kind}"
             );
         }
+    }
+
+    #[test]
+    fn a_short_number_counts_where_it_stands_alone() {
+        let needles = Needles::new(["86009"]);
+        assert_eq!(needles.scan("code", b"\"code\":\"86009\"").len(), 1);
+        assert_eq!(needles.scan("inside a hash", b"ab86009f"), []);
     }
 
     #[test]

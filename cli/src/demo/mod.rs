@@ -131,7 +131,8 @@ async fn prepare(gateways: &Gateways<'_>, tell: &mut Narrator<'_>) -> Result<()>
     .await
 }
 
-async fn start_vault(
+/// Starts the hospital's vault over `store`, on a free port of loopback. `dir` holds its release log.
+pub async fn start_vault(
     network: &Network,
     gateways: &Gateways<'_>,
     dir: &Path,
@@ -172,7 +173,8 @@ async fn start_vault(
     .await?)
 }
 
-fn vault_client(network: &Network, server: &Server) -> Result<VaultClient> {
+/// A client of that vault, trusting the hospital's TLS CA alone.
+pub fn vault_client(network: &Network, server: &Server) -> Result<VaultClient> {
     let hospital = network.organisation(HOSPITAL).ok_or("the hospital is missing")?;
     let ca = hospital.tls_ca()?.certificate_pem();
     Ok(VaultClient::new(

@@ -1,0 +1,263 @@
+//! The health consortium with everything an attack needs: a running vault, an enrolled patient with anchored records, and in every organisation a
+//! person of every role.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use careledger::demo;
+use careledger::health::{self, CLINIC, Gateways, HOSPITAL};
+use careledger_api::codes::{Action, Category, Purpose};
+use careledger_api::contracts::consent::{AccessRequest, ActorFilter, Consent, Effect, Provision};
+use careledger_api::date::Period;
+use careledger_api::ids::{DocumentId, KemPublicKey, TxId};
+use careledger_api::roles::{ROLE_ATTRIBUTE, Role};
+use careledger_sdk::anchor::{NewRecord, anchor_records, metadata_of};
+use careledger_sdk::sealing::KemKeyPair;
+use careledger_sdk::vault::{OpenedRecord, ReleaseRequest, VaultClient, VaultError};
+use careledger_sdk::wallet::{PatientAt, Signed, unix_now};
+use careledger_sdk::{HealthClient, Wallet, fhir};
+use careledger_vault::Server;
+use careledger_vault::kek::FileKey;
+use careledger_vault::store::Store;
+use fabric_gateway_sdk::{Gateway, SigningIdentity};
+use fabric_msp::cryptogen::UserSpec;
+use fabric_node::{Network, NetworkConfig};
+use tempfile::TempDir;
+use tonic::transport::Channel;
+
+use crate::members::endpoint;
+
+/// What the patient of these tests grants.
+pub const GRANTED: [Category; 2] = [Category::Laboratory, Category::Medication];
+
+/// The running consortium.
+#[derive(Debug)]
+pub struct Hospital {
+    /// The network.
+    pub network: Network,
+    /// The hospital's vault.
+    pub server: Server,
+    /// A client of it.
+    pub vault: VaultClient,
+    /// A patient with records at the hospital.
+    pub patient: PatientAt,
+    /// The patient's records by category.
+    pub documents: BTreeMap<Category, Vec<DocumentId>>,
+    channels: BTreeMap<String, Channel>,
+    _dir: TempDir,
+}
+
+impl Hospital {
+    /// Starts network and vault, establishes the consortium, enrols a patient and anchors a generated history.
+    pub async fn open() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let config = with_everybody(health::network_config())
+            .with_free_ports()
+            .with_dir(dir.path().join("network"));
+        let network = Network::start(config).await.expect("the network starts");
+        let gateways = Gateways::connect(&network).await.expect("the peers answer");
+        health::establish(&gateways, &mut |_| {})
+            .await
+            .expect("the consortium is established");
+
+        let vault_dir = dir.path().join("vault");
+        std::fs::create_dir(&vault_dir).expect("a directory");
+        let kek = FileKey::open_or_create(&vault_dir.join("kek")).expect("a key");
+        let store = Arc::new(Store::open(&vault_dir, Box::new(kek)).expect("a store"));
+        let server = demo::start_vault(&network, &gateways, &vault_dir, Arc::clone(&store))
+            .await
+            .expect("the vault starts");
+        let vault = demo::vault_client(&network, &server).expect("a client");
+        let mut channels = BTreeMap::new();
+        for member in &network.summary().organisations {
+            let channel = endpoint(network.summary(), &member.msp_id)
+                .connect()
+                .await
+                .expect("the peer answers");
+            channels.insert(member.msp_id.clone(), channel);
+        }
+        let patient = Wallet::generate(health::consortium())
+            .at(HOSPITAL)
+            .expect("a wallet");
+        let mut hospital = Self {
+            network,
+            server,
+            vault,
+            patient,
+            documents: BTreeMap::new(),
+            channels,
+            _dir: dir,
+        };
+        hospital.enrol().await;
+        hospital.anchor(&store).await;
+        hospital
+    }
+
+    /// A client of a person, through the person's own organisation's peer.
+    pub fn client(&self, msp_id: &str, role: Role) -> HealthClient {
+        self.client_at(msp_id, self.identity(msp_id, role.as_str()))
+    }
+
+    /// A client of anybody, through any organisation's peer.
+    pub fn client_at(&self, peer: &str, identity: SigningIdentity) -> HealthClient {
+        let gateway = Gateway::builder(self.channels[peer].clone())
+            .identity(identity)
+            .connect();
+        HealthClient::new(&gateway, health::consortium())
+    }
+
+    /// A person by role, `User1`, or `Admin`.
+    pub fn identity(&self, msp_id: &str, name: &str) -> SigningIdentity {
+        let member = self.network.organisation(msp_id).expect("a member");
+        let name = if name == "Admin" {
+            name.to_owned()
+        } else {
+            format!("{name}@{}", member.domain())
+        };
+        self.network.user(msp_id, &name).expect("a person")
+    }
+
+    /// The patient lets the clinic see [`GRANTED`] for two hours.
+    pub async fn grant(&self) -> Signed<Consent> {
+        let signed = self
+            .patient
+            .grant(two_hours(), vec![treatment_at_the_clinic()])
+            .expect("signed");
+        let portal = self.client(HOSPITAL, Role::Portal);
+        portal
+            .consents()
+            .grant(HOSPITAL, signed.body.clone(), signed.intent.clone())
+            .send()
+            .await
+            .expect("granted");
+        signed
+    }
+
+    /// A clinician of the clinic asks for access; the transaction is committed whatever its outcome.
+    pub async fn access(&self, categories: &[Category], kem: &KemKeyPair) -> TxId {
+        let clinician = self.client(CLINIC, Role::Clinician);
+        let request = self.request(categories, kem.public());
+        let access = clinician
+            .consents()
+            .access(HOSPITAL, request)
+            .send()
+            .await
+            .expect("committed");
+        access.tx_id.parse().expect("a transaction id")
+    }
+
+    /// What such an access asks.
+    pub fn request(&self, categories: &[Category], kem_key: KemPublicKey) -> AccessRequest {
+        AccessRequest {
+            patient: self.patient.id(),
+            purpose: Purpose::Treatment,
+            action: Action::Access,
+            categories: categories.to_vec(),
+            labels: None,
+            codes: None,
+            data_period: None,
+            authored_by: None,
+            documents: None,
+            kem_key,
+        }
+    }
+
+    /// Asks the vault, over TLS, as somebody.
+    pub async fn release(
+        &self,
+        who: &SigningIdentity,
+        tx: &TxId,
+        categories: &[Category],
+        kem: &KemKeyPair,
+    ) -> Result<Vec<OpenedRecord>, VaultError> {
+        let request = ReleaseRequest {
+            custodian: HOSPITAL.to_owned(),
+            channel: health::consortium().channel,
+            tx: tx.clone(),
+            categories: categories.to_vec(),
+        };
+        self.vault.release(who, request, kem).await
+    }
+
+    async fn enrol(&self) {
+        let Signed { body, intent } = self.patient.enrol().expect("signed");
+        let registrar = self.client(HOSPITAL, Role::Registrar);
+        registrar
+            .identity()
+            .enrol(HOSPITAL, body, intent)
+            .send()
+            .await
+            .expect("enrolled");
+    }
+
+    async fn anchor(&mut self, store: &Store) {
+        let bundle = fhir::generate(11, "2024-06-30").to_string();
+        let mut records = fhir::parse(bundle.as_bytes()).expect("a bundle");
+        records.push(fhir::emergency_summary(&records));
+        let mut new = Vec::new();
+        for record in &records {
+            let document = DocumentId::from_bytes(rand::random());
+            let opening = store
+                .put(document, 1, &record.mime, &record.content)
+                .expect("stored");
+            let metadata = metadata_of(record, self.patient.id(), document, HOSPITAL).expect("metadata");
+            self.documents
+                .entry(metadata.category)
+                .or_default()
+                .push(document);
+            new.push(NewRecord {
+                document,
+                commitment: opening.commitment(),
+                metadata,
+            });
+        }
+        anchor_records(&self.client(HOSPITAL, Role::Custodian), HOSPITAL, new)
+            .await
+            .expect("anchored");
+    }
+}
+
+/// From a minute ago for two hours.
+pub fn two_hours() -> Period {
+    let now = unix_now();
+    Period {
+        from: now - 60,
+        until: now + 7_200,
+    }
+}
+
+/// A permit of [`GRANTED`] for treatment at the clinic.
+pub fn treatment_at_the_clinic() -> Provision {
+    Provision {
+        effect: Effect::Permit,
+        actors: vec![ActorFilter {
+            organisation: Some(CLINIC.to_owned()),
+            ..ActorFilter::default()
+        }],
+        purposes: vec![Purpose::Treatment],
+        actions: vec![],
+        categories: GRANTED.to_vec(),
+        labels: vec![],
+        codes: vec![],
+        data_period: None,
+        authored_by: vec![],
+        documents: vec![],
+        period: None,
+        obligations: vec![],
+    }
+}
+
+/// A person of every role in every organisation.
+fn with_everybody(mut config: NetworkConfig) -> NetworkConfig {
+    for organisation in &mut config.organisations {
+        for role in Role::ALL {
+            let name = format!("{role}@{}", organisation.domain);
+            if organisation.users.iter().all(|user| user.name != name) {
+                organisation
+                    .users
+                    .push(UserSpec::client(&name).with_attribute(ROLE_ATTRIBUTE, role.as_str()));
+            }
+        }
+    }
+    config
+}
