@@ -70,6 +70,12 @@ impl Needles {
         Self::new(tokens)
     }
 
+    /// The tokens that are looked for.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let distinct: BTreeSet<&str> = self.forms.iter().map(|(token, _)| token.as_str()).collect();
+        distinct.into_iter()
+    }
+
     /// How many tokens are looked for.
     pub fn tokens(&self) -> usize {
         self.forms.iter().map(|(t, _)| t).collect::<BTreeSet<_>>().len()

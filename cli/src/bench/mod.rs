@@ -18,6 +18,8 @@ mod process;
 pub mod profile;
 mod report;
 mod target;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::path::Path;

@@ -1,0 +1,88 @@
+//! A profile of a running network measures that network.
+
+use clap::Parser;
+use fabric_node::Network;
+use serde_json::Value;
+
+use super::{embedded, of_profile};
+use crate::args::{BenchMode, Cli, Command};
+use crate::output::Output;
+
+/// The profile of an embedded network, as its operator would write it from `network.json`.
+fn profile_of(network: &Network) -> String {
+    let mut text = format!(
+        "channel = {:?}\nchaincode = \"keyvalue\"\n[private]\ncollection = \"pair\"\nmembers = [\"Org1MSP\", \"Org2MSP\"]\n",
+        network.channel()
+    );
+    for organisation in &network.summary().organisations {
+        let user = organisation
+            .users
+            .get("User1")
+            .expect("every organisation has a user");
+        text += &format!(
+            "[[organisations]]\nmsp_id = {:?}\nendpoint = \"{}\"\nserver_name = {:?}\ntls_ca = {:?}\nuser = {user:?}\n",
+            organisation.msp_id, organisation.endpoint, organisation.host, organisation.tls_ca
+        );
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_network_is_measured_by_its_profile() {
+    let output = Output::new(true);
+    let network = Network::start(embedded::network_config(BenchMode::Private, 3))
+        .await
+        .expect("starts");
+    embedded::prepare(&network, BenchMode::Private, &output)
+        .await
+        .expect("deploys");
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("profile.toml");
+    std::fs::write(&path, profile_of(&network)).expect("written");
+    let file = path.to_str().expect("a path of text");
+
+    for mode in ["put", "get", "private"] {
+        let line = [
+            "careledger",
+            "bench",
+            "--mode",
+            mode,
+            "--clients",
+            "5",
+            "--seconds",
+            "1",
+            "--profile",
+            file,
+        ];
+        let Command::Bench(args) = Cli::parse_from(line).command else {
+            panic!("another command")
+        };
+        let document = of_profile(&args, &path, &output)
+            .await
+            .expect("measured")
+            .document();
+        assert!(
+            document.get("committed").and_then(Value::as_u64) > Some(0),
+            "{document}"
+        );
+        assert_eq!(document.get("errors"), Some(&serde_json::json!({})), "{document}");
+        assert_eq!(document.get("engine"), Some(&Value::from("profile")));
+    }
+
+    // Whom the network does not know is refused, with the reason.
+    let text = profile_of(&network).replace("chaincode = \"keyvalue\"", "chaincode = \"nobody\"");
+    std::fs::write(&path, text).expect("written");
+    let line = ["careledger", "bench", "--seconds", "1", "--profile", file];
+    let Command::Bench(args) = Cli::parse_from(line).command else {
+        panic!("another command")
+    };
+    let error = of_profile(&args, &path, &output)
+        .await
+        .expect_err("no such chaincode")
+        .to_string();
+    assert!(
+        error.contains("the first transaction failed") && error.contains("nobody"),
+        "{error}"
+    );
+    network.stop().await;
+}
