@@ -1,9 +1,11 @@
 //! What the end-to-end tests share. The tests themselves are in `tests/tests/`, one binary per subject.
 #![forbid(unsafe_code)]
 
+pub mod billing;
 pub mod command;
 pub mod envelope;
 pub mod hospital;
 pub mod kv;
 pub mod members;
 pub mod scan;
+pub mod signer;

@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use careledger::health::{CHAINCODE, CLINIC, HOSPITAL, INSURER, REGULATOR, consortium};
 use careledger_api::HealthError;
-use careledger_api::adjudication::{Claim, ClaimLine, Coverage, Plan, Price};
 use careledger_api::codes::OverrideReason;
-use careledger_api::contracts::claims::{ClaimBody, CoverageBody, EligibilityQuery, PlanBody};
+use careledger_api::contracts::claims::EligibilityQuery;
 use careledger_api::contracts::consent::{BreakGlassRequest, Requester};
 use careledger_api::contracts::identity::PatientQuery;
-use careledger_api::date::{Date, DateRange};
-use careledger_api::ids::{ClaimId, CoverageId, PlanId, TxId};
+use careledger_api::date::Date;
+use careledger_api::ids::{ClaimId, CoverageId, TxId};
 use careledger_api::roles::Role;
 use careledger_sdk::sealing::KemKeyPair;
-use careledger_sdk::wallet::{Signed, salt, unix_now};
+use careledger_sdk::wallet::{Signed, unix_now};
 use careledger_sdk::{HealthCallError, HealthClient};
+use careledger_tests::billing::{PaidClaim, paid_claim};
 use careledger_tests::hospital::{GRANTED, Hospital};
 use careledger_tests::scan::{Hit, Needles};
 use fabric_contract_core::{CallError, ContractError};
@@ -107,7 +107,7 @@ impl Case {
             .send()
             .await
             .expect("committed");
-        let (claim, coverage) = claim(&hospital).await;
+        let PaidClaim { claim, coverage, .. } = paid_claim(&hospital).await;
         Self {
             hospital,
             access,
@@ -169,87 +169,6 @@ impl Case {
             }
         }
     }
-}
-
-async fn claim(hospital: &Hospital) -> (ClaimId, CoverageId) {
-    let plan = Plan {
-        id: PlanId::from_bytes(rand::random()),
-        version: 1,
-        currency: "USD".to_owned(),
-        deductible: 0,
-        copay: 0,
-        coinsurance: 0,
-        out_of_pocket_maximum: 100_000,
-        timely_filing_days: 90,
-        prices: BTreeMap::from([(
-            "X-0042".to_owned(),
-            Price {
-                amount: 15_000,
-                max_units: 1,
-            },
-        )]),
-    };
-    let period = DateRange {
-        from: "2000-01-01".parse().expect("a date"),
-        until: "2199-12-31".parse().expect("a date"),
-    };
-    let coverage = Coverage {
-        id: CoverageId::from_bytes(rand::random()),
-        plan: plan.id,
-        plan_version: plan.version,
-        period,
-    };
-    let line = ClaimLine {
-        sequence: 1,
-        procedure: "X-0042".to_owned(),
-        date: Date::from_unix(unix_now()).expect("a date"),
-        units: 1,
-        charge: 18_000,
-    };
-    let claim = Claim {
-        id: ClaimId::from_bytes(rand::random()),
-        coverage: coverage.id,
-        provider_npi: "1234567893".to_owned(),
-        currency: "USD".to_owned(),
-        lines: vec![line],
-        total: 18_000,
-    };
-    let ids = (claim.id, coverage.id);
-    let payer = hospital.client(INSURER, Role::Payer);
-    let body = PlanBody { plan, salt: salt() };
-    let commitment = body.commitment().expect("a commitment");
-    payer
-        .claims()
-        .publish_plan(coverage.plan, 1, commitment)
-        .send()
-        .await
-        .expect("published");
-    payer
-        .claims()
-        .load_plan(INSURER, body)
-        .send()
-        .await
-        .expect("loaded");
-    payer
-        .claims()
-        .enrol_member(
-            INSURER,
-            CoverageBody {
-                coverage,
-                salt: salt(),
-            },
-        )
-        .send()
-        .await
-        .expect("covered");
-    let provider = hospital.client(HOSPITAL, Role::ProviderBilling);
-    provider
-        .claims()
-        .submit_claim(INSURER, HOSPITAL, ClaimBody { claim, salt: salt() })
-        .send()
-        .await
-        .expect("submitted");
-    ids
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -89,6 +89,8 @@ impl OrderedChain {
             last_config,
             cutter: BlockCutter::default(),
             deadline: Instant::now(),
+            last_size: 0,
+            last_cut: Instant::now(),
         };
         let runtime = Handle::current();
         let thread = thread::Builder::new()

@@ -52,6 +52,11 @@ impl BlockCutter {
         (!batch.is_empty()).then_some(batch)
     }
 
+    /// How many messages wait for their block to be complete.
+    pub(crate) fn pending_len(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Whether messages wait for their block to be complete.
     pub(crate) fn is_pending(&self) -> bool {
         !self.pending.is_empty()
