@@ -150,6 +150,8 @@ pub struct Established {
     pub tx_id: String,
     /// Its block.
     pub block: u64,
+    /// One of several that were done together: its time is that of all.
+    pub together: bool,
 }
 
 /// Makes a network a health consortium: deploys the chaincode through the lifecycle, establishes the consortium, and gives each collection its
@@ -163,6 +165,7 @@ pub async fn establish(gateways: &Gateways<'_>, tell: &mut (dyn FnMut(Establishe
             what,
             tx_id: approval.transaction_id.clone(),
             block: approval.block_number,
+            together: true,
         });
     }
     if let Some(commit) = &deployed.commit {
@@ -171,6 +174,7 @@ pub async fn establish(gateways: &Gateways<'_>, tell: &mut (dyn FnMut(Establishe
             what,
             tx_id: commit.transaction_id.clone(),
             block: commit.block_number,
+            together: false,
         });
     }
     let established = gateways
@@ -186,6 +190,7 @@ pub async fn establish(gateways: &Gateways<'_>, tell: &mut (dyn FnMut(Establishe
             what: "the consortium is established".to_owned(),
             tx_id: done.tx_id,
             block: done.block_number,
+            together: false,
         });
     }
     let openers = [
@@ -217,6 +222,7 @@ pub async fn establish(gateways: &Gateways<'_>, tell: &mut (dyn FnMut(Establishe
                 what,
                 tx_id: done.tx_id,
                 block: done.block_number,
+                together: false,
             });
         }
     }

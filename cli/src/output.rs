@@ -36,8 +36,10 @@ impl Output {
 
     /// Says what is being done, on a terminal only.
     pub fn doing(&self, what: impl Into<String>) {
-        self.progress.set_message(what.into());
-        self.progress.enable_steady_tick(Duration::from_millis(100));
+        if !self.progress.is_hidden() {
+            self.progress.set_message(what.into());
+            self.progress.enable_steady_tick(Duration::from_millis(100));
+        }
     }
 
     /// A line for people; nothing with `--json`. A reader that has gone away is no error.

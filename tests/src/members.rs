@@ -6,7 +6,7 @@ use fabric_gateway_sdk::{
     ChaincodeDefinition, ChaincodePackage, CollectionConfig, Contract, Deployer, Endpoint, Gateway,
     SigningIdentity, deploy,
 };
-use fabric_node::NetworkSummary;
+use fabric_node::{Network, NetworkConfig, NetworkSummary};
 use fabric_protos::common::Block;
 use tokio_stream::StreamExt;
 use tonic::transport::Channel;
@@ -18,6 +18,17 @@ use crate::kv;
 pub struct Members {
     summary: NetworkSummary,
     channels: BTreeMap<String, Channel>,
+}
+
+/// A network in this process with the key-value chaincode deployed, on free ports.
+pub async fn start(config: NetworkConfig) -> (Network, Members) {
+    let config = config
+        .with_free_ports()
+        .with_chaincode(kv::CHAINCODE, kv::in_process());
+    let network = Network::start(config).await.expect("the network starts");
+    let members = Members::connect(network.summary()).await;
+    members.deploy_kv().await;
+    (network, members)
 }
 
 impl Members {
@@ -83,6 +94,24 @@ impl Members {
     /// The key-value chaincode through a member's peer, as its `User1`.
     pub fn kv(&self, msp_id: &str) -> Contract {
         self.network(msp_id).contract(kv::CHAINCODE)
+    }
+
+    /// The key-value chaincode through `Org1`'s peer, as anybody.
+    pub fn kv_as(&self, identity: SigningIdentity) -> Contract {
+        let gateway = self.gateway_as("Org1MSP", identity);
+        gateway
+            .network(self.summary.channel.clone())
+            .contract(kv::CHAINCODE)
+    }
+
+    /// The value of a key in a member's state.
+    pub async fn value(&self, msp_id: &str, key: &str) -> Option<String> {
+        let value = self
+            .kv(msp_id)
+            .evaluate("get", [key])
+            .await
+            .expect("a value or none");
+        serde_json::from_slice(&value).expect("JSON")
     }
 
     /// Deploys the key-value chaincode under the channel's policy (a majority); what is done already is passed over.

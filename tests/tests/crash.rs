@@ -130,8 +130,9 @@ impl Load {
             };
             let Ok(status) = commit.status().await else { return };
             assert!(status.code.is_valid(), "{id} is {}", status.code);
-            self.answered
-                .send_modify(|answered| drop(answered.insert(id, status.block_number)));
+            self.answered.send_modify(|answered| {
+                answered.insert(id, status.block_number);
+            });
         }
     }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use careledger_tests::{kv, members::Members};
+use careledger_tests::members::start;
 use fabric_ledger::files::OsFiles;
 use fabric_ledger::files::recording::{Event, Recording};
-use fabric_node::{Network, NetworkConfig};
+use fabric_node::NetworkConfig;
 
 const CLIENTS: usize = 12;
 const EACH: usize = 10;
@@ -15,13 +15,10 @@ const EACH: usize = 10;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_status_leaves_before_the_sync_of_its_block() {
     let files = Recording::new(OsFiles);
-    let mut config = NetworkConfig::test_network()
-        .with_free_ports()
-        .with_chaincode(kv::CHAINCODE, kv::in_process());
+    let mut config = NetworkConfig::test_network();
     config.files = Arc::new(files.clone());
-    let network = Network::start(config).await.expect("the network starts");
-    let members = Arc::new(Members::connect(network.summary()).await);
-    members.deploy_kv().await;
+    let (network, members) = start(config).await;
+    let members = Arc::new(members);
 
     let mut clients = tokio::task::JoinSet::new();
     for client in 0..CLIENTS {

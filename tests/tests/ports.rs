@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use careledger_tests::{envelope, kv, members::Members};
+use careledger_tests::members::{Members, start};
+use careledger_tests::{envelope, kv};
 use fabric_gateway_sdk::{Endpoint, Error, Gateway};
 use fabric_node::{Network, NetworkConfig, NetworkSummary};
 use fabric_protos::gateway::EvaluateRequest;
@@ -24,16 +25,12 @@ const GRPC_LIMIT: usize = 100 << 20;
 /// How long a listener may take to hang up on nonsense. It is not waited for where the connection simply stays open.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-async fn start() -> (Network, Members) {
-    let mut config = NetworkConfig::test_network()
-        .with_free_ports()
-        .with_chaincode(kv::CHAINCODE, kv::in_process());
+/// A network whose largest message is [`LARGEST`].
+async fn small() -> (Network, Members) {
+    let mut config = NetworkConfig::test_network();
     config.batch.absolute_max_bytes = LARGEST;
     config.batch.preferred_max_bytes = LARGEST;
-    let network = Network::start(config).await.expect("the network starts");
-    let members = Members::connect(network.summary()).await;
-    members.deploy_kv().await;
-    (network, members)
+    start(config).await
 }
 
 /// A listener that speaks TLS, with what a client needs to get through it.
@@ -72,7 +69,7 @@ fn plain_ports(summary: &NetworkSummary) -> Vec<SocketAddr> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_on_every_port_stops_nothing() {
-    let (network, members) = start().await;
+    let (network, members) = small().await;
     let summary = network.summary().clone();
     let heights = members.heights().await;
     let seed: u64 = rand::random();
@@ -142,7 +139,7 @@ fn throw_garbage(summary: &NetworkSummary, seed: u64) -> Thrown {
         let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
         // Behind the handshake: noise, then a good preface with frames that are none.
         let frames = [preface.clone(), bytes.clone()].concat();
-        let endless_settings = [preface, vec![0, 0, 0, 4, 0, 0, 0, 0, 0].repeat(500)].concat();
+        let endless_settings = [preface, [0, 0, 0, 4, 0, 0, 0, 0, 0].repeat(500)].concat();
         let through = [bytes, frames, endless_settings]
             .iter()
             .filter(|bytes| inside_tls(port, bytes))
@@ -189,7 +186,7 @@ fn inside_tls(port: &TlsPort, bytes: &[u8]) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plain_text_client_gets_nothing_from_a_tls_port() {
-    let (network, members) = start().await;
+    let (network, members) = small().await;
     let heights = members.heights().await;
     for msp_id in members.msp_ids() {
         let address = members
@@ -256,7 +253,7 @@ async fn a_plain_text_client_gets_nothing_from_a_tls_port() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn oversize_messages_are_refused_by_the_limit_they_pass() {
-    let (network, members) = start().await;
+    let (network, members) = small().await;
     let heights = members.heights().await;
 
     // Beyond the channel's limit: endorsed, but not ordered.

@@ -107,7 +107,12 @@ impl Case {
             .send()
             .await
             .expect("committed");
-        let PaidClaim { claim, coverage, .. } = paid_claim(&hospital).await;
+        let paid = paid_claim(&hospital).await;
+        for msp_id in [HOSPITAL, CLINIC, INSURER, REGULATOR] {
+            let client = hospital.client(msp_id, Role::Auditor);
+            client.caught_up(&paid.tx_id).await.expect("every peer commits");
+        }
+        let PaidClaim { claim, coverage, .. } = paid;
         Self {
             hospital,
             access,

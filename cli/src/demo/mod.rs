@@ -126,7 +126,9 @@ async fn prepare(gateways: &Gateways<'_>, tell: &mut Narrator<'_>) -> Result<()>
     tell.doing("deploying the health chaincode");
     health::establish(gateways, &mut |event| {
         tell.committed(&event.what, &event.tx_id, event.block);
-        tell.doing("establishing the consortium");
+        if !event.together {
+            tell.doing("establishing the consortium");
+        }
     })
     .await
 }
