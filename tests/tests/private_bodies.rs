@@ -62,7 +62,7 @@ impl Body {
             Self::Notifications => hospital(&[Role::Custodian, Role::Notifier]),
             // The patient signed the question for the hospital as its reader, whoever works there.
             Self::MyNotifications | Self::MyConsents => hospital(Role::ALL),
-            Self::OpenReviews => hospital(&[Role::Dpo]),
+            Self::OpenReviews => vec![(HOSPITAL, Role::Dpo), (REGULATOR, Role::Dpo)],
             Self::DeviceKeys => hospital(&[Role::Custodian, Role::Registrar]),
             Self::Claim => vec![(INSURER, Role::Payer), (HOSPITAL, Role::ProviderBilling)],
             Self::Eligibility => vec![(INSURER, Role::Payer)],

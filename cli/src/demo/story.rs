@@ -28,7 +28,7 @@ use fabric_gateway_sdk::SigningIdentity;
 
 use super::report::{Narrator, milliseconds};
 use crate::Result;
-use crate::health::{CLINIC, Gateways, HOSPITAL, consortium};
+use crate::health::{CLINIC, Gateways, HOSPITAL, REGULATOR, consortium};
 
 /// What the patient lets the clinic see.
 const GRANTED: [Category; 2] = [Category::Laboratory, Category::Medication];
@@ -71,7 +71,7 @@ impl Cast {
             registrar: gateways.health(HOSPITAL, Role::Registrar)?,
             custodian: gateways.health(HOSPITAL, Role::Custodian)?,
             portal: gateways.health(HOSPITAL, Role::Portal)?,
-            dpo: gateways.health(HOSPITAL, Role::Dpo)?,
+            dpo: gateways.health(REGULATOR, Role::Dpo)?,
             clinician: gateways.health(CLINIC, Role::Clinician)?,
             emergency: gateways.health(CLINIC, Role::Emergency)?,
             clinician_identity,
@@ -261,7 +261,7 @@ impl Cast {
         if !reviews.iter().any(|r| r.access == tx) {
             return Err("the broken glass opened no review".into());
         }
-        tell.remark("a review is open for the data protection officers");
+        tell.remark("the regulator's data protection officer sees the open review");
         Ok(())
     }
 

@@ -21,7 +21,11 @@ impl HealthTransport {
     /// `own` is the MSP id of the gateway's organisation: where it is one of several that suffice, it is asked first, since its peer has what this
     /// client committed before.
     pub fn new(contract: Contract, consortium: Consortium, own: &str) -> Self {
-        Self { contract, consortium, own: own.to_owned() }
+        Self {
+            contract,
+            consortium,
+            own: own.to_owned(),
+        }
     }
 
     /// The consortium.

@@ -472,7 +472,7 @@ pub trait Consents {
         #[transient] intent: SignedIntent,
     ) -> Result<Vec<ConsentView>, HealthError>;
 
-    /// Reviews that wait. Role `dpo` of the custodian.
+    /// Reviews that wait. Role `dpo` of the custodian or a regulator.
     #[evaluate]
     fn open_reviews(&self, ctx: &ReadContext<'_>, custodian: String) -> Result<Vec<OpenReview>, HealthError>;
 }

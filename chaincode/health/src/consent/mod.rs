@@ -7,7 +7,7 @@ mod release;
 use crate::caller::Caller;
 use crate::intent::{check_act, check_nonce};
 use crate::state::{Collection, done, registered, tx_id};
-use careledger_api::consortium::OrganisationRole;
+use careledger_api::consortium::{Consortium, OrganisationRole};
 use careledger_api::contracts::consent::{
     AccessRecord, AccessRequest, BreakGlassRequest, CONSENT_SLOTS, Consent, ConsentView, Consents,
     Notification, OpenReview, Release, Requester, Review, Revocation, SignedQuery,
@@ -240,12 +240,7 @@ impl Consents for ConsentRules {
     fn review(&self, ctx: &Context<'_>, custodian: String, review: Review) -> Result<Receipt, HealthError> {
         let consortium = registered(ctx)?.consortium;
         let caller = Caller::of(ctx)?;
-        let reviewer = if caller.organisation == custodian {
-            OrganisationRole::Custodian
-        } else {
-            OrganisationRole::Regulator
-        };
-        caller.require_in(&consortium, reviewer, &[Role::Dpo])?;
+        require_reviewer(&consortium, &caller, &custodian)?;
         let care = Collection::care(&consortium, &custodian)?;
         review.salt.require_drawn()?;
         let open: OpenReview = care
@@ -378,4 +373,14 @@ fn held(
 /// Decoys for a question, which writes nothing and so leaves no read set: any id that is not there serves.
 fn no_decoys(_: usize) -> ConsentId {
     ConsentId::from_bytes([0; 16])
+}
+
+/// Reviewers of a custodian's broken glasses are the data protection officers of the custodian and of the regulators.
+fn require_reviewer(consortium: &Consortium, caller: &Caller, custodian: &str) -> Result<(), HealthError> {
+    let organisation = if caller.organisation == custodian {
+        OrganisationRole::Custodian
+    } else {
+        OrganisationRole::Regulator
+    };
+    caller.require_in(consortium, organisation, &[Role::Dpo])
 }

@@ -1,7 +1,7 @@
 //! Questions about consents and accesses. Each checks its caller before it reads a body.
 
 use super::access::{StoredAccess, StoredReview, committed, records_of};
-use super::{held, no_decoys, review_done_key};
+use super::{held, no_decoys, require_reviewer, review_done_key};
 use crate::caller::Caller;
 use crate::intent::check_question;
 use crate::state::{Collection, registered};
@@ -83,7 +83,9 @@ pub(super) fn my_consents(
 }
 
 pub(super) fn open_reviews(ctx: &ReadContext<'_>, custodian: &str) -> Result<Vec<OpenReview>, HealthError> {
-    let care = own(ctx, custodian, &[Role::Dpo])?;
+    let consortium = registered(ctx)?.consortium;
+    require_reviewer(&consortium, &Caller::of(ctx)?, custodian)?;
+    let care = Collection::care(&consortium, custodian)?;
     let mut open = Vec::new();
     for stored in care.list::<StoredReview>(ctx, "bg~")? {
         if !care.exists(ctx, &review_done_key(&stored.open.access))? {

@@ -126,7 +126,7 @@ fn body_readers(world: &World) -> Vec<Reader<'_>> {
         ),
         (
             "consent:openReviews",
-            vec![(HOSPITAL, Role::Dpo)],
+            vec![(HOSPITAL, Role::Dpo), (REGULATOR, Role::Dpo)],
             Box::new(|c, peer| {
                 now(ConsentsClient::new(c)
                     .open_reviews(HOSPITAL)
