@@ -46,6 +46,7 @@ pub async fn status(args: &StatusArgs, output: &Output) -> Result<()> {
         )
     })?;
     let summary: NetworkSummary = serde_json::from_slice(&bytes)?;
+    careledger_sdk::install_crypto_provider();
     let http = reqwest::Client::builder()
         .timeout(Duration::from_secs(2))
         .no_proxy()

@@ -23,7 +23,8 @@ pub use client::{HealthCallError, HealthClient};
 pub use transport::HealthTransport;
 pub use wallet::Wallet;
 
-/// Makes aws-lc-rs the process's TLS provider, once; a provider that the application chose before stays.
-pub(crate) fn install_crypto_provider() {
+/// Makes aws-lc-rs the process's TLS provider, once; a provider that the application chose before stays. Every client of this crate calls it; an application
+/// that makes an HTTP client of its own calls it before.
+pub fn install_crypto_provider() {
     let _already_chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }

@@ -144,7 +144,7 @@ pub enum LedgerError {
     NoCursor(u32),
     /// Rich (JSON) queries: not offered by this state database.
     #[error(
-        "ExecuteQuery not supported: rich queries are not available yet (planned with issue 3); use keys, ranges or composite keys"
+        "ExecuteQuery not supported: rich queries are not available yet; use keys, ranges or composite keys"
     )]
     RichQuery,
 }

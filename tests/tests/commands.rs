@@ -1,0 +1,83 @@
+//! The command's other words as scripts use them: `bench` and `network`.
+
+use careledger_tests::command::{self, Running};
+use serde_json::Value;
+
+#[test]
+fn bench_prints_its_document_in_every_mode() {
+    for mode in ["put", "get", "private", "access"] {
+        let output = command::run(&[
+            "bench",
+            "--mode",
+            mode,
+            "--clients",
+            "2",
+            "--seconds",
+            "1",
+            "--json",
+        ]);
+        assert!(
+            output.status.success(),
+            "{mode}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+        assert_eq!(report["mode"], mode);
+        assert_eq!(
+            (&report["clients"], &report["seconds"]),
+            (&Value::from(2), &Value::from(1))
+        );
+        for number in [
+            "organisations",
+            "committed",
+            "tps",
+            "p50_ms",
+            "p95_ms",
+            "p99_ms",
+            "cpu_ms_per_tx",
+            "rss_mib",
+        ] {
+            assert!(
+                report[number].as_f64().is_some_and(|n| n > 0.0),
+                "{mode}: {number} is {}",
+                report[number]
+            );
+        }
+        assert_eq!(report["errors"], serde_json::json!({}), "{mode}");
+    }
+}
+
+#[test]
+fn a_health_network_comes_back_as_it_was() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let kept = dir.path().join("network");
+    let path = kept.to_string_lossy().into_owned();
+    let status = || command::run(&["network", "status", "--json", "--dir", &path]);
+
+    let network = Running::start(&kept, &["--base-port", "0"]);
+    assert!(status().status.success(), "every node is healthy");
+    assert!(network.stop().success(), "SIGTERM ends it cleanly");
+    let stopped = status();
+    assert_eq!(stopped.status.code(), Some(1), "nobody answers");
+    let down: Value = serde_json::from_slice(&stopped.stdout).expect("one JSON document");
+    assert_eq!(down["down"].as_array().map(Vec::len), Some(5));
+    let before = audit(&path);
+
+    // Started again: nothing is deployed or established a second time.
+    let again = Running::start(&kept, &["--base-port", "0"]);
+    assert!(status().status.success());
+    assert!(again.stop().success());
+    assert_eq!(audit(&path), before);
+}
+
+fn audit(dir: &str) -> Value {
+    let output = command::run(&["audit", "verify", "--json", "--dir", dir]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let verdict: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    assert_eq!(verdict["ok"], true);
+    verdict
+}
