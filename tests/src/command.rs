@@ -12,10 +12,13 @@ use fabric_node::NetworkSummary;
 /// How long a network may take to say `ready` on a busy machine.
 const START: Duration = Duration::from_secs(120);
 
-/// The program of this build, built once if the test run did not build it.
+/// The program of this build: the one that the environment variable CARELEDGER_PROGRAM names, else built once here.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        if let Some(path) = std::env::var_os("CARELEDGER_PROGRAM") {
+            return PathBuf::from(path);
+        }
         // target/<profile>/deps/<test> -> target/<profile>/careledger
         let test = std::env::current_exe().expect("a test knows its own program");
         let profile = test
