@@ -38,7 +38,6 @@ pub fn program() -> &'static Path {
         if profile.ends_with("release") {
             build.arg("--release");
         }
-        build.current_dir(env!("CARGO_MANIFEST_DIR"));
         let built = build.status().expect("cargo runs");
         assert!(built.success(), "the careledger program does not build");
         profile.join("careledger")

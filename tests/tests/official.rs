@@ -165,7 +165,9 @@ impl Drop for NodeChaincode {
 }
 
 fn node_dir() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("node")
+    // Cargo's word at run time: a target directory may be shared by several checkouts.
+    let here = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+    Path::new(&here).join("node")
 }
 
 /// The one file of a directory, as cryptogen leaves certificates and keys.
