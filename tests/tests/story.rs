@@ -86,6 +86,27 @@ fn the_command_prints_one_document_and_keeps_the_files() {
 }
 
 #[test]
+fn a_bundle_of_ones_own_without_laboratory_results_plays_as_well() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let bundle = dir.path().join("bundle.json");
+    let entries =
+        r#"[{"resource":{"resourceType":"Patient"}},{"resource":{"resourceType":"MedicationRequest"}}]"#;
+    std::fs::write(
+        &bundle,
+        format!(r#"{{"resourceType":"Bundle","entry":{entries}}}"#),
+    )
+    .expect("a file");
+    let output = command::run(&["demo", "--json", "--bundle", &bundle.to_string_lossy()]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let document: Value = serde_json::from_slice(&output.stdout).expect("a JSON document");
+    assert_eq!(document["categories_read"], serde_json::json!(["medication"]));
+}
+
+#[test]
 fn a_bad_bundle_is_refused_before_anything_starts() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let bundle: PathBuf = dir.path().join("bundle.json");

@@ -9,6 +9,7 @@ use careledger_api::codes::{Action, Category, OverrideReason, Purpose};
 use careledger_api::contracts::consent::{
     AccessRequest, ActorFilter, BreakGlassRequest, Consent, Effect, Notification, Provision,
 };
+use careledger_api::contracts::identity::PatientQuery;
 use careledger_api::contracts::record::Verification;
 use careledger_api::date::Period;
 use careledger_api::ids::{DocumentId, TxId};
@@ -151,6 +152,16 @@ impl Cast {
         let (tx, kem) = self
             .submit_access(tell, "clinician asks for four categories", &WANTED)
             .await?;
+        // A bundle of one's own may lack a category; the vault releases all that is named or nothing.
+        let query = PatientQuery {
+            patient: self.patient.id(),
+        };
+        let located = self.custodian.records().locate(HOSPITAL, query).send().await?;
+        let held = |category: &Category| located.iter().any(|d| d.metadata.category == *category);
+        let readable: Vec<Category> = GRANTED.into_iter().filter(held).collect();
+        if readable.is_empty() {
+            return Err("the bundle holds no laboratory and no medication record, which the story grants and reads; add one".into());
+        }
         for beyond in [Category::Problem, Category::Note] {
             let refused = self
                 .release(&tx, &[beyond], &kem, &self.clinician_identity)
@@ -160,7 +171,7 @@ impl Cast {
             }
         }
         let opened = self
-            .release(&tx, &GRANTED, &kem, &self.clinician_identity)
+            .release(&tx, &readable, &kem, &self.clinician_identity)
             .await?
             .ok_or("the vault released nothing that was granted")?;
         for record in &opened {
@@ -268,7 +279,7 @@ impl Cast {
     /// 7. One flipped byte in the vault, and the patient's notifications.
     pub async fn tamper_and_notify(&self, tell: &mut Narrator<'_>) -> Result<Vec<Notification>> {
         tell.chapter("7. One byte of a stored file is flipped; the patient reads the notifications");
-        let query = careledger_api::contracts::identity::PatientQuery {
+        let query = PatientQuery {
             patient: self.patient.id(),
         };
         let located = self.custodian.records().locate(HOSPITAL, query).send().await?;
