@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::audit::args::AuditCommand;
+
 /// A healthcare consortium ledger: consent, records and claims on Hyperledger Fabric's own protocol.
 #[derive(Debug, Parser)]
 #[command(name = "careledger", version, max_term_width = 110)]
@@ -56,6 +58,8 @@ pub enum NetworkCommand {
     Up(UpArgs),
     /// Say whether the network in DIR answers; exits 1 if not.
     Status(StatusArgs),
+    /// Build state, history and indexes of the peers in DIR again from their blocks; the network must be stopped.
+    Rebuild(RebuildArgs),
 }
 
 /// `careledger network up`.
@@ -70,6 +74,9 @@ pub struct UpArgs {
     /// First port of the network's range; 0 takes free ports. Without it, the preset's own ports.
     #[arg(long, value_name = "N")]
     pub base_port: Option<u16>,
+    /// Peers of every organisation: peer0, peer1 and so on. Without it, what the consortium says.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=9))]
+    pub peers_per_organisation: Option<u16>,
     /// Address to listen on. Anything but loopback opens the network to others.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub listen: IpAddr,
@@ -86,19 +93,15 @@ pub struct StatusArgs {
     pub dir: PathBuf,
 }
 
-/// `careledger audit …`.
-#[derive(Debug, Subcommand)]
-pub enum AuditCommand {
-    /// Verify every block of every organisation's ledger in a network directory.
-    Verify(VerifyArgs),
-}
-
-/// `careledger audit verify`.
+/// `careledger network rebuild`.
 #[derive(Debug, Args)]
-pub struct VerifyArgs {
-    /// The network's directory (it must not be running), as `demo --dir` and `network up --dir` leave it.
+pub struct RebuildArgs {
+    /// The network's directory.
     #[arg(long, value_name = "DIR", default_value = "careledger-network")]
     pub dir: PathBuf,
+    /// The peers of this organisation alone, by its MSP id.
+    #[arg(long, value_name = "MSP")]
+    pub organisation: Option<String>,
 }
 
 /// What one benchmark transaction does.
@@ -108,6 +111,10 @@ pub enum BenchMode {
     Put,
     /// Evaluate a read of one key.
     Get,
+    /// Evaluate a range of 100 keys.
+    Range,
+    /// Submit a read of a key and a 500-byte value for it, over `--keys` keys; conflicts count as failures.
+    Update,
     /// Submit a 500-byte private value to a collection of two organisations and wait for its commit.
     Private,
     /// Submit an access attempt against the consent contract and wait for its commit.
@@ -129,6 +136,9 @@ pub struct BenchArgs {
     /// Organisations of the embedded network; a majority endorses.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=16))]
     pub organisations: u32,
+    /// Keys that `--mode update` spreads over, at random.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub keys: u64,
     /// Measure the network that this profile describes instead of an embedded one.
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,

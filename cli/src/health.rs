@@ -11,7 +11,8 @@ use careledger_sdk::{HealthCallError, HealthClient};
 use fabric_chaincode_host::InProcess;
 use fabric_contract_core::CallError;
 use fabric_gateway_sdk::{
-    ChaincodeDefinition, ChaincodePackage, CollectionConfig, Deployed, Deployer, Endpoint, Gateway, deploy,
+    ChaincodeDefinition, ChaincodePackage, CollectionConfig, Deployed, Deployer, Endpoint, Gateway,
+    PeerAdmin, deploy,
 };
 use fabric_msp::cryptogen::UserSpec;
 use fabric_node::{Network, NetworkConfig};
@@ -90,33 +91,49 @@ pub fn in_process() -> InProcess {
     )))
 }
 
-/// Connections to every member's peer, and gateways over them for users.
+/// Connections to every member's peers, and gateways over them for users.
 #[derive(Debug)]
 pub struct Gateways<'n> {
     network: &'n Network,
-    channels: BTreeMap<String, Channel>,
+    /// Those to each member's peers; the first one's gateway serves users.
+    channels: BTreeMap<String, Vec<Channel>>,
 }
 
 impl<'n> Gateways<'n> {
-    /// Connects to every member's peer over TLS.
+    /// Connects to every member's peers over TLS.
     pub async fn connect(network: &'n Network) -> Result<Self> {
         let mut channels = BTreeMap::new();
         for organisation in &network.summary().organisations {
-            let endpoint = Endpoint::tls_ca_file(organisation.endpoint.to_string(), &organisation.tls_ca)?
-                .server_name(organisation.host.clone());
-            channels.insert(organisation.msp_id.clone(), endpoint.connect().await?);
+            let mut connected = Vec::new();
+            for peer in &organisation.peers {
+                let endpoint = Endpoint::tls_ca_file(peer.endpoint.to_string(), &peer.tls_ca)?
+                    .server_name(peer.host.clone());
+                connected.push(endpoint.connect().await?);
+            }
+            channels.insert(organisation.msp_id.clone(), connected);
         }
         Ok(Self { network, channels })
     }
 
-    /// A gateway of a member's peer as one of its users: `Admin`, `User1`, or a role's name.
+    /// A gateway of a member's first peer as one of its users: `Admin`, `User1`, or a role's name.
     pub fn user(&self, msp_id: &str, name: &str) -> Result<Gateway> {
-        let channel = self
+        let first = self.peers(msp_id, name)?.into_iter().next();
+        Ok(first.ok_or_else(|| format!("{msp_id} has no peer"))?)
+    }
+
+    /// A gateway of each of a member's peers, as one of its users.
+    fn peers(&self, msp_id: &str, name: &str) -> Result<Vec<Gateway>> {
+        let channels = self
             .channels
             .get(msp_id)
             .ok_or_else(|| format!("{msp_id} is no member of this network"))?;
         let identity = self.network.user(msp_id, &self.full_name(msp_id, name)?)?;
-        Ok(Gateway::builder(channel.clone()).identity(identity).connect())
+        let gateway = |channel: &Channel| {
+            Gateway::builder(channel.clone())
+                .identity(identity.clone())
+                .connect()
+        };
+        Ok(channels.iter().map(gateway).collect())
     }
 
     /// A typed health client as the member's person with that role.
@@ -255,10 +272,12 @@ pub async fn deploy_chaincode(gateways: &Gateways<'_>) -> Result<Deployed> {
     let package = ChaincodePackage::in_process(format!("{CHAINCODE}_{VERSION}"), CHAINCODE)?;
     let mut deployers = Vec::new();
     for organisation in &consortium.organisations {
-        deployers.push(Deployer::new(
-            gateways.user(&organisation.msp_id, "Admin")?,
-            package.clone(),
-        ));
+        let mut peers = gateways.peers(&organisation.msp_id, "Admin")?.into_iter();
+        let first = peers
+            .next()
+            .ok_or_else(|| format!("{} has no peer", organisation.msp_id))?;
+        let deployer = Deployer::new(first, package.clone());
+        deployers.push(peers.map(PeerAdmin::new).fold(deployer, Deployer::also_on));
     }
     Ok(deploy(&consortium.channel, &definition, &deployers).await?)
 }

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{AuditCommand, Cli, Command, NetworkCommand};
+use crate::args::{Cli, Command, NetworkCommand};
 use crate::output::Output;
 
 /// What a command fails with: the reason, for a person.
@@ -51,7 +51,8 @@ pub async fn run(command: &Command, output: &Output) -> Result<()> {
         Command::Demo(args) => demo::run(args, output).await,
         Command::Network(NetworkCommand::Up(args)) => network::up(args, output).await,
         Command::Network(NetworkCommand::Status(args)) => network::status(args, output).await,
-        Command::Audit(AuditCommand::Verify(args)) => audit::verify(args, output).await,
+        Command::Network(NetworkCommand::Rebuild(args)) => network::rebuild(args, output).await,
+        Command::Audit(command) => audit::run(command, output).await,
         Command::Bench(args) => bench::run(args, output).await,
     }
 }

@@ -42,6 +42,20 @@ impl Output {
         }
     }
 
+    /// Says how far something is, on a terminal only.
+    pub fn advance(&self, done: u64, total: u64, what: impl Into<String>) {
+        if !self.progress.is_hidden() {
+            if self.progress.length() != Some(total)
+                && let Ok(style) = ProgressStyle::with_template("{bar:40} {percent}% {msg} ({eta})")
+            {
+                self.progress.set_style(style);
+                self.progress.set_length(total);
+            }
+            self.progress.set_position(done.min(total));
+            self.progress.set_message(what.into());
+        }
+    }
+
     /// A line for people; nothing with `--json`. A reader that has gone away is no error.
     pub fn line(&self, text: impl AsRef<str>) {
         if !self.json {

@@ -33,6 +33,17 @@ pub trait KeyValues {
         #[transient] value: String,
     ) -> Result<(), LedgerError>;
 
+    /// Calls a function of this chaincode on another channel, and returns its answer.
+    #[submit]
+    fn through(
+        &self,
+        ctx: &Context<'_>,
+        channel: String,
+        function: String,
+        key: String,
+        value: String,
+    ) -> Result<String, LedgerError>;
+
     /// What no contract may do: puts its transient input into the transaction's event.
     #[submit]
     fn leak(&self, ctx: &Context<'_>, #[transient] value: String) -> Result<(), LedgerError>;
@@ -44,6 +55,28 @@ pub trait KeyValues {
     /// All keys with their values.
     #[evaluate]
     fn all(&self, ctx: &ReadContext<'_>) -> Result<BTreeMap<String, String>, LedgerError>;
+
+    /// The results of a rich query.
+    #[evaluate]
+    fn query(&self, ctx: &ReadContext<'_>, query: String) -> Result<Vec<(String, String)>, LedgerError>;
+
+    /// The keys of one page of a rich query, and the next page's bookmark.
+    #[evaluate]
+    fn query_page(
+        &self,
+        ctx: &ReadContext<'_>,
+        query: String,
+        size: u32,
+        bookmark: String,
+    ) -> Result<(Vec<String>, String), LedgerError>;
+
+    /// The keys of a rich query's results in [`COLLECTION`].
+    #[evaluate]
+    fn query_private(&self, ctx: &ReadContext<'_>, query: String) -> Result<Vec<String>, LedgerError>;
+
+    /// Writes how many results a rich query has: they become reads of the transaction.
+    #[submit]
+    fn count(&self, ctx: &Context<'_>, query: String, key: String) -> Result<usize, LedgerError>;
 
     /// How often the key was written.
     #[evaluate]
@@ -70,6 +103,25 @@ impl KeyValues for Store {
         ctx.private_put(COLLECTION, &key, value.as_bytes())
     }
 
+    fn through(
+        &self,
+        ctx: &Context<'_>,
+        channel: String,
+        function: String,
+        key: String,
+        value: String,
+    ) -> Result<String, LedgerError> {
+        let mut args = vec![function.into_bytes(), key.into_bytes()];
+        if !value.is_empty() {
+            args.push(value.into_bytes());
+        }
+        let answer = ctx.invoke_chaincode(CHAINCODE, &channel, &args)?;
+        if answer.status >= 400 {
+            return Err(LedgerError::InvalidArgument(answer.message));
+        }
+        Ok(text(&answer.payload))
+    }
+
     fn leak(&self, ctx: &Context<'_>, value: String) -> Result<(), LedgerError> {
         ctx.put_state("leaked", b"yes")?;
         ctx.set_event("leak", value.as_bytes())
@@ -83,6 +135,42 @@ impl KeyValues for Store {
         ctx.range("", "")?
             .map(|item| item.map(|pair| (pair.key, text(&pair.value))))
             .collect()
+    }
+
+    fn query(&self, ctx: &ReadContext<'_>, query: String) -> Result<Vec<(String, String)>, LedgerError> {
+        ctx.query(&query)?
+            .map(|item| item.map(|pair| (pair.key, text(&pair.value))))
+            .collect()
+    }
+
+    fn query_page(
+        &self,
+        ctx: &ReadContext<'_>,
+        query: String,
+        size: u32,
+        bookmark: String,
+    ) -> Result<(Vec<String>, String), LedgerError> {
+        let page = ctx.query_paged(&query, size, &bookmark)?;
+        Ok((
+            page.items.into_iter().map(|pair| pair.key).collect(),
+            page.bookmark,
+        ))
+    }
+
+    fn query_private(&self, ctx: &ReadContext<'_>, query: String) -> Result<Vec<String>, LedgerError> {
+        ctx.private_query(COLLECTION, &query)?
+            .map(|item| item.map(|pair| pair.key))
+            .collect()
+    }
+
+    fn count(&self, ctx: &Context<'_>, query: String, key: String) -> Result<usize, LedgerError> {
+        let mut count = 0;
+        for item in ctx.query(&query)? {
+            item?;
+            count += 1;
+        }
+        ctx.put_state(&key, count.to_string().as_bytes())?;
+        Ok(count)
     }
 
     fn writes(&self, ctx: &ReadContext<'_>, key: String) -> Result<u64, LedgerError> {

@@ -1,11 +1,16 @@
 //! What the end-to-end tests share. The tests themselves are in `tests/tests/`, one binary per subject.
 #![forbid(unsafe_code)]
 
+pub mod administration;
+pub mod beside;
 pub mod billing;
 pub mod command;
 pub mod envelope;
 pub mod hospital;
 pub mod kv;
+pub mod ledgers;
 pub mod members;
+pub mod model;
 pub mod scan;
+pub mod script;
 pub mod signer;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fabric_gateway_sdk::{
     ChaincodeDefinition, ChaincodePackage, CollectionConfig, Contract, Deployer, Endpoint, Gateway,
-    SigningIdentity, deploy,
+    PeerAdmin, SigningIdentity, deploy,
 };
 use fabric_node::{Network, NetworkConfig, NetworkSummary};
 use fabric_protos::common::Block;
@@ -78,6 +78,20 @@ impl Members {
         self.gateway_as(msp_id, self.identity(msp_id, user))
     }
 
+    /// A gateway of any of a member's peers as one of the member's users; it connects when it is used.
+    pub fn gateway_at(&self, msp_id: &str, index: usize, user: &str) -> Gateway {
+        let member = self.summary.organisation(msp_id).expect("a member");
+        let peer = &member.peers[index];
+        let channel = Endpoint::tls_ca_file(peer.endpoint.to_string(), &peer.tls_ca)
+            .expect("the CA's file")
+            .server_name(peer.host.clone())
+            .connect_lazy()
+            .expect("an address");
+        Gateway::builder(channel)
+            .identity(self.identity(msp_id, user))
+            .connect()
+    }
+
     /// A gateway of a member's peer as anybody.
     pub fn gateway_as(&self, msp_id: &str, identity: SigningIdentity) -> Gateway {
         Gateway::builder(self.channel(msp_id))
@@ -116,6 +130,12 @@ impl Members {
 
     /// Deploys the key-value chaincode under the channel's policy (a majority); what is done already is passed over.
     pub async fn deploy_kv(&self) {
+        let package = ChaincodePackage::in_process("kv_1", kv::CHAINCODE).expect("a package");
+        self.deploy_kv_package(&package).await;
+    }
+
+    /// The same with a package of one's own.
+    pub async fn deploy_kv_package(&self, package: &ChaincodePackage) {
         let pair = CollectionConfig::new(kv::COLLECTION, kv::PAIR)
             .member_only_read(false)
             .member_only_write(false)
@@ -123,11 +143,16 @@ impl Members {
         let definition = ChaincodeDefinition::new(kv::CHAINCODE, "1")
             .collection(&pair)
             .expect("a definition");
-        let package = ChaincodePackage::in_process("kv_1", kv::CHAINCODE).expect("a package");
         let deployers: Vec<Deployer> = self
-            .msp_ids()
-            .into_iter()
-            .map(|id| Deployer::new(self.gateway(id, "Admin"), package.clone()))
+            .summary
+            .organisations
+            .iter()
+            .map(|member| {
+                let first = Deployer::new(self.gateway(&member.msp_id, "Admin"), package.clone());
+                (1..member.peers.len())
+                    .map(|index| PeerAdmin::new(self.gateway_at(&member.msp_id, index, "Admin")))
+                    .fold(first, Deployer::also_on)
+            })
             .collect();
         deploy(&self.summary.channel, &definition, &deployers)
             .await

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 #[test]
 fn bench_prints_its_document_in_every_mode() {
-    for mode in ["put", "get", "private", "access"] {
+    for mode in ["put", "get", "range", "update", "private", "access"] {
         let output = command::run(&[
             "bench",
             "--mode",
@@ -14,6 +14,9 @@ fn bench_prints_its_document_in_every_mode() {
             "2",
             "--seconds",
             "1",
+            // So many that no two updates meet.
+            "--keys",
+            "1000000000000",
             "--json",
         ]);
         assert!(

@@ -1,4 +1,4 @@
-//! Ten times SIGKILL in the middle of a load: nothing that was answered is lost, nothing happens twice.
+//! Ten times SIGKILL in the middle of a load (or as often as `CARELEDGER_KILLS` says): nothing that was answered is lost, nothing happens twice.
 //!
 //! A killed process leaves the page cache to the system, so that alone does not show that a status waited for the disk: see `durability.rs`.
 
@@ -18,9 +18,11 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 
-const SUBMISSIONS: usize = 2_000;
+const SUBMISSIONS_PER_KILL: usize = 200;
 const CLIENTS: usize = 24;
 const KILLS: usize = 10;
+/// Sets another number of kills, for a longer run; the load grows with it.
+const MORE_KILLS: &str = "CARELEDGER_KILLS";
 /// Between the answer at which a kill is due and the kill: anywhere within a few transactions' way.
 const JITTER: Duration = Duration::from_millis(30);
 /// Sets the moments of the kills again, to repeat a failure.
@@ -33,11 +35,12 @@ async fn ten_kills_in_a_load_lose_nothing_and_repeat_nothing() {
     let mut random = StdRng::seed_from_u64(seed);
     let temporary = tempfile::tempdir().expect("a temporary directory");
     let dir = temporary.path().join("network");
-    let load = Arc::new(Load::default());
+    let kill_count = std::env::var(MORE_KILLS).map_or(KILLS, |text| text.parse().expect("a number"));
+    let load = Arc::new(Load::new(kill_count * SUBMISSIONS_PER_KILL));
     let mut seen = Seen::default();
 
-    let mut kills: Vec<usize> = (0..KILLS)
-        .map(|_| random.random_range(1..SUBMISSIONS - KILLS * CLIENTS))
+    let mut kills: Vec<usize> = (0..kill_count)
+        .map(|_| random.random_range(1..load.submissions - kill_count * CLIENTS))
         .collect();
     kills.sort_unstable();
     for kill in kills {
@@ -61,12 +64,12 @@ async fn ten_kills_in_a_load_lose_nothing_and_repeat_nothing() {
     }
     assert_eq!(
         load.next.load(Ordering::SeqCst),
-        SUBMISSIONS,
+        load.submissions,
         "the load was carried to its end"
     );
-    let lost = SUBMISSIONS - load.answered();
+    let lost = load.submissions - load.answered();
     assert!(
-        lost <= KILLS * CLIENTS,
+        lost <= kill_count * CLIENTS,
         "only what was under way at a kill may stay unanswered, not {lost}"
     );
     assert!(lost > 0, "no kill hit a submission under way");
@@ -83,6 +86,7 @@ fn start(dir: &Path) -> Running {
 /// What the clients submitted, and what they were answered.
 #[derive(Debug)]
 struct Load {
+    submissions: usize,
     next: AtomicUsize,
     /// Every transaction that was built, with its number.
     submitted: Mutex<BTreeMap<String, usize>>,
@@ -90,9 +94,10 @@ struct Load {
     answered: watch::Sender<BTreeMap<String, u64>>,
 }
 
-impl Default for Load {
-    fn default() -> Self {
+impl Load {
+    fn new(submissions: usize) -> Self {
         Self {
+            submissions,
             next: AtomicUsize::new(0),
             submitted: Mutex::default(),
             answered: watch::Sender::new(BTreeMap::new()),
@@ -112,8 +117,8 @@ impl Load {
     async fn client(self: Arc<Self>, kv: Contract) {
         loop {
             let number = self.next.fetch_add(1, Ordering::SeqCst);
-            if number >= SUBMISSIONS {
-                self.next.store(SUBMISSIONS, Ordering::SeqCst);
+            if number >= self.submissions {
+                self.next.store(self.submissions, Ordering::SeqCst);
                 return;
             }
             let proposal = kv.proposal("put").arg(key(number)).arg(value(number)).build();

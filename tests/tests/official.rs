@@ -16,19 +16,42 @@ use serde_json::{Value, json};
 
 const CHANNEL: &str = "mychannel";
 const CHAINCODE: &str = "notes";
+/// The network of Fabric's samples, with CouchDB's behaviour.
+const CONSORTIUM: &str = r#"
+channel = "mychannel"
+state_database = "CouchDB"
+[[organisations]]
+msp_id = "Org1MSP"
+domain = "org1.example.com"
+[[organisations]]
+msp_id = "Org2MSP"
+domain = "org2.example.com"
+[[organisations]]
+msp_id = "Org3MSP"
+domain = "org3.example.com"
+"#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the npm packages of tests/node; scripts/test installs them and runs this"]
 async fn official_node_client_and_chaincode_run_unchanged() {
     let dir = tempfile::tempdir().expect("a temporary directory");
+    let consortium = dir.path().join("consortium.toml");
+    std::fs::write(&consortium, CONSORTIUM).expect("writes");
+    let consortium = consortium.to_str().expect("a path in UTF-8");
     let network = Running::start(
         &dir.path().join("network"),
-        &["--consortium", "test-network", "--base-port", "0"],
+        &["--consortium", consortium, "--base-port", "0"],
     );
     let summary = network.summary();
 
     let service = free_address();
     let package = ChaincodePackage::service("notes_1", &ChaincodeService::plain(service.to_string()))
+        .and_then(|package| {
+            package.index(
+                "size.json",
+                r#"{"index": {"fields": ["size"]}, "ddoc": "d", "name": "size"}"#,
+            )
+        })
         .expect("a package");
     let _chaincode = NodeChaincode::start(service, &package.id());
 
@@ -58,7 +81,46 @@ async fn official_node_client_and_chaincode_run_unchanged() {
         .expect("our SDK evaluates");
     assert_eq!(read, b"from Rust");
 
-    // The official client does, too.
+    // The official chaincode's rich queries find JSON notes, by the index of its package.
+    for (key, size) in [("j1", 30), ("j2", 10), ("j3", 20), ("j4", 1)] {
+        let note = format!(r#"{{"size":{size}}}"#);
+        contract
+            .submit("put", [key, note.as_str()])
+            .await
+            .expect("our SDK submits");
+    }
+    let by_size = r#"{"selector": {"size": {"$gt": 1}}, "sort": ["size"]}"#;
+    let found = contract
+        .evaluate("query", [by_size])
+        .await
+        .expect("our SDK evaluates");
+    assert_eq!(
+        serde_json::from_slice::<Value>(&found).expect("JSON"),
+        json!([
+            { "key": "j2", "value": "{\"size\":10}" },
+            { "key": "j3", "value": "{\"size\":20}" },
+            { "key": "j1", "value": "{\"size\":30}" },
+        ])
+    );
+    let (mut bookmark, mut pages) = (String::new(), Vec::new());
+    for _ in 0..2 {
+        let page = contract
+            .evaluate("queryPage", [by_size, "2", bookmark.as_str()])
+            .await
+            .expect("our SDK evaluates");
+        let page: Value = serde_json::from_slice(&page).expect("JSON");
+        page["bookmark"]
+            .as_str()
+            .expect("a bookmark")
+            .clone_into(&mut bookmark);
+        pages.push((page["keys"].clone(), page["count"].clone()));
+    }
+    assert_eq!(
+        pages,
+        [(json!(["j2", "j3"]), json!(2)), (json!(["j1"]), json!(1))]
+    );
+
+    // The official client invokes it, too.
     let seen = node_client(&summary);
     assert_eq!(seen["submitted"], "one");
     assert_eq!(

@@ -171,6 +171,18 @@ impl<'a> ReadContext<'a> {
         self.ledger.query(query)
     }
 
+    /// [`ReadContext::query`] with each value read as JSON. A value of another form is [`LedgerError::Decode`].
+    pub fn query_json<T: DeserializeOwned>(
+        &self,
+        query: &str,
+    ) -> Result<impl Iterator<Item = Result<(String, T), LedgerError>> + '_, LedgerError> {
+        let rows = self.ledger.query(query)?;
+        Ok(rows.map(|row| {
+            let row = row?;
+            from_json(&row.value).map(|value| (row.key, value))
+        }))
+    }
+
     /// One page of a rich query. A transaction that pages may not write.
     pub fn query_paged(&self, query: &str, page_size: u32, bookmark: &str) -> Result<Page, LedgerError> {
         self.ledger.query_paged(query, page_size, bookmark)

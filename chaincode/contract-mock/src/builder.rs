@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fabric_contract_core::{Chaincode, Timestamp};
+use fabric_ledger::{IndexFile, StateDatabase};
 
 use crate::collections::{Collections, MockCollection};
 use crate::error::MockError;
@@ -16,8 +17,8 @@ const START: Timestamp = Timestamp {
     nanos: 0,
 };
 
-/// A mock network in the making: channel `channel`, chaincode `chaincode`, organisation `Org1MSP`, no collections, the clock at
-/// 2026-01-01T00:00:00Z, unless told otherwise.
+/// A mock network in the making: channel `channel`, chaincode `chaincode`, organisation `Org1MSP`, no collections, LevelDB's
+/// behaviour, the clock at 2026-01-01T00:00:00Z, unless told otherwise.
 #[derive(Debug)]
 pub struct MockLedgerBuilder {
     channel: String,
@@ -27,6 +28,8 @@ pub struct MockLedgerBuilder {
     organisations: Vec<String>,
     collections: Vec<MockCollection>,
     time: Timestamp,
+    state_database: StateDatabase,
+    indexes: Vec<IndexFile>,
 }
 
 impl MockLedgerBuilder {
@@ -39,6 +42,8 @@ impl MockLedgerBuilder {
             organisations: vec!["Org1MSP".to_owned()],
             collections: Vec::new(),
             time: START,
+            state_database: StateDatabase::GoLevelDb,
+            indexes: Vec::new(),
         }
     }
 
@@ -84,6 +89,40 @@ impl MockLedgerBuilder {
         self
     }
 
+    /// Makes the ledgers behave as with CouchDB: JSON values can be queried and are read in Go's form, and keys and fields
+    /// with CouchDB's own names are refused. Without this they behave as with LevelDB, and refuse rich queries.
+    #[must_use]
+    pub const fn couchdb(mut self) -> Self {
+        self.state_database = StateDatabase::CouchDb;
+        self
+    }
+
+    /// Adds an index of the chaincode's public state, as a file in `META-INF/statedb/couchdb/indexes` of its package does.
+    #[must_use]
+    pub fn index(self, file_name: impl Into<String>, definition: impl Into<Vec<u8>>) -> Self {
+        self.add_index(None, file_name.into(), definition.into())
+    }
+
+    /// Adds an index of a collection, as a file in `META-INF/statedb/couchdb/collections/…/indexes` does.
+    #[must_use]
+    pub fn collection_index(
+        self,
+        collection: impl Into<String>,
+        file_name: impl Into<String>,
+        definition: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.add_index(Some(collection.into()), file_name.into(), definition.into())
+    }
+
+    fn add_index(mut self, collection: Option<String>, name: String, content: Vec<u8>) -> Self {
+        self.indexes.push(IndexFile {
+            collection,
+            name,
+            content,
+        });
+        self
+    }
+
     /// Where the clock starts.
     #[must_use]
     pub const fn time(mut self, time: Timestamp) -> Self {
@@ -103,6 +142,8 @@ impl MockLedgerBuilder {
             chaincode: self.name,
             chaincodes,
             collections: Arc::new(Collections::new(self.collections)),
+            state_database: self.state_database,
+            indexes: self.indexes,
         };
         Ok(MockLedger::start(Network::new(
             rules,

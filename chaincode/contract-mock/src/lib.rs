@@ -9,7 +9,8 @@
 //! Each organisation has a ledger of its own and gets the private data of its collections only, so a function that runs on the wrong
 //! organisation fails as it does on real Fabric. Read-write sets, MVCC and phantom checks are the ledger crate's.
 //!
-//! Not there: endorsement policies (any endorsers will do), access control, several channels, rich queries.
+//! Not there: endorsement policies (any endorsers will do), access control, several channels. Rich queries need
+//! [`MockLedgerBuilder::couchdb`].
 //!
 //! ```
 //! use fabric_contract_core::{Chaincode, Context, LedgerError, ReadContext, contract};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use fabric_contract_core::{Chaincode, Timestamp};
-use fabric_ledger::{Ledger, LedgerOptions, ParsedTx, QueryExecutor, Simulator};
+use fabric_ledger::{IndexFile, Ledger, LedgerOptions, ParsedTx, QueryExecutor, Simulator, StateDatabase};
 use fabric_protos::common::Block;
 use fabric_protos::rwset::TxPvtReadWriteSet;
 use tempfile::TempDir;
@@ -26,6 +26,9 @@ pub(crate) struct Rules {
     /// It and the ones that it calls, by name.
     pub chaincodes: BTreeMap<String, Chaincode>,
     pub collections: Arc<Collections>,
+    pub state_database: StateDatabase,
+    /// The index files of the chaincode under test.
+    pub indexes: Vec<IndexFile>,
 }
 
 /// What changes.
@@ -146,9 +149,12 @@ fn create(rules: &Rules, dir: PathBuf, genesis: &Block) -> Result<Ledger, MockEr
     let options = LedgerOptions {
         files: Arc::new(UnsyncedFiles),
         collections,
+        state_database: rules.state_database,
         ..LedgerOptions::default()
     };
-    Ok(Ledger::create(&dir, genesis, options)?)
+    let ledger = Ledger::create(&dir, genesis, options)?;
+    ledger.define_indexes(&rules.chaincode, &rules.indexes)?;
+    Ok(ledger)
 }
 
 /// The part of a transaction's private data that an organisation may have.

@@ -210,13 +210,14 @@ impl Ledger for MockTransaction<'_> {
         Ok(Box::new(self.rows(cursor, state_item)))
     }
 
-    fn query_paged(&self, query: &str, page_size: u32, _bookmark: &str) -> Result<Page, LedgerError> {
-        let items = self
-            .query(query)?
-            .take(usize::try_from(page_size).unwrap_or(usize::MAX));
+    fn query_paged(&self, query: &str, page_size: u32, bookmark: &str) -> Result<Page, LedgerError> {
+        let page_size = usize::try_from(page_size).unwrap_or(usize::MAX);
+        let page = self.call("query_paged", "", |simulator, namespace| {
+            simulator.query_page(namespace, query, bookmark, page_size)
+        })?;
         Ok(Page {
-            items: items.collect::<Result<_, _>>()?,
-            bookmark: String::new(),
+            items: page.entries.into_iter().map(key_value).collect(),
+            bookmark: page.bookmark,
         })
     }
 

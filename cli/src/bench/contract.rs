@@ -17,6 +17,14 @@ pub trait KeyValueStore {
     #[evaluate]
     fn get(&self, ctx: &ReadContext<'_>, key: String) -> Result<String, LedgerError>;
 
+    /// Reads the values under all keys from `start` up to `end`, which is not included, in the order of the keys.
+    #[evaluate]
+    fn range(&self, ctx: &ReadContext<'_>, start: String, end: String) -> Result<Vec<String>, LedgerError>;
+
+    /// Reads what is there and writes a value in its place, so that two at once conflict.
+    #[submit]
+    fn update(&self, ctx: &Context<'_>, key: String, value: String) -> Result<(), LedgerError>;
+
     /// Writes a private value. Only the collection's members get it; the block holds hashes.
     #[submit]
     fn put_private(
@@ -41,7 +49,16 @@ impl KeyValueStore for KeyValue {
         let value = ctx
             .get_state(&key)?
             .ok_or_else(|| LedgerError::InvalidArgument("nothing is stored under this key".to_owned()))?;
-        String::from_utf8(value).map_err(|_| LedgerError::Decode("UTF-8 text expected".to_owned()))
+        text(value)
+    }
+
+    fn range(&self, ctx: &ReadContext<'_>, start: String, end: String) -> Result<Vec<String>, LedgerError> {
+        ctx.range(&start, &end)?.map(|entry| text(entry?.value)).collect()
+    }
+
+    fn update(&self, ctx: &Context<'_>, key: String, value: String) -> Result<(), LedgerError> {
+        ctx.get_state(&key)?;
+        ctx.put_state(&key, value.as_bytes())
     }
 
     fn put_private(
@@ -53,6 +70,10 @@ impl KeyValueStore for KeyValue {
     ) -> Result<(), LedgerError> {
         ctx.private_put_json(&collection, &key, &value)
     }
+}
+
+fn text(value: Vec<u8>) -> Result<String, LedgerError> {
+    String::from_utf8(value).map_err(|_| LedgerError::Decode("UTF-8 text expected".to_owned()))
 }
 
 /// The chaincode with its one contract.

@@ -19,7 +19,7 @@ use fabric_node::{InProcess, Network, NetworkConfig, OrganisationConfig};
 use super::contract;
 use super::target::{Member, Operation, Target};
 use crate::Result;
-use crate::args::BenchMode;
+use crate::args::{BenchArgs, BenchMode};
 use crate::health::{self, CLINIC, Gateways, HOSPITAL};
 use crate::output::Output;
 
@@ -43,39 +43,32 @@ pub fn network_config(mode: BenchMode, organisations: u32) -> NetworkConfig {
 }
 
 /// Deploys what a mode needs on the running network.
-pub async fn prepare(network: &Network, mode: BenchMode, output: &Output) -> Result<Target> {
+pub async fn prepare(network: &Network, args: &BenchArgs, output: &Output) -> Result<Target> {
     output.doing("deploying the chaincode");
-    match mode {
-        BenchMode::Access => health_target(network, output).await,
-        BenchMode::Put => {
-            keyvalue_target(
-                network,
-                Operation::Put {
-                    put: "put".to_owned(),
-                },
-            )
-            .await
-        }
-        BenchMode::Get => {
-            keyvalue_target(
-                network,
-                Operation::Get {
-                    put: "put".to_owned(),
-                    get: "get".to_owned(),
-                },
-            )
-            .await
-        }
-        BenchMode::Private => {
-            let operation = Operation::Private {
-                function: "putPrivate".to_owned(),
-                collection: COLLECTION.to_owned(),
-                members: pair(network),
-                transient: "value".to_owned(),
-            };
-            keyvalue_target(network, operation).await
-        }
-    }
+    let put = "put".to_owned();
+    let operation = match args.mode {
+        BenchMode::Access => return health_target(network, output).await,
+        BenchMode::Put => Operation::Put { put },
+        BenchMode::Get => Operation::Get {
+            put,
+            get: "get".to_owned(),
+        },
+        BenchMode::Range => Operation::Range {
+            put,
+            range: "range".to_owned(),
+        },
+        BenchMode::Update => Operation::Update {
+            update: "update".to_owned(),
+            keys: args.keys,
+        },
+        BenchMode::Private => Operation::Private {
+            function: "putPrivate".to_owned(),
+            collection: COLLECTION.to_owned(),
+            members: pair(network),
+            transient: "value".to_owned(),
+        },
+    };
+    keyvalue_target(network, operation).await
 }
 
 /// The first two organisations.

@@ -50,7 +50,7 @@ pub async fn run(args: &BenchArgs, output: &Output) -> Result<()> {
 
 async fn of_profile(args: &BenchArgs, path: &Path, output: &Output) -> Result<Report> {
     let profile = Profile::read(path)?;
-    let target = profile.target(args.mode)?;
+    let target = profile.target(args.mode, args.keys)?;
     let measured = measure(args, &target, output).await?;
     Ok(Report::new(
         asked(args, profile.organisations()),
@@ -68,7 +68,7 @@ async fn of_embedded(args: &BenchArgs, output: &Output) -> Result<Report> {
     let asked = asked(args, config.organisations.len());
     let network = Network::start(config).await?;
     let measured = async {
-        let target = embedded::prepare(&network, args.mode, output).await?;
+        let target = embedded::prepare(&network, args, output).await?;
         measure(args, &target, output).await
     };
     let measured = measured.await;
@@ -119,6 +119,8 @@ fn asked(args: &BenchArgs, organisations: usize) -> Asked {
     let mode = match args.mode {
         BenchMode::Put => "put",
         BenchMode::Get => "get",
+        BenchMode::Range => "range",
+        BenchMode::Update => "update",
         BenchMode::Private => "private",
         BenchMode::Access => "access",
     };

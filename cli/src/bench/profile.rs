@@ -15,9 +15,16 @@
 //! # tls_certificate = "client.crt"                # optional, both or none: shown to a peer that wants mutual TLS
 //! # tls_key = "client.key"
 //!
+//! [[orderers]]                          # optional: for `careledger audit --connect`
+//! endpoint = "localhost:7050"
+//! tls_ca = "orderer/tls/ca.crt"
+//! server_name = "orderer.example.com"   # optional
+//!
 //! [functions]                           # optional; these are the defaults
-//! put = "put"                           # put(key, value): --mode put, and to prepare --mode get
+//! put = "put"                           # put(key, value): --mode put, and to prepare --mode get and range
 //! get = "get"                           # get(key): --mode get
+//! range = "range"                       # range(start, end): --mode range, over keys that put wrote
+//! update = "update"                     # update(key, value), which reads the key first: --mode update
 //! private = "putPrivate"                # putPrivate(collection, key), the value as transient data: --mode private
 //!
 //! [private]                             # for --mode private
@@ -54,6 +61,8 @@ pub struct Profile {
     chaincode: String,
     organisations: Vec<Organisation>,
     #[serde(default)]
+    orderers: Vec<Orderer>,
+    #[serde(default)]
     functions: Functions,
     private: Option<Private>,
     access: Option<Access>,
@@ -76,11 +85,21 @@ struct Organisation {
     tls_key: Option<PathBuf>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Orderer {
+    endpoint: String,
+    tls_ca: PathBuf,
+    server_name: Option<String>,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Functions {
     put: String,
     get: String,
+    range: String,
+    update: String,
     private: String,
 }
 
@@ -105,6 +124,8 @@ impl Default for Functions {
         Self {
             put: "put".to_owned(),
             get: "get".to_owned(),
+            range: "range".to_owned(),
+            update: "update".to_owned(),
             private: "putPrivate".to_owned(),
         }
     }
@@ -132,9 +153,35 @@ impl Profile {
         self.organisations.len()
     }
 
-    /// What `mode` needs of the network, with keys and certificates.
-    pub fn target(&self, mode: BenchMode) -> Result<Target> {
-        let operation = self.operation(mode)?;
+    /// The channel's name.
+    pub fn channel(&self) -> &str {
+        &self.channel
+    }
+
+    /// The organisations' peers and users, with keys and certificates.
+    pub fn members(&self) -> Result<Vec<Member>> {
+        let members = self.organisations.iter();
+        members
+            .map(|organisation| organisation.member(&self.dir))
+            .collect()
+    }
+
+    /// The ordering nodes: names and connections.
+    pub fn orderers(&self) -> Result<Vec<(String, Endpoint)>> {
+        let connect = |orderer: &Orderer| -> Result<(String, Endpoint)> {
+            let mut endpoint = Endpoint::tls_ca_file(&orderer.endpoint, self.dir.join(&orderer.tls_ca))?;
+            if let Some(name) = &orderer.server_name {
+                endpoint = endpoint.server_name(name.clone());
+            }
+            let name = orderer.server_name.as_ref().unwrap_or(&orderer.endpoint);
+            Ok((name.clone(), endpoint))
+        };
+        self.orderers.iter().map(connect).collect()
+    }
+
+    /// What `mode` needs of the network (`keys` for updates), with keys and certificates.
+    pub fn target(&self, mode: BenchMode, keys: u64) -> Result<Target> {
+        let operation = self.operation(mode, keys)?;
         let called = |organisation: &&Organisation| match &operation {
             Operation::Private { members, .. } => members.contains(&organisation.msp_id),
             _ => true,
@@ -156,11 +203,19 @@ impl Profile {
         })
     }
 
-    fn operation(&self, mode: BenchMode) -> Result<Operation> {
-        let Functions { put, get, private } = self.functions.clone();
+    fn operation(&self, mode: BenchMode, keys: u64) -> Result<Operation> {
+        let Functions {
+            put,
+            get,
+            range,
+            update,
+            private,
+        } = self.functions.clone();
         match mode {
             BenchMode::Put => Ok(Operation::Put { put }),
             BenchMode::Get => Ok(Operation::Get { put, get }),
+            BenchMode::Range => Ok(Operation::Range { put, range }),
+            BenchMode::Update => Ok(Operation::Update { update, keys }),
             BenchMode::Private => {
                 let Private {
                     collection,
@@ -211,6 +266,8 @@ impl Profile {
             ("chaincode", &self.chaincode),
             ("functions.put", &self.functions.put),
             ("functions.get", &self.functions.get),
+            ("functions.range", &self.functions.range),
+            ("functions.update", &self.functions.update),
             ("functions.private", &self.functions.private),
         ] {
             if value.is_empty() {

@@ -51,6 +51,20 @@ pub enum Operation {
         /// The function that reads.
         get: String,
     },
+    /// Evaluates `range(start, end)` over all of [`KEYS_TO_READ`](super::worker::KEYS_TO_READ) keys that `put` wrote before.
+    Range {
+        /// The function that writes.
+        put: String,
+        /// The function that reads.
+        range: String,
+    },
+    /// Submits `update(key, value)`, which reads the key first.
+    Update {
+        /// The function.
+        update: String,
+        /// Keys that the clients choose from at random.
+        keys: u64,
+    },
     /// Submits `function(collection, key)` with the value as transient data.
     Private {
         /// The function.

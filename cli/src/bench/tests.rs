@@ -5,7 +5,7 @@ use fabric_node::Network;
 use serde_json::Value;
 
 use super::{embedded, of_profile};
-use crate::args::{BenchMode, Cli, Command};
+use crate::args::{BenchArgs, BenchMode, Cli, Command};
 use crate::output::Output;
 
 /// The profile of an embedded network, as its operator would write it from `network.json`.
@@ -27,37 +27,41 @@ fn profile_of(network: &Network) -> String {
     text
 }
 
+/// One second of a mode by five clients, with so many keys that no two meet.
+fn asked(mode: &str) -> BenchArgs {
+    let line = [
+        "careledger",
+        "bench",
+        "--mode",
+        mode,
+        "--clients",
+        "5",
+        "--seconds",
+        "1",
+        "--keys",
+        "1000000000000",
+    ];
+    match Cli::parse_from(line).command {
+        Command::Bench(args) => args,
+        _ => panic!("another command"),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_network_is_measured_by_its_profile() {
     let output = Output::new(true);
     let network = Network::start(embedded::network_config(BenchMode::Private, 3))
         .await
         .expect("starts");
-    embedded::prepare(&network, BenchMode::Private, &output)
+    embedded::prepare(&network, &asked("private"), &output)
         .await
         .expect("deploys");
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("profile.toml");
     std::fs::write(&path, profile_of(&network)).expect("written");
-    let file = path.to_str().expect("a path of text");
 
-    for mode in ["put", "get", "private"] {
-        let line = [
-            "careledger",
-            "bench",
-            "--mode",
-            mode,
-            "--clients",
-            "5",
-            "--seconds",
-            "1",
-            "--profile",
-            file,
-        ];
-        let Command::Bench(args) = Cli::parse_from(line).command else {
-            panic!("another command")
-        };
-        let document = of_profile(&args, &path, &output)
+    for mode in ["put", "get", "range", "update", "private"] {
+        let document = of_profile(&asked(mode), &path, &output)
             .await
             .expect("measured")
             .document();
@@ -72,11 +76,7 @@ async fn a_running_network_is_measured_by_its_profile() {
     // Whom the network does not know is refused, with the reason.
     let text = profile_of(&network).replace("chaincode = \"keyvalue\"", "chaincode = \"nobody\"");
     std::fs::write(&path, text).expect("written");
-    let line = ["careledger", "bench", "--seconds", "1", "--profile", file];
-    let Command::Bench(args) = Cli::parse_from(line).command else {
-        panic!("another command")
-    };
-    let error = of_profile(&args, &path, &output)
+    let error = of_profile(&asked("put"), &path, &output)
         .await
         .expect_err("no such chaincode")
         .to_string();

@@ -16,7 +16,7 @@ use super::target::Operation;
 /// Length of every value that is written, in bytes.
 const VALUE_BYTES: usize = 500;
 /// Keys that are there to be read.
-const KEYS_TO_READ: u64 = 100;
+pub const KEYS_TO_READ: u64 = 100;
 
 /// A client of one gateway.
 #[derive(Debug)]
@@ -69,14 +69,17 @@ impl Worker {
     /// The run's first transaction.
     pub async fn first(&mut self) -> Result<(), Failure> {
         match (&*self.shared.operation, &self.calls) {
-            (Operation::Get { put, .. }, Calls::Plain(contract)) => self.shared.write(contract, put, 0).await,
+            (Operation::Get { put, .. } | Operation::Range { put, .. }, Calls::Plain(contract)) => {
+                self.shared.write(contract, put, 0).await
+            }
             _ => self.act().await.map(drop),
         }
     }
 
     /// Writes what the run reads, if it reads.
     pub async fn prepare(&self) -> Result<(), Failure> {
-        if let (Operation::Get { put, .. }, Calls::Plain(contract)) = (&*self.shared.operation, &self.calls) {
+        let call = (&*self.shared.operation, &self.calls);
+        if let (Operation::Get { put, .. } | Operation::Range { put, .. }, Calls::Plain(contract)) = call {
             try_join_all((1..KEYS_TO_READ).map(|key| self.shared.write(contract, put, key))).await?;
         }
         Ok(())
@@ -116,6 +119,16 @@ impl Worker {
                 contract.evaluate(get, [self.shared.key_to_read(key)]).await?;
                 return Ok(None);
             }
+            Operation::Range { range, .. } => {
+                let [start, end] = [0, KEYS_TO_READ].map(|key| self.shared.key_to_read(key));
+                contract.evaluate(range, [start, end]).await?;
+                return Ok(None);
+            }
+            Operation::Update { update, keys } => {
+                let key = self.shared.key_to_read(rand::random_range(0..*keys));
+                let value = value(&key);
+                contract.proposal(update).args([key, value])
+            }
             // An access has typed calls; there is nothing to call by name.
             Operation::Access { .. } => return Ok(None),
         };
@@ -144,7 +157,8 @@ impl Shared {
     }
 
     fn key_to_read(&self, key: u64) -> String {
-        format!("{}-read-{key}", self.prefix)
+        // The digits make the keys' order that of the numbers.
+        format!("{}-read-{key:03}", self.prefix)
     }
 }
 

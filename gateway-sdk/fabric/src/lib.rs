@@ -6,6 +6,7 @@
 //!                           ├─▶ chaincode_events, block_events: streams of results, resumable from a Checkpoint
 //!                           └─▶ chain_info, block, transaction, config_block
 //! PeerAdmin, Lifecycle, deploy: install, approve and commit chaincode
+//! OrdererAdmin, ConfigEdit, ChannelUpdate: begin channels and change their rules
 //! ```
 //!
 //! - A [`Contract`] has short forms ([`Contract::evaluate`], [`Contract::submit`]); [`Contract::proposal`] gives all
@@ -42,8 +43,9 @@ mod transaction;
 mod transport;
 
 pub use admin::{
-    AdminError, ChaincodeDefinition, ChaincodePackage, ChaincodeService, CollectionConfig, Deployed,
-    Deployer, Lifecycle, PackageError, PeerAdmin, Readiness, deploy,
+    AdminError, ChaincodeDefinition, ChaincodePackage, ChaincodeService, ChannelUpdate, CollectionConfig,
+    Deployed, Deployer, Lifecycle, OrderedChannel, OrdererAdmin, OrdererAdminEndpoint, OrdererClient,
+    PackageError, PeerAdmin, Readiness, deploy,
 };
 pub use block::{
     DecodedBlock, DecodedTransaction, Endorsement, Identity, InvokedChaincode, KeyRead, KeyWrite,
@@ -58,6 +60,7 @@ pub use events::{
     ChaincodeEventsBuilder, ChaincodeEventsRequest, Checkpoint, Checkpointer, EventError, FileCheckpointer,
     Filtered, MemoryCheckpointer, WithPrivateData,
 };
+pub use fabric_channel::{BatchSizeSpec, ConfigEdit, OrgSpec as ChannelOrganization};
 pub use fabric_msp::SigningIdentity;
 pub use gateway::{Clock, Deadlines, Gateway, GatewayBuilder};
 pub use identity::{CryptogenError, CryptogenOrganization};

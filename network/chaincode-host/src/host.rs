@@ -72,7 +72,7 @@ pub struct ChaincodeHost {
 /// What launches and streams use of the host. It keeps no chaincode alive.
 pub(crate) struct HostInner {
     pub(crate) options: HostOptions,
-    pub(crate) packages: PackageStore,
+    pub(crate) packages: Arc<PackageStore>,
     pub(crate) registry: Arc<Registry>,
     /// True when the host is gone.
     pub(crate) shutdown: watch::Sender<bool>,
@@ -91,7 +91,7 @@ impl ChaincodeHost {
     /// Opens the package store. Chaincode is connected when it is first called, or by [`launch`](Self::launch).
     pub fn new(options: HostOptions) -> Result<Self, StoreError> {
         let inner = Arc::new(HostInner {
-            packages: PackageStore::open(&options.packages)?,
+            packages: Arc::new(PackageStore::open(&options.packages)?),
             registry: Arc::new(Registry::new(options.dev_mode)),
             shutdown: watch::Sender::new(false),
             in_process: Mutex::default(),
@@ -104,7 +104,7 @@ impl ChaincodeHost {
     }
 
     /// Installed packages.
-    pub fn packages(&self) -> &PackageStore {
+    pub fn packages(&self) -> &Arc<PackageStore> {
         &self.inner.packages
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use fabric_ledger::IndexFile;
 use fabric_protos::MAX_MESSAGE_SIZE;
 use flate2::read::GzDecoder;
 use serde::Deserialize;
@@ -26,6 +27,8 @@ pub struct Package {
     pub path: String,
     /// What to run.
     pub kind: PackageKind,
+    /// The index definitions for a CouchDB state database, as they are: whoever uses them judges them.
+    pub indexes: Vec<IndexFile>,
 }
 
 /// How a package's chaincode is run.
@@ -111,6 +114,7 @@ impl Package {
             label: metadata.label,
             path: metadata.path,
             kind,
+            indexes: indexes(&code),
         })
     }
 }
@@ -159,6 +163,41 @@ fn kind(name: String, code: &[u8]) -> Result<PackageKind, PackageError> {
         }
         _ => Ok(PackageKind::Other(name)),
     }
+}
+
+/// Directory of the index definitions in a code package.
+const INDEXES: &str = "META-INF/statedb/couchdb/";
+
+/// The index files of a code package, wherever `internal/ccmetadata/validators.go` of Fabric looks for them. Code that is
+/// no archive has none: only its own builder can tell what it is.
+fn indexes(code: &[u8]) -> Vec<IndexFile> {
+    let mut found = Vec::new();
+    let read = for_each_file(code, Strictness::SkipOthers, |name, content| {
+        if let Some((collection, name)) = index_place(name.strip_prefix("./").unwrap_or(name)) {
+            found.push(IndexFile {
+                collection: collection.map(str::to_owned),
+                name: name.to_owned(),
+                content,
+            });
+        }
+    });
+    if let Err(error) = read {
+        tracing::debug!(%error, "no index definitions: the code package is no archive");
+    }
+    found
+}
+
+/// Collection and file name of an index file.
+fn index_place(path: &str) -> Option<(Option<&str>, &str)> {
+    let place = path
+        .strip_prefix(INDEXES)
+        .filter(|place| place.ends_with(".json"))?;
+    if let Some(name) = place.strip_prefix("indexes/") {
+        return Some((None, name));
+    }
+    let (collection, name) = place.strip_prefix("collections/")?.split_once("/indexes/")?;
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (!collection.is_empty() && collection.bytes().all(valid)).then_some((Some(collection), name))
 }
 
 /// Content of one top-level file of a code package.
@@ -236,6 +275,38 @@ mod tests {
         let parsed = Package::parse(&bytes).expect("parses");
         assert_eq!(parsed.kind, PackageKind::Other("golang".into()));
         assert_eq!(parsed.path, "x/y");
+    }
+
+    #[test]
+    fn index_definitions_are_found_at_their_places() {
+        let code = archive(&[
+            ("connection.json", b"{}"),
+            ("META-INF/statedb/couchdb/indexes/b.json", b"public"),
+            (
+                "./META-INF/statedb/couchdb/collections/coll-1/indexes/a.json",
+                b"private",
+            ),
+            ("META-INF/statedb/couchdb/indexes/readme.txt", b"-"),
+            ("META-INF/statedb/couchdb/collections/a b/indexes/a.json", b"-"),
+            ("META-INF/statedb/couchdb/collections/coll/a.json", b"-"),
+            ("META-INF/statedb/leveldb/indexes/a.json", b"-"),
+            ("src/META-INF/statedb/couchdb/indexes/a.json", b"-"),
+        ]);
+        let bytes = package(br#"{"type":"ccaas","label":"l"}"#, &code);
+        let file = |collection: Option<&str>, name: &str, content: &[u8]| IndexFile {
+            collection: collection.map(str::to_owned),
+            name: name.into(),
+            content: content.to_vec(),
+        };
+        assert_eq!(
+            Package::parse(&bytes).expect("parses").indexes,
+            [
+                file(None, "b.json", b"public"),
+                file(Some("coll-1"), "a.json", b"private")
+            ]
+        );
+        let opaque = package(br#"{"type":"wasm","label":"l"}"#, b"no archive");
+        assert_eq!(Package::parse(&opaque).expect("parses").indexes, []);
     }
 
     #[test]

@@ -106,12 +106,7 @@ impl TransactionLedger for SimulatorLedger {
         page_size: usize,
     ) -> Result<Box<dyn Rows>, AccessError> {
         let page = self.with(|simulator| simulator.range_page(namespace, start, end, page_size))?;
-        let namespace = namespace.to_owned();
-        Ok(Box::new(PageRows {
-            namespace,
-            entries: page.entries.into_iter(),
-            bookmark: page.bookmark,
-        }))
+        Ok(Box::new(PageRows::new(namespace, page)))
     }
 
     fn query(&self, namespace: &str, query: &str) -> Result<Box<dyn Rows>, AccessError> {
@@ -122,10 +117,11 @@ impl TransactionLedger for SimulatorLedger {
         &self,
         namespace: &str,
         query: &str,
-        _bookmark: &str,
-        _page_size: usize,
+        bookmark: &str,
+        page_size: usize,
     ) -> Result<Box<dyn Rows>, AccessError> {
-        self.query(namespace, query)
+        let page = self.with(|simulator| simulator.query_page(namespace, query, bookmark, page_size))?;
+        Ok(Box::new(PageRows::new(namespace, page)))
     }
 
     fn history(&self, namespace: &str, key: &str) -> Result<Box<dyn Rows>, AccessError> {
@@ -257,6 +253,16 @@ struct PageRows {
     namespace: String,
     entries: std::vec::IntoIter<fabric_ledger::KeyValue>,
     bookmark: String,
+}
+
+impl PageRows {
+    fn new(namespace: &str, page: fabric_ledger::Page) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            entries: page.entries.into_iter(),
+            bookmark: page.bookmark,
+        }
+    }
 }
 
 impl Rows for PageRows {

@@ -41,6 +41,18 @@ pub fn config_in(envelope: &Envelope) -> Result<(String, ConfigEnvelope), Channe
     Ok((header.channel_id, config))
 }
 
+/// The channel that a block's first transaction names.
+///
+/// # Errors
+/// [`ChannelError::NotConfig`] for a block without transactions, [`ChannelError::Decode`] for a malformed one.
+pub fn channel_of(block: &Block) -> Result<String, ChannelError> {
+    let first = block.data.as_ref().and_then(|data| data.data.first());
+    let first = first.ok_or_else(|| ChannelError::NotConfig("the block has no data".into()))?;
+    let envelope =
+        Envelope::decode(first.as_slice()).map_err(|error| ChannelError::decode("Envelope", &error))?;
+    open(&envelope).map(|(header, _)| header.channel_id)
+}
+
 /// True when the block carries a configuration and nothing else.
 pub fn is_config(block: &Block) -> bool {
     config_of(block).is_ok()

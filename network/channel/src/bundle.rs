@@ -16,6 +16,7 @@ use crate::keys;
 use crate::orderer::OrdererConfig;
 use crate::policies::{self, Policies};
 use crate::reader::Reader;
+use crate::successor;
 use crate::update;
 
 /// Fabric's limit for the names of channels and configuration elements.
@@ -137,6 +138,12 @@ impl Bundle {
         &self.application_orgs
     }
 
+    /// Whether there is an Application group at all: a channel for peers and chaincode has one.
+    pub fn has_application(&self) -> bool {
+        let root = self.config.channel_group.as_ref();
+        root.is_some_and(|root| root.groups.contains_key(keys::APPLICATION))
+    }
+
     /// The ordering service.
     pub fn orderer_config(&self) -> &OrdererConfig {
         &self.orderer
@@ -174,20 +181,23 @@ impl Bundle {
     ///
     /// # Errors
     /// [`ChannelError::Update`] when it does not fit this configuration, [`ChannelError::Unauthorized`] when a modification policy
-    /// is not satisfied, and as [`Bundle::from_config`] when the result would be unusable.
+    /// is not satisfied, [`ChannelError::Successor`] when the result may not follow, and as [`Bundle::from_config`] when the
+    /// result would be unusable. Whether nodes support its capabilities is theirs to ask (see [`Capabilities`]).
     pub fn propose_update(&self, update: &Envelope) -> Result<ConfigEnvelope, ChannelError> {
         let channel_group = Some(update::authorize(self, update)?);
         // New elements that no group names need nobody's consent and have no effect. Fabric orders such an
         // update; here it is refused before it is ordered, but not when a block that holds one is read.
         if channel_group == self.config.channel_group {
-            return Err(ChannelError::Update("it changes nothing".into()));
+            return Err(ChannelError::Update(
+                "error validating DeltaSet: delta set was empty -- update would have no effect".into(),
+            ));
         }
         let config = Config {
             sequence: self.sequence() + 1,
             channel_group,
         };
         let next = Self::from_config(&self.channel_id, config)?;
-        self.check_successor(&next)?;
+        successor::check(self, &next)?;
         Ok(ConfigEnvelope {
             config: Some(next.config),
             last_update: Some(update.clone()),
@@ -203,11 +213,12 @@ impl Bundle {
         let config = envelope
             .config
             .as_ref()
-            .ok_or_else(|| ChannelError::Update("it has no configuration".into()))?;
+            .ok_or_else(|| ChannelError::Update("config envelope has nil config".into()))?;
         if config.sequence != self.sequence() + 1 {
-            let (found, wanted) = (config.sequence, self.sequence() + 1);
             return Err(ChannelError::Update(format!(
-                "sequence number {found} is not the next one, {wanted}"
+                "config currently at sequence {}, cannot validate config at sequence {}",
+                self.sequence(),
+                config.sequence
             )));
         }
         let update = envelope
@@ -217,43 +228,12 @@ impl Bundle {
         let channel_group = update::authorize(self, update)?;
         if config.channel_group.as_ref() != Some(&channel_group) {
             return Err(ChannelError::Update(
-                "its update gives another configuration than the one in it".into(),
+                "ConfigEnvelope LastUpdate did not produce the supplied config result".into(),
             ));
         }
         let next = Self::from_config(&self.channel_id, config.clone())?;
-        self.check_successor(&next)?;
+        successor::check(self, &next)?;
         Ok(next)
-    }
-
-    /// What may never change from one configuration to the next (bundle.go `ValidateNew`).
-    fn check_successor(&self, next: &Self) -> Result<(), ChannelError> {
-        if !self.application_orgs.is_empty() && !has_group(&next.config, keys::APPLICATION) {
-            return Err(ChannelError::Update(
-                "the Application group may not go away".into(),
-            ));
-        }
-        let changed =
-            |name: &str| ChannelError::Update(format!("organisation {name} may not change its MSP id"));
-        for org in &self.application_orgs {
-            if next
-                .application_orgs
-                .iter()
-                .any(|new| new.name == org.name && new.msp_id != org.msp_id)
-            {
-                return Err(changed(&org.name));
-            }
-        }
-        for org in &self.orderer.organizations {
-            if next
-                .orderer
-                .organizations
-                .iter()
-                .any(|new| new.name == org.name && new.msp_id != org.msp_id)
-            {
-                return Err(changed(&org.name));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -271,11 +251,4 @@ pub fn check_channel_id(name: &str) -> Result<(), ChannelError> {
         return Ok(());
     }
     Err(ChannelError::ChannelId(name.chars().take(MAX_NAME).collect()))
-}
-
-fn has_group(config: &Config, name: &str) -> bool {
-    config
-        .channel_group
-        .as_ref()
-        .is_some_and(|root| root.groups.contains_key(name))
 }

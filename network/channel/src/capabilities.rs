@@ -10,7 +10,8 @@ const CHANNEL: &[&str] = &["V1_1", "V1_3", "V1_4_2", "V1_4_3", "V2_0", "V3_0"];
 const ORDERER: &[&str] = &["V1_1", "V1_4_2", "V2_0"];
 const APPLICATION: &[&str] = &["V1_1", "V1_2", "V1_3", "V1_4_2", "V2_0", "V2_5"];
 
-/// The capabilities of a channel at its three levels.
+/// The capabilities of a channel at its three levels. They may name what this software does not have: each node asks for the
+/// levels that concern it, because an orderer need not understand what peers do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Capabilities {
     channel: BTreeSet<String>,
@@ -19,33 +20,53 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// Checks names and combinations.
+    /// Checks combinations.
     ///
     /// # Errors
-    /// [`ChannelError::Capability`] for a name that is not supported, and for a channel older than V1_4_3: its membership rules
-    /// are not implemented. An application without V2_0 is refused too: there is no lifecycle of chaincode before it here.
+    /// [`ChannelError::Config`] for a channel older than V1_4_3: its membership rules are not implemented. An application
+    /// without V2_0 is refused too: there is no lifecycle of chaincode before it here. Names from the future are fine.
     pub(crate) fn new(
         channel: BTreeSet<String>,
         orderer: BTreeSet<String>,
         application: Option<BTreeSet<String>>,
     ) -> Result<Self, ChannelError> {
-        check("Channel", &channel, CHANNEL, "V1_4_3, V2_0, V3_0")?;
-        check("Orderer", &orderer, ORDERER, "V1_1, V1_4_2, V2_0")?;
-        let has_any = |set: &BTreeSet<String>, names: &[&str]| names.iter().any(|name| set.contains(*name));
-        if !has_any(&channel, &["V1_4_3", "V2_0", "V3_0"]) {
-            return Err(too_old("Channel", "V1_4_3, V2_0, V3_0"));
-        }
-        if let Some(application) = &application {
-            check("Application", application, APPLICATION, "V2_0, V2_5")?;
-            if !has_any(application, &["V2_0", "V2_5"]) {
-                return Err(too_old("Application", "V2_0, V2_5"));
-            }
-        }
-        Ok(Self {
+        let capabilities = Self {
             channel,
             orderer,
-            application: application.unwrap_or_default(),
-        })
+            application: application.clone().unwrap_or_default(),
+        };
+        // Only a set of nothing but old names is too old: one that is not known at all is refused by name.
+        let too_old =
+            |set: &BTreeSet<String>, old: &[&str]| set.iter().all(|name| old.contains(&name.as_str()));
+        if too_old(&capabilities.channel, &["V1_1", "V1_3", "V1_4_2"]) {
+            let reason = "the channel's capabilities are too old; use V1_4_3, V2_0 or V3_0";
+            return Err(ChannelError::config("/Channel", reason));
+        }
+        if application.is_some_and(|set| too_old(&set, &["V1_1", "V1_2", "V1_3", "V1_4_2"])) {
+            let reason = "the application's capabilities are too old; use V2_0 or V2_5";
+            return Err(ChannelError::config("/Channel/Application", reason));
+        }
+        Ok(capabilities)
+    }
+
+    /// Whether an ordering node of this software may order the channel: it has all capabilities of the orderer's and the
+    /// channel's level (orderer/common/multichannel `checkResources`).
+    ///
+    /// # Errors
+    /// [`ChannelError::Capability`] with the first name that is not supported.
+    pub fn check_orderer(&self) -> Result<(), ChannelError> {
+        check("Orderer", &self.orderer, ORDERER)?;
+        check("Channel", &self.channel, CHANNEL)
+    }
+
+    /// Whether a peer of this software may go on with the channel: it has all capabilities of the application's and the
+    /// channel's level (core/peer/channel.go `capabilitiesSupportedOrPanic`).
+    ///
+    /// # Errors
+    /// [`ChannelError::Capability`] with the first name that is not supported.
+    pub fn check_peer(&self) -> Result<(), ChannelError> {
+        check("Application", &self.application, APPLICATION)?;
+        check("Channel", &self.channel, CHANNEL)
     }
 
     /// The names at the channel's level.
@@ -88,26 +109,12 @@ impl Capabilities {
     }
 }
 
-fn check(
-    level: &'static str,
-    names: &BTreeSet<String>,
-    known: &[&str],
-    supported: &'static str,
-) -> Result<(), ChannelError> {
+fn check(level: &'static str, names: &BTreeSet<String>, known: &[&str]) -> Result<(), ChannelError> {
     match names.iter().find(|name| !known.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => Err(ChannelError::Capability {
             level,
             name: name.clone(),
-            supported,
         }),
-    }
-}
-
-fn too_old(level: &'static str, supported: &'static str) -> ChannelError {
-    ChannelError::Capability {
-        level,
-        name: "of an older version only".into(),
-        supported,
     }
 }

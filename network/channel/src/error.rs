@@ -24,7 +24,7 @@ pub enum ChannelError {
     #[error("no configuration in it: {0}")]
     NotConfig(String),
     /// The configuration breaks a rule.
-    #[error("configuration {path}: {reason}")]
+    #[error("initializing channelconfig failed: {}{reason}", sub_group(path))]
     Config {
         /// The element, `/Channel/…`.
         path: String,
@@ -32,25 +32,27 @@ pub enum ChannelError {
         reason: String,
     },
     /// The configuration asks for a capability that this software does not have.
-    #[error("{level} capability {name} is not supported; supported are {supported}")]
+    #[error("{level} capability {name} is required but not supported")]
     Capability {
         /// Channel, Orderer or Application.
         level: &'static str,
         /// The capability's name.
         name: String,
-        /// The names that are supported.
-        supported: &'static str,
     },
     /// An organisation's MSP cannot be set up.
-    #[error("MSP of organisation {organization}: {source}")]
+    #[error(
+        "initializing channelconfig failed: could not create channel {group} sub-group config: setting up the MSP manager failed: organisation {organization}: {source}"
+    )]
     Msp {
+        /// The group that the organisation is in: Application or Orderer.
+        group: String,
         /// The organisation's name in the configuration.
         organization: String,
         /// Why.
         source: MspError,
     },
     /// A policy cannot be compiled.
-    #[error("policy {path}: {source}")]
+    #[error("initializing policymanager failed: policy {path}: {source}")]
     Policy {
         /// The policy, `/Channel/…`.
         path: String,
@@ -58,16 +60,30 @@ pub enum ChannelError {
         source: PolicyError,
     },
     /// An update does not fit the current configuration.
-    #[error("configuration update: {0}")]
+    #[error("error authorizing update: {0}")]
     Update(String),
     /// An update is not signed by those who may change an element.
-    #[error("configuration update of {element} is not authorised: {source}")]
+    #[error(
+        "error authorizing update: error validating DeltaSet: policy for {element} not satisfied: {source}"
+    )]
     Unauthorized {
         /// The element that would change.
         element: String,
         /// Why its modification policy does not hold.
         source: PolicyError,
     },
+    /// The result of an update is a configuration that may not follow the current one.
+    #[error("{0}")]
+    Successor(String),
+    /// There is nothing to update.
+    #[error("no differences detected between original and updated config")]
+    NoDifference,
+    /// A configuration that was asked to be edited does not have the element.
+    #[error("the configuration has no {0}")]
+    NoElement(String),
+    /// An update that nobody signs.
+    #[error("an update needs at least one signer")]
+    NoSigner,
     /// Signing failed.
     #[error("signing failed: {0}")]
     Signing(#[source] MspError),
@@ -86,5 +102,16 @@ impl ChannelError {
             path: path.to_owned(),
             reason: reason.into(),
         }
+    }
+}
+
+/// Fabric's words for the part of the configuration that `path` is in.
+fn sub_group(path: &str) -> String {
+    match path
+        .strip_prefix("/Channel/")
+        .and_then(|rest| rest.split('/').next())
+    {
+        Some(group) => format!("could not create channel {group} sub-group config: "),
+        None => String::new(),
     }
 }

@@ -41,7 +41,9 @@ pub fn genesis_block(spec: &ChannelSpec) -> Result<Block, ChannelError> {
         sequence: 0,
         channel_group: Some(channel_group(spec)?),
     };
-    Bundle::from_config(&spec.channel_id, config.clone())?;
+    let bundle = Bundle::from_config(&spec.channel_id, config.clone())?;
+    bundle.capabilities().check_orderer()?;
+    bundle.capabilities().check_peer()?;
 
     let mut nonce = vec![0u8; 24];
     rand::rng().fill_bytes(&mut nonce);
@@ -270,7 +272,7 @@ fn application_group(spec: &ChannelSpec) -> Result<ConfigGroup, ChannelError> {
     Ok(group)
 }
 
-fn application_org_group(org: &OrgSpec) -> Result<ConfigGroup, ChannelError> {
+pub(crate) fn application_org_group(org: &OrgSpec) -> Result<ConfigGroup, ChannelError> {
     let id = &org.msp.name;
     let mut policies = BTreeMap::from([
         (
@@ -350,7 +352,7 @@ fn default_policies(group: &mut ConfigGroup) {
     implicit(group, keys::ADMINS, Rule::Majority, keys::ADMINS);
 }
 
-fn implicit(group: &mut ConfigGroup, name: &str, rule: Rule, sub_policy: &str) {
+pub(crate) fn implicit(group: &mut ConfigGroup, name: &str, rule: Rule, sub_policy: &str) {
     let rule = match rule {
         Rule::Any => RuleNumber::Any,
         Rule::All => RuleNumber::All,
@@ -367,7 +369,7 @@ fn implicit(group: &mut ConfigGroup, name: &str, rule: Rule, sub_policy: &str) {
     insert_policy(group, name, entry);
 }
 
-fn insert_policy(group: &mut ConfigGroup, name: &str, policy: Policy) {
+pub(crate) fn insert_policy(group: &mut ConfigGroup, name: &str, policy: Policy) {
     let entry = ConfigPolicy {
         version: 0,
         policy: Some(policy),
@@ -376,7 +378,7 @@ fn insert_policy(group: &mut ConfigGroup, name: &str, policy: Policy) {
     group.policies.insert(name.to_owned(), entry);
 }
 
-fn value(group: &mut ConfigGroup, name: &str, message: &impl Message) {
+pub(crate) fn value(group: &mut ConfigGroup, name: &str, message: &impl Message) {
     let entry = ConfigValue {
         version: 0,
         value: message.encode_to_vec(),

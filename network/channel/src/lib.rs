@@ -2,8 +2,7 @@
 //!
 //! ```text
 //! ChannelSpec ──genesis_block──▶ block 0 ──Bundle::from_block──▶ Bundle: MSPs, policies, orderer, ACLs, capabilities
-//!                                                                  │
-//! signed update ──────────Bundle::propose_update───────────────────┴──▶ ConfigEnvelope ──apply_update──▶ next Bundle
+//! ConfigEdit ──sign_update──▶ signed update ──Bundle::propose_update──▶ ConfigEnvelope ──apply_update──▶ next Bundle
 //! ```
 //!
 //! Follows Hyperledger Fabric's `common/channelconfig`, `common/configtx`, `common/capabilities` and
@@ -16,6 +15,7 @@ pub mod block;
 mod bundle;
 mod capabilities;
 mod duration;
+mod edit;
 mod error;
 mod genesis;
 mod keys;
@@ -23,6 +23,7 @@ mod orderer;
 mod policies;
 mod reader;
 mod spec;
+mod successor;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -30,6 +31,7 @@ mod values;
 
 pub use bundle::{ApplicationOrg, Bundle, check_channel_id};
 pub use capabilities::Capabilities;
+pub use edit::ConfigEdit;
 pub use error::ChannelError;
 pub use genesis::{anchor_peers, genesis_block};
 pub use orderer::{OrdererConfig, OrdererOrg};

@@ -63,21 +63,13 @@ impl OrdererConfig {
             ],
         )?;
         let batch_size: BatchSize = values.read(keys::BATCH_SIZE)?;
-        if batch_size.max_message_count == 0
-            || batch_size.absolute_max_bytes == 0
-            || batch_size.preferred_max_bytes == 0
-        {
-            return Err(values.error("the limits of BatchSize must all be above zero"));
-        }
-        if batch_size.preferred_max_bytes > batch_size.absolute_max_bytes {
-            return Err(values.error("BatchSize prefers more bytes than it allows at most"));
-        }
+        check_batch_size(&batch_size).map_err(|reason| values.error(reason))?;
         let timeout: BatchTimeout = values.read(keys::BATCH_TIMEOUT)?;
         let batch_timeout = duration::parse(&timeout.timeout)
             .filter(|timeout| !timeout.is_zero())
             .ok_or_else(|| {
                 values.error(format!(
-                    "BatchTimeout '{}' is not a positive duration like 2s",
+                    "Attempted to set the batch timeout to a invalid value: '{}' is not a positive duration like 2s",
                     timeout.timeout
                 ))
             })?;
@@ -95,4 +87,25 @@ impl OrdererConfig {
             organizations,
         })
     }
+}
+
+/// What is wrong with the limits of a block, in Fabric's words.
+fn check_batch_size(size: &BatchSize) -> Result<(), String> {
+    let limits = [
+        (size.max_message_count, "max message count"),
+        (size.absolute_max_bytes, "absolute max bytes"),
+        (size.preferred_max_bytes, "preferred max bytes"),
+    ];
+    if let Some((_, name)) = limits.iter().find(|(limit, _)| *limit == 0) {
+        return Err(format!(
+            "Attempted to set the batch size {name} to an invalid value: 0"
+        ));
+    }
+    if size.preferred_max_bytes > size.absolute_max_bytes {
+        return Err(format!(
+            "Attempted to set the batch size preferred max bytes ({}) greater than the absolute max bytes ({}).",
+            size.preferred_max_bytes, size.absolute_max_bytes
+        ));
+    }
+    Ok(())
 }

@@ -26,6 +26,7 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(root: &'a ConfigGroup) -> Result<Self, ChannelError> {
+        check_support_first(root)?;
         let values = Values::new(
             "/Channel",
             root,
@@ -43,21 +44,27 @@ impl<'a> Reader<'a> {
             .keys()
             .find(|name| ![keys::ORDERER, keys::APPLICATION].contains(&name.as_str()))
         {
-            return Err(values.error(format!("group {other} is not allowed")));
+            return Err(values.error(format!("Disallowed channel group: {other}")));
         }
         let algorithm: HashingAlgorithm = values.read(keys::HASHING_ALGORITHM)?;
         if algorithm.name != "SHA256" {
-            return Err(values.error(format!("hashing algorithm '{}' is not SHA256", algorithm.name)));
+            return Err(values.error(format!(
+                "Unknown hashing algorithm type: {} (use SHA256)",
+                algorithm.name
+            )));
         }
         let structure: BlockDataHashingStructure = values.read(keys::BLOCK_DATA_HASHING_STRUCTURE)?;
         if structure.width != u32::MAX {
-            return Err(values.error("the width of BlockDataHashingStructure is not 4294967295"));
+            return Err(
+                values.error("BlockDataHashStructure width only supported at MaxUint32 in this version")
+            );
         }
         let capabilities = read_capabilities(root, &values)?;
         let addresses: OrdererAddresses = values.read(keys::ORDERER_ADDRESSES)?;
         if capabilities.channel_v3() && !addresses.addresses.is_empty() {
-            return Err(values
-                .error("OrdererAddresses are not allowed with V3_0; set Endpoints of the organisations"));
+            return Err(values.error(
+                "global OrdererAddresses are not allowed with V3_0 capability, use org specific addresses only",
+            ));
         }
         let addresses = addresses.addresses;
         Ok(Self {
@@ -80,9 +87,9 @@ impl<'a> Reader<'a> {
             let (values, msp) = self.organization(keys::ORDERER, name, org, keys::ENDPOINTS)?;
             let endpoints = values.read::<OrdererAddresses>(keys::ENDPOINTS)?.addresses;
             if self.capabilities.channel_v3() && endpoints.is_empty() {
-                return Err(
-                    values.error("Endpoints are missing; with V3_0 every orderer organisation needs them")
-                );
+                return Err(values.error(format!(
+                    "some orderer organizations endpoints are empty: [{name}]"
+                )));
             }
             organizations.push(OrdererOrg {
                 name: name.clone(),
@@ -141,10 +148,12 @@ impl<'a> Reader<'a> {
     ) -> Result<(Values<'a>, Arc<Msp>), ChannelError> {
         let values = Values::new(format!("/Channel/{parent}/{name}"), group, &[keys::MSP, extra])?;
         if !group.groups.is_empty() {
-            return Err(values.error("an organisation has no groups"));
+            return Err(values.error(format!(
+                "{parent}Org config does not allow sub-groups: organisation {name}"
+            )));
         }
         if !values.has(keys::MSP) {
-            return Err(values.error("the MSP is missing"));
+            return Err(values.error(format!("organisation {name} has no MSP")));
         }
         let definition: MspConfig = values.read(keys::MSP)?;
         if let Some((_, msp)) = self.msps.values().find(|(known, _)| *known == definition) {
@@ -155,6 +164,7 @@ impl<'a> Reader<'a> {
         let msp = Msp::from_channel_value(&definition, version)
             .map(Arc::new)
             .map_err(|source| ChannelError::Msp {
+                group: parent.to_owned(),
                 organization: name.to_owned(),
                 source,
             })?;
@@ -163,9 +173,35 @@ impl<'a> Reader<'a> {
             .insert(msp.id().to_owned(), (definition, Arc::clone(&msp)))
             .is_some()
         {
-            return Err(values.error(format!("MSP {} is defined twice, and differently", msp.id())));
+            return Err(values.error(format!(
+                "Attempted to define two different versions of MSP: {}",
+                msp.id()
+            )));
         }
         Ok((values, msp))
+    }
+}
+
+/// Rules of peers and of the whole channel may not change before the orderer knows of capabilities at all.
+fn check_support_first(root: &ConfigGroup) -> Result<(), ChannelError> {
+    let has = |group: Option<&ConfigGroup>| {
+        group.is_some_and(|group| group.values.contains_key(keys::CAPABILITIES))
+    };
+    let Some(orderer) = root.groups.get(keys::ORDERER) else {
+        return Ok(());
+    };
+    let refused = |level: &str| {
+        let reason = format!("cannot enable {level} capabilities without orderer support first");
+        Err(ChannelError::config("/Channel", reason))
+    };
+    if has(Some(orderer)) {
+        Ok(())
+    } else if has(Some(root)) {
+        refused("channel")
+    } else if has(root.groups.get(keys::APPLICATION)) {
+        refused("application")
+    } else {
+        Ok(())
     }
 }
 

@@ -23,7 +23,10 @@ impl<'a> Values<'a> {
         let path = path.into();
         match group.values.keys().find(|key| !known.contains(&key.as_str())) {
             None => Ok(Self { path, group }),
-            Some(key) => Err(ChannelError::config(&path, format!("unexpected value {key}"))),
+            Some(key) => Err(ChannelError::config(
+                &path,
+                format!("failed to deserialize values: Unexpected key {key}"),
+            )),
         }
     }
 
@@ -31,9 +34,8 @@ impl<'a> Values<'a> {
     pub(crate) fn read<M: Message + Default>(&self, name: &'static str) -> Result<M, ChannelError> {
         match self.group.values.get(name) {
             None => Ok(M::default()),
-            Some(value) => {
-                M::decode(value.value.as_slice()).map_err(|error| ChannelError::decode(name, &error))
-            }
+            Some(value) => M::decode(value.value.as_slice())
+                .map_err(|error| self.error(format!("failed to deserialize values: {name}: {error}"))),
         }
     }
 

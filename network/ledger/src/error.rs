@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::Version;
+use crate::mango::QueryError;
 
 /// What the ledger refuses or fails at.
 ///
@@ -27,7 +28,7 @@ pub enum LedgerError {
     Corrupt {
         /// The damaged file.
         path: PathBuf,
-        /// Where the damaged frame starts, in bytes.
+        /// The wrong byte where the checksum gives away which it is, otherwise the start of the damaged frame.
         offset: u64,
         /// What was wrong.
         what: String,
@@ -53,13 +54,23 @@ pub enum LedgerError {
     /// The database below the state and the indexes failed.
     #[error("ledger database: {0}")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database below the state and the indexes is not as it was written. The next opening builds it again.
+    #[error("ledger database {} is damaged: {what}; it is built again from the blocks when the ledger is opened next", path.display())]
+    DatabaseDamaged {
+        /// The database's directory.
+        path: PathBuf,
+        /// How it showed.
+        what: String,
+    },
     /// A record of the database does not decode. Removing the directory `db` rebuilds it from the blocks.
     #[error(
         "ledger database record of {0} does not decode; remove the directory db to rebuild it from the blocks"
     )]
     Record(&'static str),
-    /// An earlier write or sync failed, so what is on disk is unknown until the ledger is opened again.
-    #[error("the ledger stopped after a failed write; open it again")]
+    /// The database could not take a block that is on disk. Opening the ledger again applies it.
+    #[error(
+        "the ledger stopped: a block is on disk that its database could not take; free disk space if that is short, then start again"
+    )]
     Stopped,
     /// A block does not continue the chain.
     #[error("block {number} does not continue the chain: {why}")]
@@ -142,11 +153,18 @@ pub enum LedgerError {
     /// A cursor that was never opened, or was closed.
     #[error("query iterator {0} is not open")]
     NoCursor(u32),
-    /// Rich (JSON) queries: not offered by this state database.
-    #[error(
-        "ExecuteQuery not supported: rich queries are not available yet; use keys, ranges or composite keys"
-    )]
+    /// A rich query where the state database is LevelDB.
+    #[error("ExecuteQuery not supported for leveldb")]
     RichQuery,
+    /// A page of a rich query where the state database is LevelDB.
+    #[error("ExecuteQueryWithMetadata not supported for leveldb")]
+    RichQueryPage,
+    /// A rich query that is malformed, or that nothing can serve.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// A key or value that CouchDB does not take. The text is Fabric's.
+    #[error("{0}")]
+    NotForCouchDb(String),
 }
 
 impl LedgerError {

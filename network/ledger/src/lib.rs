@@ -22,9 +22,17 @@
 //! opening. An unfinished frame at the end is dropped, since its sync never returned; damage anywhere else is refused
 //! with file and offset. Directories have mode 0700 and files 0600 (below `db/`, the directory above protects them).
 //!
+//! `transient/` holds private data of transactions that were endorsed and are in no block yet ([`TransientStore`]), from
+//! before their endorsement on. It is gone with their block at the latest; purges and expiry reach into it too.
+//!
 //! # Limits
 //! Keys with namespace and collection are at most about 65,500 bytes: a longer one is refused when it is written in a
-//! simulation, and makes a transaction that carries it invalid (`INVALID_WRITESET`). Rich queries are refused.
+//! simulation, and makes a transaction that carries it invalid (`INVALID_WRITESET`).
+//!
+//! # State databases
+//! A ledger behaves like Fabric's with LevelDB or with CouchDB ([`StateDatabase`]). What is stored is the same; with CouchDB's
+//! behaviour JSON values are read in Go's form, and rich queries ([`mango`]) find them, through the indexes that chaincode
+//! packages define ([`Ledger::define_indexes`]).
 #![forbid(unsafe_code)]
 
 mod block;
@@ -36,6 +44,7 @@ pub mod files;
 mod ledger;
 mod lock;
 mod log;
+pub mod mango;
 mod private;
 mod rwset;
 mod simulate;
@@ -46,17 +55,19 @@ mod version;
 mod wire;
 
 pub use block::{
-    BlockFiles, BlockIter, BlockStore, Transaction, block_data_hash, block_header_bytes, block_header_hash,
-    validation_codes,
+    BlockFiles, BlockIter, BlockStore, StoredBlock, Transaction, block_data_hash, block_header_bytes,
+    block_header_hash, framed, validation_codes,
 };
 pub use collections::{AnyCollection, Collection, CollectionInfo};
 pub use error::LedgerError;
-pub use ledger::{Committed, LatePrivateData, Ledger, LedgerOptions, MissingPrivateData, PrivateTxData};
+pub use ledger::{
+    Committed, LatePrivateData, Ledger, LedgerOptions, MissingPrivateData, PrivateTxData, Rebuilt,
+};
 pub use private::TransientStore;
 pub use rwset::{CollectionRwSet, NamespaceRwSet, ParsedTx, TxKind, TxRwSet};
 pub use simulate::{
     CursorId, CursorItem, HistoryIter, KeyModification, KeyValue, Page, QueryExecutor, RangeIter,
     SimulationResults, Simulator, WrittenKeys,
 };
-pub use state::VersionedValue;
+pub use state::{IndexFile, StateDatabase, VersionedValue};
 pub use version::Version;

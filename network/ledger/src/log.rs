@@ -6,10 +6,13 @@
 //!
 //! A frame is durable once the file was synced. A crash may leave one unfinished frame at the end of the last file,
 //! because every append is synced before the next one begins: [`Segment::scan`] cuts it. A damaged frame with a good
-//! frame behind it can not come from a crash: it is refused.
+//! frame behind it can not come from a crash: it is refused, with the place of the wrong byte where the checksum gives it
+//! away ([`locate`]).
+
+mod locate;
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::LedgerError;
 use crate::files::{FileLayer, LogFile};
@@ -27,6 +30,21 @@ impl Frame {
         let mut bytes = Vec::with_capacity(FRAME_HEADER + message.encoded_len());
         bytes.resize(FRAME_HEADER, 0);
         message.encode(&mut bytes).expect("a vector grows as needed");
+        Self::complete(bytes)
+    }
+
+    /// A frame of a payload that is encoded already.
+    pub(crate) fn of(payload: &[u8]) -> Self {
+        Self::complete([&[0; FRAME_HEADER][..], payload].concat())
+    }
+
+    /// Header and payload.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// Writes the header into its room before the payload.
+    fn complete(mut bytes: Vec<u8>) -> Self {
         let length = u32::try_from(bytes.len() - FRAME_HEADER).expect("a block is far below 4 GiB");
         let crc = crc32fast::hash(&bytes[FRAME_HEADER..]);
         bytes[0..4].copy_from_slice(&length.to_le_bytes());
@@ -38,6 +56,69 @@ impl Frame {
 
     pub(crate) fn payload(&self) -> &[u8] {
         &self.0[FRAME_HEADER..]
+    }
+
+    /// Bytes in the file, header included.
+    pub(crate) fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+}
+
+/// The end of a file that grows, frame by frame.
+#[derive(Debug)]
+pub(crate) struct Appender {
+    segment: Segment,
+    end: u64,
+    /// Whether something may be behind `end`: a write that failed.
+    unfinished: bool,
+}
+
+impl Appender {
+    /// Goes on at the end of a file that was scanned, or is new.
+    pub(crate) fn new(segment: Segment) -> Result<Self, LedgerError> {
+        let end = segment.len()?;
+        Ok(Self {
+            segment,
+            end,
+            unfinished: false,
+        })
+    }
+
+    /// Number of bytes in whole frames.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Appends and syncs; returns where the frame is. After an error the file is as it was, as soon as the disk lets it
+    /// be cut: at once, or before the next append.
+    pub(crate) fn append(&mut self, frame: &Frame) -> Result<u64, LedgerError> {
+        self.settle()?;
+        self.unfinished = true;
+        if let Err(error) = self.segment.append(frame).and_then(|()| self.segment.sync()) {
+            // Reported by the next append, should it not work then either.
+            let _ = self.settle();
+            return Err(error);
+        }
+        self.unfinished = false;
+        let offset = self.end;
+        self.end += frame.len();
+        Ok(offset)
+    }
+
+    /// Takes back the frames from `offset` on.
+    pub(crate) fn take_back(&mut self, offset: u64) -> Result<(), LedgerError> {
+        self.end = self.end.min(offset);
+        self.unfinished = true;
+        self.settle()
+    }
+
+    fn settle(&mut self) -> Result<(), LedgerError> {
+        if self.unfinished {
+            self.segment.truncate(self.end)?;
+            self.segment.sync()?;
+            self.unfinished = false;
+        }
+        Ok(())
     }
 }
 
@@ -61,6 +142,16 @@ impl Segment {
     pub(crate) fn open(files: &dyn FileLayer, path: PathBuf) -> Result<Self, LedgerError> {
         let file = files.open(&path).map_err(LedgerError::io("open", &path))?;
         Ok(Self { path, file })
+    }
+
+    /// Without permission to write; the file has to be there.
+    pub(crate) fn open_read(files: &dyn FileLayer, path: PathBuf) -> Result<Self, LedgerError> {
+        let file = files.open_read(&path).map_err(LedgerError::io("open", &path))?;
+        Ok(Self { path, file })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(crate) fn len(&self) -> Result<u64, LedgerError> {
@@ -88,10 +179,8 @@ impl Segment {
     /// The checked payload of the frame at `offset`.
     pub(crate) fn read(&self, offset: u64) -> Result<Vec<u8>, LedgerError> {
         let length = self.len()?;
-        self.frame(offset, length).map_err(|bad| match bad {
-            Bad::Frame(what) => self.corrupt(offset, what),
-            Bad::Io(error) => error,
-        })
+        self.frame(offset, length)
+            .map_err(|unreadable| self.refused(offset, unreadable))
     }
 
     /// `range` of the payload of the frame at `offset`, compared with `crc`.
@@ -121,10 +210,10 @@ impl Segment {
                     visit(offset, payload)?;
                     offset = next;
                 }
-                Err(Bad::Io(error)) => return Err(error),
-                Err(Bad::Frame(what)) => {
+                Err(Unreadable::Io(error)) => return Err(error),
+                Err(Unreadable::Damaged(damage)) => {
                     if tail == Tail::Refuse || self.good_frame_after(offset, length)? {
-                        return Err(self.corrupt(offset, what));
+                        return Err(self.refused(offset, Unreadable::Damaged(damage)));
                     }
                     tracing::warn!(
                         file = %self.path.display(), offset, dropped = length - offset,
@@ -147,29 +236,52 @@ impl Segment {
         }
     }
 
-    fn frame(&self, offset: u64, length: u64) -> Result<Vec<u8>, Bad> {
+    /// The error that an unreadable frame at `offset` is.
+    pub(crate) fn refused(&self, offset: u64, unreadable: Unreadable) -> LedgerError {
+        match unreadable {
+            Unreadable::Io(error) => error,
+            Unreadable::Damaged(Damage { what, wrong_byte }) => match wrong_byte {
+                Some(at) => self.corrupt(at, format!("{what}, in the frame at offset {offset}")),
+                None => self.corrupt(offset, what),
+            },
+        }
+    }
+
+    /// The checked payload of the frame at `offset` of a file of `length` bytes.
+    pub(crate) fn frame(&self, offset: u64, length: u64) -> Result<Vec<u8>, Unreadable> {
         let left = length.saturating_sub(offset);
         if left < FRAME_HEADER as u64 {
-            return Err(Bad::Frame("the frame header is cut short"));
+            return Err(Damage::of("the frame header is cut short"));
         }
         let mut header = [0; FRAME_HEADER];
-        self.bytes(offset, &mut header).map_err(Bad::Io)?;
-        let (size, crc) =
-            parse_header(&header).ok_or(Bad::Frame("the checksum of the frame header does not match"))?;
+        self.bytes(offset, &mut header).map_err(Unreadable::Io)?;
+        let Some((size, crc)) = parse_header(&header) else {
+            let (checked, check) = header.split_at(8);
+            let at = locate::in_field(checked, word(check, 0));
+            return Err(Damage::at(
+                "the checksum of the frame header does not match",
+                at.map(|at| offset + at),
+            ));
+        };
         if left - (FRAME_HEADER as u64) < u64::from(size) {
-            return Err(Bad::Frame("the frame is cut short"));
+            return Err(Damage::of("the frame is cut short"));
         }
         let mut payload = vec![0; size as usize];
         self.bytes(offset + FRAME_HEADER as u64, &mut payload)
-            .map_err(Bad::Io)?;
+            .map_err(Unreadable::Io)?;
         if crc32fast::hash(&payload) != crc {
-            return Err(Bad::Frame("the checksum of the frame does not match"));
+            // The header's own checksum vouches for this one.
+            let at = locate::in_bytes(&payload, crc);
+            return Err(Damage::at(
+                "the checksum of the frame does not match",
+                at.map(|at| offset + FRAME_HEADER as u64 + at),
+            ));
         }
         Ok(payload)
     }
 
     /// Whether any whole frame starts behind `offset`: then what is at `offset` was once whole too.
-    fn good_frame_after(&self, offset: u64, length: u64) -> Result<bool, LedgerError> {
+    pub(crate) fn good_frame_after(&self, offset: u64, length: u64) -> Result<bool, LedgerError> {
         let mut rest = vec![0; (length - offset) as usize];
         self.bytes(offset, &mut rest)?;
         Ok((1..rest.len()).any(|start| {
@@ -189,16 +301,44 @@ impl Segment {
     }
 }
 
-enum Bad {
-    Frame(&'static str),
+/// Why there is no frame.
+#[derive(Debug)]
+pub(crate) enum Unreadable {
+    Damaged(Damage),
     Io(LedgerError),
+}
+
+/// What is wrong with a frame.
+#[derive(Debug)]
+pub(crate) struct Damage {
+    what: &'static str,
+    /// Offset in the file of the one byte that is wrong, if it is one.
+    wrong_byte: Option<u64>,
+}
+
+impl Damage {
+    fn of(what: &'static str) -> Unreadable {
+        Unreadable::Damaged(Self {
+            what,
+            wrong_byte: None,
+        })
+    }
+
+    fn at(what: &'static str, wrong_byte: Option<u64>) -> Unreadable {
+        Unreadable::Damaged(Self { what, wrong_byte })
+    }
 }
 
 /// Payload length and checksum, when the header's own checksum matches. An empty frame is never written, so zeros that a
 /// file system left behind are no frame.
 fn parse_header(header: &[u8; FRAME_HEADER]) -> Option<(u32, u32)> {
-    let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-    (word(0) > 0 && crc32fast::hash(&header[..8]) == word(8)).then(|| (word(0), word(4)))
+    let length = word(header, 0);
+    (length > 0 && crc32fast::hash(&header[..8]) == word(header, 8)).then(|| (length, word(header, 4)))
+}
+
+/// The little-endian number at `at`, within the bytes.
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
 #[cfg(test)]
@@ -282,7 +422,11 @@ mod tests {
             bytes[flip as usize] ^= 0x10;
             std::fs::write(&segment.path, bytes).expect("writes");
             let error = scan(&segment, Tail::Cut).expect_err("refused").to_string();
-            assert!(error.contains("log is corrupt at offset 54"), "{error}");
+            assert!(
+                error.contains(&format!("log is corrupt at offset {flip}")),
+                "{error}"
+            );
+            assert!(error.contains("the frame at offset 54"), "{error}");
             assert!(segment.read(second).is_err());
             assert!(segment.read(0).is_ok());
         }

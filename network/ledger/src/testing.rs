@@ -181,3 +181,24 @@ pub(crate) fn fill(ledger: &Ledger, blocks: u64) {
         put(ledger, &id, "filler", &id);
     }
 }
+
+/// The seed of a random test: from the environment to repeat a failure, otherwise new. It is printed.
+pub(crate) fn seed() -> u64 {
+    const NAME: &str = "CARELEDGER_TEST_SEED";
+    let seed = match std::env::var(NAME) {
+        Ok(text) => text.parse().expect("a number"),
+        Err(_) => std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |now| now.as_nanos() as u64),
+    };
+    eprintln!("{NAME}={seed}");
+    seed
+}
+
+/// A directory for a test that opens many ledgers: in memory where the system has a place for that, since the databases
+/// sync a lot.
+pub(crate) fn quick_dir() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .expect("temp dir")
+}

@@ -235,7 +235,7 @@ impl SigningIdentity {
         self.identity.serialized()
     }
 
-    /// Signs `message`: ECDSA over its SHA-256, DER, low S.
+    /// Signs `message`: ECDSA over its SHA-256, DER, low S; or Ed25519 over the message itself.
     ///
     /// # Errors
     /// [`MspError::Crypto`] when the library fails, which only happens without memory or randomness.

@@ -7,7 +7,8 @@ use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA384_ASN1, ECDSA_P256_SHA512_ASN1,
-    ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA512_ASN1, ED25519, EcdsaKeyPair, KeyPair,
+    ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA512_ASN1, ECDSA_P521_SHA256_ASN1,
+    ECDSA_P521_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
     ParsedPublicKey, UnparsedPublicKey, VerificationAlgorithm,
 };
 use p256::ecdsa::signature::Signer;
@@ -19,13 +20,16 @@ use crate::pem;
 use crate::signature::{Curve, EcdsaSignature};
 
 /// The kinds of public key an identity or a CA may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum KeyAlgorithm {
     /// ECDSA on NIST P-256.
+    #[default]
     P256,
-    /// ECDSA on NIST P-384.
+    /// ECDSA on NIST P-384; for verification only.
     P384,
+    /// ECDSA on NIST P-521; for verification only.
+    P521,
     /// Ed25519; an identity's key only under channel capability V3_0.
     Ed25519,
 }
@@ -71,6 +75,7 @@ impl PublicKey {
         let algorithm = match (spki.algorithm.algorithm.to_id_string().as_str(), curve.as_deref()) {
             ("1.2.840.10045.2.1", Some("1.2.840.10045.3.1.7")) => KeyAlgorithm::P256,
             ("1.2.840.10045.2.1", Some("1.3.132.0.34")) => KeyAlgorithm::P384,
+            ("1.2.840.10045.2.1", Some("1.3.132.0.35")) => KeyAlgorithm::P521,
             ("1.3.101.112", _) => KeyAlgorithm::Ed25519,
             (other, curve) => {
                 let curve = curve.unwrap_or("none");
@@ -91,6 +96,7 @@ impl PublicKey {
         let verification: &'static dyn VerificationAlgorithm = match algorithm {
             KeyAlgorithm::P256 => &ECDSA_P256_SHA256_ASN1,
             KeyAlgorithm::P384 => &ECDSA_P384_SHA256_ASN1,
+            KeyAlgorithm::P521 => &ECDSA_P521_SHA256_ASN1,
             KeyAlgorithm::Ed25519 => &ED25519,
         };
         let parsed = ParsedPublicKey::new(verification, point)
@@ -153,6 +159,9 @@ impl PublicKey {
             (KeyAlgorithm::P384, SignatureScheme::EcdsaSha256) => &ECDSA_P384_SHA256_ASN1,
             (KeyAlgorithm::P384, SignatureScheme::EcdsaSha384) => &ECDSA_P384_SHA384_ASN1,
             (KeyAlgorithm::P384, SignatureScheme::EcdsaSha512) => &ECDSA_P384_SHA512_ASN1,
+            (KeyAlgorithm::P521, SignatureScheme::EcdsaSha256) => &ECDSA_P521_SHA256_ASN1,
+            (KeyAlgorithm::P521, SignatureScheme::EcdsaSha384) => &ECDSA_P521_SHA384_ASN1,
+            (KeyAlgorithm::P521, SignatureScheme::EcdsaSha512) => &ECDSA_P521_SHA512_ASN1,
             (KeyAlgorithm::Ed25519, SignatureScheme::Ed25519) => &ED25519,
             _ => {
                 return Err(MspError::Signature(
@@ -169,6 +178,7 @@ impl PublicKey {
         match self.algorithm {
             KeyAlgorithm::P256 => Some(Curve::P256),
             KeyAlgorithm::P384 => Some(Curve::P384),
+            KeyAlgorithm::P521 => Some(Curve::P521),
             KeyAlgorithm::Ed25519 => None,
         }
     }
@@ -187,23 +197,43 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// A P-256 private key. Never shown: `Debug` prints the public key.
+/// A P-256 or Ed25519 private key. Never shown: `Debug` prints the public key.
 pub struct PrivateKey {
-    pair: EcdsaKeyPair,
+    pair: Pair,
     public: PublicKey,
-    /// Set for keys made from a seed: they also sign reproducibly (RFC 6979).
-    deterministic: Option<p256::ecdsa::SigningKey>,
+}
+
+enum Pair {
+    P256 {
+        pair: EcdsaKeyPair,
+        /// Set for keys made from a seed: they also sign reproducibly (RFC 6979).
+        deterministic: Option<p256::ecdsa::SigningKey>,
+    },
+    Ed25519(Ed25519KeyPair),
 }
 
 impl PrivateKey {
     /// A new random key.
     ///
     /// # Errors
-    /// [`MspError::Crypto`] when the random source fails.
-    pub fn generate() -> Result<Self, MspError> {
-        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)
-            .map_err(|_| MspError::Crypto("no P-256 key could be generated"))?;
-        Self::from_pair(pair, None)
+    /// [`MspError::UnsupportedKey`] for other algorithms than P-256 and Ed25519, [`MspError::Crypto`] when the random source
+    /// fails.
+    pub fn generate(algorithm: KeyAlgorithm) -> Result<Self, MspError> {
+        match algorithm {
+            KeyAlgorithm::P256 => {
+                let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)
+                    .map_err(|_| MspError::Crypto("no P-256 key could be generated"))?;
+                Self::from_pair(pair, None)
+            }
+            KeyAlgorithm::Ed25519 => {
+                let pair = Ed25519KeyPair::generate()
+                    .map_err(|_| MspError::Crypto("no Ed25519 key could be generated"))?;
+                Self::from_edwards(pair)
+            }
+            other => Err(MspError::UnsupportedKey(format!(
+                "{other:?} keys are not made here"
+            ))),
+        }
     }
 
     /// The key with the given secret number: reproducible, for tests only. `None` when the number is not in `1..order`.
@@ -219,14 +249,26 @@ impl PrivateKey {
         Some(pair.and_then(|pair| Self::from_pair(pair, Some(deterministic))))
     }
 
-    /// Reads a P-256 key from PKCS#8 (`PRIVATE KEY`) or SEC1 (`EC PRIVATE KEY`) PEM.
+    /// The Ed25519 key of a seed: reproducible, for tests only.
+    pub(crate) fn from_edwards_seed(seed: &[u8; 32]) -> Result<Self, MspError> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed)
+            .map_err(|_| MspError::Crypto("the seeded key was refused"))?;
+        Self::from_edwards(pair)
+    }
+
+    /// Reads a P-256 key from PKCS#8 (`PRIVATE KEY`) or SEC1 (`EC PRIVATE KEY`) PEM, or an Ed25519 key from PKCS#8.
     ///
     /// # Errors
     /// [`MspError::Pem`] or [`MspError::UnsupportedKey`].
     pub fn from_pem(text: &[u8]) -> Result<Self, MspError> {
         let der = pem::decode_as(text, &[pem::PRIVATE_KEY, "EC PRIVATE KEY"])?;
-        let pair = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_ASN1_SIGNING, &der)
-            .map_err(|error| MspError::UnsupportedKey(format!("not a P-256 private key: {error}")))?;
+        if let Ok(pair) = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der) {
+            return Self::from_edwards(pair);
+        }
+        let pair =
+            EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_ASN1_SIGNING, &der).map_err(|error| {
+                MspError::UnsupportedKey(format!("not a P-256 or Ed25519 private key: {error}"))
+            })?;
         Self::from_pair(pair, None)
     }
 
@@ -235,10 +277,11 @@ impl PrivateKey {
     /// # Errors
     /// [`MspError::Crypto`] when the library cannot encode it.
     pub fn to_pem(&self) -> Result<String, MspError> {
-        let der = self
-            .pair
-            .to_pkcs8v1()
-            .map_err(|_| MspError::Crypto("the key could not be encoded"))?;
+        let failed = |_| MspError::Crypto("the key could not be encoded");
+        let der = match &self.pair {
+            Pair::P256 { pair, .. } => pair.to_pkcs8v1().map_err(failed)?,
+            Pair::Ed25519(pair) => pair.to_pkcs8v1().map_err(failed)?,
+        };
         Ok(pem::encode(pem::PRIVATE_KEY, der.as_ref()))
     }
 
@@ -247,18 +290,26 @@ impl PrivateKey {
         &self.public
     }
 
-    /// Signs the SHA-256 of `message`; DER, low S.
+    /// Signs `message`: ECDSA over its SHA-256, DER, low S; or Ed25519 over the message itself.
     ///
     /// # Errors
     /// [`MspError::Crypto`] when the library fails.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, MspError> {
-        let raw = match &self.deterministic {
-            Some(key) => {
+        let raw = match &self.pair {
+            Pair::Ed25519(pair) => {
+                let signature = pair
+                    .try_sign(message)
+                    .map_err(|_| MspError::Crypto("signing failed"))?;
+                return Ok(signature.as_ref().to_vec());
+            }
+            Pair::P256 {
+                deterministic: Some(key),
+                ..
+            } => {
                 let signature: p256::ecdsa::Signature = key.sign(message);
                 signature.to_der().as_bytes().to_vec()
             }
-            None => self
-                .pair
+            Pair::P256 { pair, .. } => pair
                 .sign(&SystemRandom::new(), message)
                 .map_err(|_| MspError::Crypto("signing failed"))?
                 .as_ref()
@@ -271,12 +322,11 @@ impl PrivateKey {
 
     /// The DER SubjectPublicKeyInfo of the public half.
     pub(crate) fn spki(&self) -> Result<Vec<u8>, MspError> {
-        let der = self
-            .pair
-            .public_key()
-            .as_der()
-            .map_err(|_| MspError::Crypto("the public key could not be encoded"))?;
-        Ok(der.as_ref().to_vec())
+        let failed = |_| MspError::Crypto("the public key could not be encoded");
+        Ok(match &self.pair {
+            Pair::P256 { pair, .. } => pair.public_key().as_der().map_err(failed)?.as_ref().to_vec(),
+            Pair::Ed25519(pair) => pair.public_key().as_der().map_err(failed)?.as_ref().to_vec(),
+        })
     }
 
     fn from_pair(
@@ -285,9 +335,16 @@ impl PrivateKey {
     ) -> Result<Self, MspError> {
         let public = PublicKey::from_point(KeyAlgorithm::P256, pair.public_key().as_ref())?;
         Ok(Self {
-            pair,
+            pair: Pair::P256 { pair, deterministic },
             public,
-            deterministic,
+        })
+    }
+
+    fn from_edwards(pair: Ed25519KeyPair) -> Result<Self, MspError> {
+        let public = PublicKey::from_point(KeyAlgorithm::Ed25519, pair.public_key().as_ref())?;
+        Ok(Self {
+            pair: Pair::Ed25519(pair),
+            public,
         })
     }
 }

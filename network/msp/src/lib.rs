@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Follows Hyperledger Fabric's `msp`, `common/cauthdsl`, `common/policies` and `common/policydsl`: the same certificate, signature
-//! and policy get the same verdict here and there. Differences: ECDSA on P-256 and P-384 and Ed25519 only (no P-224, P-521, RSA),
+//! and policy get the same verdict here and there. Differences: ECDSA on P-256, P-384 and P-521 and Ed25519 only (no P-224, no RSA),
 //! no Idemix, no MSP rules older than 1.4.3, and certificates with name constraints are refused.
 #![forbid(unsafe_code)]
 

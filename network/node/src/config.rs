@@ -1,5 +1,7 @@
 //! Which network to start.
 
+mod nodes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,12 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fabric_chaincode_host::InProcess;
+use fabric_ledger::StateDatabase;
 use fabric_ledger::files::{FileLayer, OsFiles};
-use fabric_msp::cryptogen::UserSpec;
 use fabric_msp::policy::Rule;
 use fabric_orderer::Cutting;
 
 use crate::error::NetworkError;
+
+pub use nodes::{BatchConfig, OrdererNodeConfig, OrganisationConfig, PeerNodeConfig};
 
 /// How far a proposal's timestamp may be from a peer's clock. Fabric's default is 15 minutes; this network is stricter,
 /// because contracts have no other clock than the proposal's.
@@ -27,7 +31,7 @@ const TIME_WINDOW: Duration = Duration::from_secs(5 * 60);
 pub struct NetworkConfig {
     /// The channel's name.
     pub channel: String,
-    /// The members, each with one peer.
+    /// The members with their peers.
     pub organisations: Vec<OrganisationConfig>,
     /// The ordering node.
     pub orderer: OrdererNodeConfig,
@@ -50,120 +54,16 @@ pub struct NetworkConfig {
     pub lifecycle_endorsement: Rule,
     /// Chaincode of this process, by the name that packages of type `in-process` call it. Every peer knows it.
     pub chaincodes: BTreeMap<String, InProcess>,
+    /// Values for `{{.name}}` in the `connection.json` of packages, as Fabric's builder for chaincode as a service has them.
+    pub connection_variables: BTreeMap<String, String>,
     /// An existing cryptogen tree (`…/organizations`) to copy, in place of new keys.
     pub material: Option<PathBuf>,
     /// An existing genesis block, in place of a new one.
     pub genesis_block: Option<PathBuf>,
     /// The file system below all ledgers.
     pub files: Arc<dyn FileLayer>,
-}
-
-/// A member and its peer.
-#[derive(Debug, Clone)]
-pub struct OrganisationConfig {
-    /// The MSP id.
-    pub msp_id: String,
-    /// The domain; names directories and hosts.
-    pub domain: String,
-    /// First label of the peer's host name.
-    pub hostname: String,
-    /// The peer's port for clients. 0 takes a free one, here and below.
-    pub port: u16,
-    /// The peer's port for chaincode that connects to it.
-    pub chaincode_port: u16,
-    /// Port of the peer's health and metrics, on loopback.
-    pub operations_port: u16,
-    /// Users besides `Admin`, made with the network.
-    pub users: Vec<UserSpec>,
-}
-
-/// The ordering node.
-#[derive(Debug, Clone)]
-pub struct OrdererNodeConfig {
-    /// The MSP id.
-    pub msp_id: String,
-    /// The domain.
-    pub domain: String,
-    /// First label of the host name.
-    pub hostname: String,
-    /// Port for clients and peers.
-    pub port: u16,
-    /// Port of the channel participation API (mutual TLS).
-    pub admin_port: u16,
-    /// Port of health and metrics, on loopback.
-    pub operations_port: u16,
-}
-
-/// Limits for blocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BatchConfig {
-    /// Most transactions in a block.
-    pub max_message_count: u32,
-    /// Largest message, in bytes.
-    pub absolute_max_bytes: u32,
-    /// Bytes that a block should not exceed.
-    pub preferred_max_bytes: u32,
-    /// Longest wait for a block to fill, with [`Cutting::Timer`].
-    pub timeout: Duration,
-}
-
-impl Default for BatchConfig {
-    /// As `sampleconfig/configtx.yaml` of Fabric.
-    fn default() -> Self {
-        Self {
-            max_message_count: 500,
-            absolute_max_bytes: 10 << 20,
-            preferred_max_bytes: 2 << 20,
-            timeout: Duration::from_secs(2),
-        }
-    }
-}
-
-impl OrganisationConfig {
-    /// A member with one peer `peer0` and one user `User1`, on free ports.
-    pub fn new(msp_id: &str, domain: &str) -> Self {
-        Self {
-            msp_id: msp_id.to_owned(),
-            domain: domain.to_owned(),
-            hostname: "peer0".to_owned(),
-            port: 0,
-            chaincode_port: 0,
-            operations_port: 0,
-            users: vec![UserSpec::client(&format!("User1@{domain}"))],
-        }
-    }
-
-    /// The same with Fabric's spacing of ports: clients at `port`, chaincode at the next.
-    fn at(mut self, port: u16, operations_port: u16) -> Self {
-        self.port = port;
-        self.chaincode_port = port + 1;
-        self.operations_port = operations_port;
-        self
-    }
-
-    /// The peer's host name.
-    pub fn host(&self) -> String {
-        format!("{}.{}", self.hostname, self.domain)
-    }
-}
-
-impl OrdererNodeConfig {
-    /// The ordering node of Fabric's samples: `orderer.example.com`, port 7050, administered on 7053.
-    pub fn sample() -> Self {
-        Self {
-            msp_id: "OrdererMSP".to_owned(),
-            domain: "example.com".to_owned(),
-            hostname: "orderer".to_owned(),
-            port: 7050,
-            admin_port: 7053,
-            operations_port: 9443,
-        }
-    }
-
-    /// The host name.
-    pub fn host(&self) -> String {
-        format!("{}.{}", self.hostname, self.domain)
-    }
+    /// Which state database of Fabric the peers' ledgers behave like; with CouchDB's behaviour they answer rich queries.
+    pub state_database: StateDatabase,
 }
 
 impl NetworkConfig {
@@ -182,9 +82,11 @@ impl NetworkConfig {
             endorsement: Rule::Majority,
             lifecycle_endorsement: Rule::Majority,
             chaincodes: BTreeMap::new(),
+            connection_variables: BTreeMap::new(),
             material: None,
             genesis_block: None,
             files: Arc::new(OsFiles),
+            state_database: StateDatabase::default(),
         }
     }
 
@@ -213,13 +115,33 @@ impl NetworkConfig {
         )
     }
 
-    /// Puts all ports in a row from `base`: orderer, its administration, its operations, then for each member clients,
-    /// chaincode, operations. With 0 every port is a free one.
+    /// The same with `count` peers in each organisation, named `peer0`, `peer1` and so on in place of what was configured.
+    /// The ports of each are 100 above the one's before it.
+    ///
+    /// # Errors
+    /// [`NetworkError::Config`] unless `count` is from 1 to 9: beyond that the presets' ports meet.
+    pub fn with_peers_per_organisation(mut self, count: u16) -> Result<Self, NetworkError> {
+        if !(1..=9).contains(&count) {
+            return Err(NetworkError::Config(format!(
+                "{count} peers per organisation; choose from 1 to 9"
+            )));
+        }
+        self.organisations = self
+            .organisations
+            .into_iter()
+            .map(|organisation| organisation.with_peers(count))
+            .collect();
+        Ok(self)
+    }
+
+    /// Puts all ports in a row from `base`: orderer, its administration, its operations, then for each member's peers
+    /// clients, chaincode, operations. With 0 every port is a free one.
     ///
     /// # Errors
     /// [`NetworkError::Config`] when the row would end beyond port 65535.
     pub fn with_base_port(mut self, base: u16) -> Result<Self, NetworkError> {
-        let count = 3 + 3 * self.organisations.len();
+        let peers: usize = self.organisations.iter().map(|member| member.peers.len()).sum();
+        let count = 3 + 3 * peers;
         if base > 0 && usize::from(base) + count > usize::from(u16::MAX) + 1 {
             let reason =
                 format!("{count} ports from {base} do not fit below 65536; choose a lower base port");
@@ -230,10 +152,10 @@ impl NetworkConfig {
         self.orderer.port = next();
         self.orderer.admin_port = next();
         self.orderer.operations_port = next();
-        for organisation in &mut self.organisations {
-            organisation.port = next();
-            organisation.chaincode_port = next();
-            organisation.operations_port = next();
+        for peer in self.organisations.iter_mut().flat_map(|member| &mut member.peers) {
+            peer.port = next();
+            peer.chaincode_port = next();
+            peer.operations_port = next();
         }
         Ok(self)
     }
@@ -244,10 +166,8 @@ impl NetworkConfig {
         self.orderer.port = 0;
         self.orderer.admin_port = 0;
         self.orderer.operations_port = 0;
-        for organisation in &mut self.organisations {
-            organisation.port = 0;
-            organisation.chaincode_port = 0;
-            organisation.operations_port = 0;
+        for peer in self.organisations.iter_mut().flat_map(|member| &mut member.peers) {
+            *peer = PeerNodeConfig::new(&peer.hostname);
         }
         self
     }
@@ -281,6 +201,18 @@ impl NetworkConfig {
             if !domains.insert(&organisation.domain) {
                 return refuse(format!("domain {} is used twice", organisation.domain));
             }
+            if organisation.peers.is_empty() {
+                return refuse(format!("{} has no peer; name at least one", organisation.msp_id));
+            }
+            let mut hostnames = BTreeSet::new();
+            if let Some(twice) = organisation
+                .peers
+                .iter()
+                .find(|peer| !hostnames.insert(&peer.hostname))
+            {
+                let host = organisation.host(twice);
+                return refuse(format!("peer {host} is named twice"));
+            }
         }
         if self.seed.is_some() && !self.listen.is_loopback() {
             return refuse(format!(
@@ -309,6 +241,7 @@ impl fmt::Debug for NetworkConfig {
             .field("seeded", &self.seed.is_some())
             .field("time_window", &self.time_window)
             .field("cutting", &self.cutting)
+            .field("state_database", &self.state_database)
             .field("batch", &self.batch)
             .field("endorsement", &self.endorsement)
             .field("lifecycle_endorsement", &self.lifecycle_endorsement)
@@ -327,19 +260,65 @@ mod tests {
             .with_base_port(20_000)
             .expect("fits");
         assert_eq!((config.orderer.port, config.orderer.admin_port), (20_000, 20_001));
-        assert_eq!(config.organisations[0].port, 20_003);
-        assert_eq!(config.organisations[2].operations_port, 20_011);
+        assert_eq!(config.organisations[0].peers[0].port, 20_003);
+        assert_eq!(config.organisations[2].peers[0].operations_port, 20_011);
         let last = NetworkConfig::test_network()
             .with_base_port(65_524)
             .expect("ends at 65535");
-        assert_eq!(last.organisations[2].operations_port, 65_535);
+        assert_eq!(last.organisations[2].peers[0].operations_port, 65_535);
         assert!(NetworkConfig::test_network().with_base_port(65_525).is_err());
         let free = NetworkConfig::health().with_base_port(0).expect("free ports");
         assert!(
             free.organisations
                 .iter()
-                .all(|organisation| organisation.port == 0)
+                .all(|organisation| organisation.peers[0].port == 0)
         );
+    }
+
+    #[test]
+    fn several_peers_have_their_own_names_and_ports() {
+        let two = |config: NetworkConfig| config.with_peers_per_organisation(2).expect("two");
+        let config = two(NetworkConfig::test_network());
+        let org2 = &config.organisations[1];
+        let hosts: Vec<_> = org2.peers.iter().map(|peer| org2.host(peer)).collect();
+        assert_eq!(hosts, ["peer0.org2.example.com", "peer1.org2.example.com"]);
+        assert_eq!(
+            (
+                org2.peers[1].port,
+                org2.peers[1].chaincode_port,
+                org2.peers[1].operations_port
+            ),
+            (9151, 9152, 9545)
+        );
+        config.check().expect("usable");
+        let row = two(NetworkConfig::test_network())
+            .with_base_port(20_000)
+            .expect("fits");
+        assert_eq!(row.organisations[0].peers[1].port, 20_006);
+        assert_eq!(row.organisations[2].peers[1].operations_port, 20_020);
+        let free = two(NetworkConfig::health().with_free_ports());
+        assert_eq!(free.organisations[0].peers[1].port, 0);
+        for refused in [0, 10] {
+            assert!(
+                NetworkConfig::health()
+                    .with_peers_per_organisation(refused)
+                    .is_err()
+            );
+        }
+    }
+
+    #[test]
+    fn peers_of_a_member_are_distinct_and_there_is_one() {
+        let mut config = NetworkConfig::health();
+        config.organisations[0].peers.push(PeerNodeConfig::new("peer0"));
+        let error = config.check().expect_err("twice").to_string();
+        assert!(
+            error.contains("peer0.hospital.example.com is named twice"),
+            "{error}"
+        );
+        config.organisations[0].peers.clear();
+        let error = config.check().expect_err("none").to_string();
+        assert!(error.contains("HospitalMSP has no peer"), "{error}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod file;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use fabric_ledger::StateDatabase;
 use fabric_orderer::Cutting;
 
 use crate::config::{NetworkConfig, OrganisationConfig};
@@ -16,6 +17,7 @@ impl NetworkConfig {
     ///
     /// ```toml
     /// channel = "health"
+    /// # state_database = "CouchDB"          # JSON values can be queried; "goleveldb" by default
     /// # material = "organizations"          # an existing cryptogen tree, relative to this file
     /// # genesis_block = "health.block"      # and the genesis block that belongs to it
     ///
@@ -45,6 +47,8 @@ impl NetworkConfig {
     /// port = 7051                           # optional; 0 or nothing takes a free one
     /// chaincode_port = 7052
     /// operations_port = 9444
+    /// # [[organisations.peers]]             # several peers: in place of the four lines above, one table for each
+    /// # hostname = "peer0"                  # ports as above
     /// [[organisations.users]]               # optional; User1 by default, Admin always
     /// name = "User1"
     /// attributes = { role = "clinician" }
@@ -74,8 +78,8 @@ fn parse(text: &str) -> Result<NetworkConfig, toml::de::Error> {
     let organisations = file
         .organisations
         .into_iter()
-        .map(OrganisationConfig::from)
-        .collect();
+        .map(OrganisationConfig::try_from)
+        .collect::<Result<_, _>>()?;
     let mut config = NetworkConfig::new(&file.channel, organisations);
     config.orderer = file.orderer.into();
     config.cutting = if file.batch.timer {
@@ -86,6 +90,13 @@ fn parse(text: &str) -> Result<NetworkConfig, toml::de::Error> {
     config.batch = file.batch.into();
     config.endorsement = file.policies.endorsement.into();
     config.lifecycle_endorsement = file.policies.lifecycle_endorsement.into();
+    if let Some(name) = file.state_database {
+        config.state_database = StateDatabase::from_name(&name).ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "state_database is {name:?}; choose \"goleveldb\" or \"CouchDB\""
+            ))
+        })?;
+    }
     config.material = file.material;
     config.genesis_block = file.genesis_block;
     Ok(config)
@@ -95,6 +106,8 @@ fn parse(text: &str) -> Result<NetworkConfig, toml::de::Error> {
 pub(crate) fn render(config: &NetworkConfig) -> Result<String, NetworkError> {
     let file = File {
         channel: config.channel.clone(),
+        state_database: (config.state_database != StateDatabase::default())
+            .then(|| config.state_database.name().to_owned()),
         material: None,
         genesis_block: None,
         orderer: (&config.orderer).into(),
@@ -115,12 +128,10 @@ pub(crate) fn same_network(stored: &str, config: &NetworkConfig) -> Result<(), S
     let of = |config: &NetworkConfig| {
         let orderer = &config.orderer;
         let mut members = vec![format!("{} {}", orderer.msp_id, orderer.host())];
-        members.extend(
-            config
-                .organisations
-                .iter()
-                .map(|member| format!("{} {}", member.msp_id, member.host())),
-        );
+        for member in &config.organisations {
+            let hosts = member.peers.iter().map(|peer| member.host(peer));
+            members.extend(hosts.map(|host| format!("{} {host}", member.msp_id)));
+        }
         (config.channel.clone(), members)
     };
     let ((channel, members), (other_channel, other_members)) = (of(&stored), of(config));
@@ -145,7 +156,17 @@ mod tests {
 
     #[test]
     fn the_presets_survive_a_round_trip() {
-        for config in [NetworkConfig::health(), NetworkConfig::test_network()] {
+        let two = NetworkConfig::health()
+            .with_peers_per_organisation(2)
+            .expect("two");
+        let mut couchdb = NetworkConfig::health();
+        couchdb.state_database = StateDatabase::CouchDb;
+        for config in [
+            NetworkConfig::health(),
+            NetworkConfig::test_network(),
+            two,
+            couchdb,
+        ] {
             let text = render(&config).expect("renders");
             let again = parse(&text).expect("parses");
             assert_eq!(format!("{again:?}"), format!("{config:?}"));
@@ -170,13 +191,49 @@ mod tests {
         )
         .expect("parses");
         assert_eq!(config.orderer.port, 7050);
-        assert_eq!(config.organisations[0].host(), "peer0.a.example.com");
+        assert_eq!(config.organisations[0].peers[0].hostname, "peer0");
         assert_eq!(config.organisations[0].users[0].name, "nurse@a.example.com");
         assert_eq!(config.organisations[0].users[0].attributes["role"], "nurse");
         assert_eq!(config.batch, BatchConfig::default());
         assert_eq!(
             (config.endorsement, config.lifecycle_endorsement),
             (Rule::Any, Rule::Majority)
+        );
+    }
+
+    #[test]
+    fn several_peers_are_listed_and_one_is_not_named_twice() {
+        let file = |more: &str| {
+            parse(&format!(
+                "channel = \"care\"\n[[organisations]]\nmsp_id = \"AMSP\"\ndomain = \"a.example.com\"\n{more}"
+            ))
+        };
+        let listed = "[[organisations.peers]]\nhostname = \"north\"\nport = 7051\n[[organisations.peers]]\nhostname = \"south\"";
+        let config = file(listed).expect("parses");
+        let names: Vec<_> = config.organisations[0]
+            .peers
+            .iter()
+            .map(|peer| (peer.hostname.as_str(), peer.port))
+            .collect();
+        assert_eq!(names, [("north", 7051), ("south", 0)]);
+        let both = file(&format!("port = 7051\n{listed}")).expect_err("both");
+        assert!(both.to_string().contains("AMSP"), "{both}");
+    }
+
+    #[test]
+    fn the_state_database_has_the_names_of_core_yaml() {
+        let database = |name: &str| {
+            let text = format!(
+                "channel = \"care\"\nstate_database = \"{name}\"\n[[organisations]]\nmsp_id = \"A\"\ndomain = \"a.b\""
+            );
+            parse(&text).map(|config| config.state_database)
+        };
+        assert_eq!(database("CouchDB").expect("parses"), StateDatabase::CouchDb);
+        assert_eq!(database("goleveldb").expect("parses"), StateDatabase::GoLevelDb);
+        let refusal = database("redis").expect_err("no such database").to_string();
+        assert!(
+            refusal.contains("redis") && refusal.contains("CouchDB"),
+            "{refusal}"
         );
     }
 

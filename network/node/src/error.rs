@@ -84,6 +84,14 @@ pub enum NetworkError {
     /// There is no such organisation.
     #[error("no organisation {0} in this network")]
     NoOrganisation(String),
+    /// The organisation has no such peer.
+    #[error("{msp_id} has no peer {index} in this network; the first one is 0")]
+    NoPeer {
+        /// The organisation.
+        msp_id: String,
+        /// The peer's place among the organisation's.
+        index: usize,
+    },
     /// Keys and certificates.
     #[error(transparent)]
     Msp(#[from] fabric_msp::MspError),

@@ -35,9 +35,16 @@ pub(crate) fn build(
     };
     orderer.batch_timeout = config.batch.timeout;
     let mut organisations = Vec::with_capacity(members.len());
-    for ((organisation, member), port) in config.organisations.iter().zip(members).zip(&addresses.peers) {
+    for ((organisation, member), port) in config.organisations.iter().zip(members).zip(&addresses.anchors) {
+        if !organisation.founder {
+            continue;
+        }
         let mut spec = OrgSpec::new(member.msp_config()?);
-        spec.anchor_peers = vec![(organisation.host(), *port)];
+        let anchor = organisation.peers.first();
+        spec.anchor_peers = anchor
+            .map(|peer| (organisation.host(peer), *port))
+            .into_iter()
+            .collect();
         organisations.push(spec);
     }
     let mut spec = ChannelSpec::new(&config.channel, organisations, orderer);
@@ -58,7 +65,7 @@ pub(crate) fn decode(bytes: &[u8], config: &NetworkConfig) -> Result<Block, Netw
             config.channel
         )));
     }
-    for organisation in &config.organisations {
+    for organisation in config.organisations.iter().filter(|member| member.founder) {
         if bundle.msps().msp(&organisation.msp_id).is_none() {
             return Err(refuse(format!("it does not name {}", organisation.msp_id)));
         }

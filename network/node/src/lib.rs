@@ -4,7 +4,7 @@
 //! NetworkConfig ─▶ Network::start ─▶ ports ─▶ DIR (lock, format) ─▶ keys, genesis block
 //!                                                                        │
 //!              ┌─────────────────────────────────────────────────────────┤
-//!              ▼                                                         ▼  for each member
+//!              ▼                                                         ▼  for each peer of each member
 //!   Orderer: AtomicBroadcast (TLS), participation (mutual TLS)   Peer: Gateway, Endorser, Deliver (TLS),
 //!            operations (loopback)                                chaincode (TLS), operations (loopback)
 //! ```
@@ -38,14 +38,16 @@ mod operations;
 mod orderer_node;
 mod peer_node;
 mod server;
+mod slot;
 mod summary;
 
-pub use config::{BatchConfig, NetworkConfig, OrdererNodeConfig, OrganisationConfig};
+pub use config::{BatchConfig, NetworkConfig, OrdererNodeConfig, OrganisationConfig, PeerNodeConfig};
 pub use error::NetworkError;
 pub use network::Network;
-pub use summary::{NetworkSummary, OrdererSummary, OrganisationSummary};
+pub use summary::{NetworkSummary, OrdererSummary, OrganisationSummary, PeerSummary};
 
 pub use fabric_chaincode_host::InProcess;
+pub use fabric_ledger::StateDatabase;
 pub use fabric_msp::cryptogen::UserSpec;
 pub use fabric_msp::policy::Rule;
 pub use fabric_orderer::Cutting;

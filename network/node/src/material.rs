@@ -31,8 +31,8 @@ pub(crate) struct Material {
 pub(crate) struct Addresses {
     /// Port of the ordering node.
     pub(crate) orderer: u16,
-    /// Ports of the peers in the order of the configuration.
-    pub(crate) peers: Vec<u16>,
+    /// Ports of the members' first peers in the order of the configuration.
+    pub(crate) anchors: Vec<u16>,
 }
 
 impl Material {
@@ -98,17 +98,23 @@ fn generate(root: &Path, config: &NetworkConfig) -> Result<(Organization, Vec<Or
     let san =
         (!config.listen.is_loopback() && !config.listen.is_unspecified()).then(|| config.listen.to_string());
     let node = |hostname: &str| NodeSpec {
-        hostname: hostname.to_owned(),
         sans: san.iter().cloned().collect(),
+        ..NodeSpec::new(hostname)
     };
     let mut specs = vec![OrgSpec {
         nodes: vec![node(&config.orderer.hostname)],
         ..OrgSpec::orderers(&config.orderer.domain, &config.orderer.msp_id)
     }];
-    specs.extend(config.organisations.iter().map(|organisation| OrgSpec {
-        nodes: vec![node(&organisation.hostname)],
-        users: organisation.users.clone(),
-        ..OrgSpec::peers(&organisation.domain, &organisation.msp_id)
+    specs.extend(config.organisations.iter().map(|organisation| {
+        OrgSpec {
+            nodes: organisation
+                .peers
+                .iter()
+                .map(|peer| node(&peer.hostname))
+                .collect(),
+            users: organisation.users.clone(),
+            ..OrgSpec::peers(&organisation.domain, &organisation.msp_id)
+        }
     }));
     let generated: Result<Vec<Organization>, MspError> = thread::scope(|scope| {
         let threads: Vec<_> = specs

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fabric_chaincode_host::InProcess;
 use fabric_msp::SigningIdentity;
@@ -12,25 +12,33 @@ use fabric_orderer::Orderer;
 use fabric_peer::{InProcessNetwork, Peer};
 use tracing::info;
 
-use crate::config::{NetworkConfig, OrganisationConfig};
+use crate::config::NetworkConfig;
 use crate::directory::Directory;
 use crate::error::NetworkError;
-use crate::listeners::Listeners;
+use crate::listeners::{Listeners, OrdererListeners, PeerListeners};
 use crate::material::Material;
 use crate::orderer_node::OrdererNode;
 use crate::peer_node::{PeerNode, Surroundings};
-use crate::summary::{NetworkSummary, OrdererSummary, OrganisationSummary};
+use crate::slot::Slot;
+use crate::summary::{NetworkSummary, OrdererSummary, OrganisationSummary, PeerSummary};
 
-/// A running network: one ordering node and a peer for each member, in this process.
+/// A running network: one ordering node and the peers of each member, in this process. Each of them can be
+/// [stopped](Self::stop_peer) and [started again](Self::start_peer).
 ///
 /// Stop it with [`Network::stop`]. A network that is only dropped stops too, but nobody waits for it: the directory may
 /// still be in use for a moment, and what was queued at the orderer may be lost, as in a crash.
 #[derive(Debug)]
 pub struct Network {
+    config: NetworkConfig,
     summary: NetworkSummary,
-    orderer: OrdererNode,
-    peers: Vec<PeerNode>,
+    surroundings: Surroundings,
+    orderer: Slot<OrdererNode>,
+    orderer_tree: Organization,
+    /// Those of each member, in the order of the configuration.
+    peers: Vec<Vec<Slot<PeerNode>>>,
     members: Vec<Organization>,
+    /// Chaincode for peers that are started later.
+    chaincodes: Mutex<BTreeMap<String, InProcess>>,
     directory: Directory,
 }
 
@@ -74,29 +82,41 @@ impl Network {
         };
         // The ports are bound, so whoever is ready first only waits for the others to answer.
         let dir = directory.orderer()?;
-        let orderer = OrdererNode::start(&config, dir, &orderer_tree, genesis, listeners.orderer);
+        let orderer = async {
+            let ports = listeners.orderer.ports();
+            let node = OrdererNode::start(&config, dir, &orderer_tree, genesis, listeners.orderer).await?;
+            Ok::<_, NetworkError>(Slot::new(ports, node))
+        };
         let mut peers = Vec::with_capacity(members.len());
         for ((organisation, tree), sockets) in config.organisations.iter().zip(&members).zip(listeners.peers)
         {
-            let dir = directory.peer(&organisation.host())?;
-            peers.push(PeerNode::start(
-                &config,
-                organisation,
-                tree,
-                dir,
-                surroundings.clone(),
-                sockets,
-            ));
+            let mut started = Vec::with_capacity(sockets.len());
+            for (peer, sockets) in organisation.peers.iter().zip(sockets) {
+                let dir = directory.peer(&organisation.host(peer))?;
+                let (config, surroundings) = (&config, surroundings.clone());
+                started.push(async move {
+                    let ports = sockets.ports();
+                    let hostname = &peer.hostname;
+                    let node = PeerNode::start(config, tree, hostname, dir, surroundings, sockets).await?;
+                    Ok::<_, NetworkError>(Slot::new(ports, node))
+                });
+            }
+            peers.push(futures::future::try_join_all(started));
         }
         let (orderer, peers) =
             futures::future::try_join(orderer, futures::future::try_join_all(peers)).await?;
         let json =
             serde_json::to_vec_pretty(&summary).map_err(|error| NetworkError::Config(error.to_string()))?;
         directory.write("network.json", &json)?;
-        info!(channel = config.channel, peers = peers.len(), "network: ready");
+        let count: usize = peers.iter().map(Vec::len).sum();
+        info!(channel = config.channel, peers = count, "network: ready");
         Ok(Self {
+            chaincodes: Mutex::new(config.chaincodes.clone()),
+            config,
             summary,
+            surroundings,
             orderer,
+            orderer_tree,
             peers,
             members,
             directory,
@@ -118,17 +138,82 @@ impl Network {
         self.directory.path()
     }
 
-    /// The ordering node.
-    pub fn orderer(&self) -> &Arc<Orderer> {
-        self.orderer.orderer()
+    /// The ordering node, while it runs.
+    pub fn orderer(&self) -> Option<Arc<Orderer>> {
+        self.orderer.service()
     }
 
-    /// The peer of a member.
-    pub fn peer(&self, msp_id: &str) -> Option<&Arc<Peer>> {
-        self.peers
-            .iter()
-            .find(|peer| peer.msp_id() == msp_id)
-            .map(PeerNode::peer)
+    /// The first peer of a member, while it runs.
+    pub fn peer(&self, msp_id: &str) -> Option<Arc<Peer>> {
+        self.peer_at(msp_id, 0)
+    }
+
+    /// A peer of a member by its place in the configuration, from 0, while it runs.
+    pub fn peer_at(&self, msp_id: &str, index: usize) -> Option<Arc<Peer>> {
+        self.peers.get(self.place(msp_id)?)?.get(index)?.service()
+    }
+
+    /// Stops one peer: its listeners close, its ledger is closed in order. The others go on without it. Nothing happens
+    /// to one that is stopped already.
+    ///
+    /// Give back what [`peer_at`](Self::peer_at) gave before: while somebody holds it, its ledger is not free for
+    /// [`start_peer`](Self::start_peer), and stopping waits up to 10 seconds for it.
+    ///
+    /// # Errors
+    /// [`NetworkError::NoOrganisation`] or [`NetworkError::NoPeer`].
+    pub async fn stop_peer(&self, msp_id: &str, index: usize) -> Result<(), NetworkError> {
+        self.slot(msp_id, index)?.stop().await;
+        Ok(())
+    }
+
+    /// Starts a stopped peer again, with its ledger and on its ports; it takes the blocks that it missed from the
+    /// orderer. Returns before it has them all. Nothing happens to one that runs.
+    ///
+    /// # Errors
+    /// [`NetworkError::NoOrganisation`], [`NetworkError::NoPeer`]; [`NetworkError::PortInUse`] when another program took a
+    /// port in the meantime; otherwise what the peer says.
+    pub async fn start_peer(&self, msp_id: &str, index: usize) -> Result<(), NetworkError> {
+        let slot = self.slot(msp_id, index)?;
+        let no_peer = || NetworkError::NoPeer {
+            msp_id: msp_id.to_owned(),
+            index,
+        };
+        let place = self.place(msp_id).ok_or_else(no_peer)?;
+        let organisation = self.config.organisations.get(place).ok_or_else(no_peer)?;
+        let peer = organisation.peers.get(index).ok_or_else(no_peer)?;
+        let tree = self.member(msp_id)?;
+        let host = organisation.host(peer);
+        slot.start(|ports| async move {
+            let sockets = PeerListeners::bind(self.config.listen, &host, ports).await?;
+            let dir = self.directory.peer(&host)?;
+            let config = NetworkConfig {
+                chaincodes: self.chaincodes().clone(),
+                ..self.config.clone()
+            };
+            let surroundings = self.surroundings.clone();
+            PeerNode::start(&config, tree, &peer.hostname, dir, surroundings, sockets).await
+        })
+        .await
+    }
+
+    /// Stops the ordering node: nothing is ordered until it is started again. Nothing happens to one that is stopped
+    /// already.
+    pub async fn stop_orderer(&self) {
+        self.orderer.stop().await;
+    }
+
+    /// Starts the stopped ordering node again, with its chain and on its ports. Nothing happens to one that runs.
+    ///
+    /// # Errors
+    /// [`NetworkError::PortInUse`] when another program took a port in the meantime; otherwise what the node says.
+    pub async fn start_orderer(&self) -> Result<(), NetworkError> {
+        let start = |ports| async move {
+            let sockets = OrdererListeners::bind(self.config.listen, ports).await?;
+            let dir = self.directory.orderer()?;
+            let genesis = Arc::clone(&self.surroundings.genesis);
+            OrdererNode::start(&self.config, dir, &self.orderer_tree, genesis, sockets).await
+        };
+        self.orderer.start(start).await
     }
 
     /// A member's keys and certificates on disk.
@@ -156,24 +241,37 @@ impl Network {
 
     /// Makes a chaincode of this process available on every peer, for packages of type `in-process` with this name.
     pub fn register_chaincode(&self, name: &str, chaincode: &InProcess) {
-        for peer in &self.peers {
-            peer.peer()
-                .chaincode()
-                .register_in_process(name, chaincode.clone());
+        self.chaincodes().insert(name.to_owned(), chaincode.clone());
+        for peer in self.peers.iter().flatten().filter_map(Slot::service) {
+            peer.chaincode().register_in_process(name, chaincode.clone());
         }
     }
 
     /// Stops listeners and streams, writes what is queued, and closes all ledgers.
     pub async fn stop(self) {
-        let Self {
-            orderer,
-            peers,
-            directory,
-            ..
-        } = self;
-        futures::future::join_all(peers.into_iter().map(PeerNode::stop)).await;
-        orderer.stop().await;
-        drop(directory);
+        futures::future::join_all(self.peers.iter().flatten().map(Slot::stop)).await;
+        self.orderer.stop().await;
+    }
+
+    fn chaincodes(&self) -> MutexGuard<'_, BTreeMap<String, InProcess>> {
+        // The map changes by whole insertions only.
+        self.chaincodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A member's place in the configuration.
+    fn place(&self, msp_id: &str) -> Option<usize> {
+        self.members.iter().position(|member| member.msp_id() == msp_id)
+    }
+
+    fn slot(&self, msp_id: &str, index: usize) -> Result<&Slot<PeerNode>, NetworkError> {
+        let place = self
+            .place(msp_id)
+            .ok_or_else(|| NetworkError::NoOrganisation(msp_id.to_owned()))?;
+        let slot = self.peers.get(place).and_then(|peers| peers.get(index));
+        slot.ok_or_else(|| NetworkError::NoPeer {
+            msp_id: msp_id.to_owned(),
+            index,
+        })
     }
 
     fn member(&self, msp_id: &str) -> Result<&Organization, NetworkError> {
@@ -202,30 +300,42 @@ fn summary(
             .join("ca.crt"),
         users: users(orderer, &[]),
     };
-    let organisation = |(organisation, (tree, sockets)): (&OrganisationConfig, (&Organization, _))| {
-        let sockets: &crate::listeners::PeerListeners = sockets;
-        OrganisationSummary {
+    let mut organisations = Vec::with_capacity(members.len());
+    for ((organisation, tree), sockets) in config.organisations.iter().zip(members).zip(&listeners.peers) {
+        let peers: Vec<PeerSummary> = organisation
+            .peers
+            .iter()
+            .zip(sockets)
+            .map(|(peer, sockets)| PeerSummary {
+                host: organisation.host(peer),
+                endpoint: reachable(sockets.main.address()),
+                chaincode: reachable(sockets.chaincode.address()),
+                operations: sockets.operations.address(),
+                tls_ca: tree.node_dir(&peer.hostname).join("tls").join("ca.crt"),
+            })
+            .collect();
+        // The configuration was checked: there is a first one.
+        let Some(first) = peers.first().cloned() else {
+            continue;
+        };
+        organisations.push(OrganisationSummary {
             msp_id: organisation.msp_id.clone(),
             domain: organisation.domain.clone(),
-            host: organisation.host(),
-            endpoint: reachable(sockets.main.address()),
-            chaincode: reachable(sockets.chaincode.address()),
-            operations: sockets.operations.address(),
-            tls_ca: tree.node_dir(&organisation.hostname).join("tls").join("ca.crt"),
+            host: first.host,
+            endpoint: first.endpoint,
+            chaincode: first.chaincode,
+            operations: first.operations,
+            tls_ca: first.tls_ca,
+            peers,
             users: users(tree, &organisation.users),
-        }
-    };
+        });
+    }
     NetworkSummary {
         channel: config.channel.clone(),
         dir: directory.path().to_owned(),
         genesis_block: directory.genesis(&config.channel),
         orderer,
-        organisations: config
-            .organisations
-            .iter()
-            .zip(members.iter().zip(&listeners.peers))
-            .map(organisation)
-            .collect(),
+        organisations,
     }
 }
 

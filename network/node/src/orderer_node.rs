@@ -15,6 +15,7 @@ use crate::listeners::OrdererListeners;
 use crate::network::blocking;
 use crate::operations;
 use crate::server::{Security, Server};
+use crate::slot::Node;
 
 /// A running ordering node.
 #[derive(Debug)]
@@ -75,10 +76,6 @@ impl OrdererNode {
         Ok(Self { orderer, servers })
     }
 
-    pub(crate) fn orderer(&self) -> &Arc<Orderer> {
-        &self.orderer
-    }
-
     /// Where peers reach the node that will listen on `listeners`.
     pub(crate) fn endpoint(
         config: &NetworkConfig,
@@ -91,8 +88,16 @@ impl OrdererNode {
             server_name: Some(config.orderer.host()),
         })
     }
+}
 
-    pub(crate) async fn stop(self) {
+impl Node for OrdererNode {
+    type Service = Orderer;
+
+    fn service(&self) -> &Arc<Orderer> {
+        &self.orderer
+    }
+
+    async fn stop(self) {
         self.orderer.close().await;
         futures::future::join_all(self.servers.into_iter().map(Server::stop)).await;
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fabric_msp::Msp;
 use fabric_msp::cryptogen::Organization;
+use fabric_peer::discovery::DiscoveryService;
 use fabric_peer::gateway::{GatewayOptions, GatewayService};
 use fabric_peer::{
     Channel, DeliverService, EndorserService, InProcessNetwork, Peer, PeerConfig, PeerError, RemoteEndpoint,
@@ -14,12 +15,13 @@ use fabric_peer::{
 use fabric_protos::common::Block;
 use tonic::service::Routes;
 
-use crate::config::{NetworkConfig, OrganisationConfig};
+use crate::config::NetworkConfig;
 use crate::error::NetworkError;
 use crate::listeners::PeerListeners;
 use crate::network::blocking;
 use crate::operations;
 use crate::server::{Security, Server};
+use crate::slot::Node;
 
 /// How often and how long a stopped peer is asked whether its ledgers are closed.
 const RELEASE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(10));
@@ -42,31 +44,44 @@ pub(crate) struct PeerNode {
     deliver: DeliverService,
     gateway: GatewayService,
     servers: Vec<Server>,
+    together: Arc<InProcessNetwork>,
 }
 
 impl PeerNode {
-    /// Opens the peer in `dir`, joins the channel when it is new, and listens.
+    /// Opens the peer `hostname` of an organisation in `dir`, joins the channel when it is new and the organisation is one of
+    /// its founders, and listens.
     pub(crate) async fn start(
         config: &NetworkConfig,
-        organisation: &OrganisationConfig,
         tree: &Organization,
+        hostname: &str,
         dir: PathBuf,
         surroundings: Surroundings,
         listeners: PeerListeners,
     ) -> Result<Self, NetworkError> {
-        let tls = tree.node_tls(&organisation.hostname)?;
+        let tls = tree.node_tls(hostname)?;
         let endpoint = RemoteEndpoint {
             address: listeners.main.address().to_string(),
             tls_roots_pem: tls.ca_pem.clone(),
-            server_name: Some(organisation.host()),
+            server_name: Some(format!("{hostname}.{}", tree.domain())),
         };
-        let signer = tree.node_identity(&organisation.hostname)?;
-        let local_msp = Arc::new(Msp::from_dir(tree.msp_dir(), &organisation.msp_id)?);
+        let signer = tree.node_identity(hostname)?;
+        let local_msp = Arc::new(Msp::from_dir(tree.msp_dir(), tree.msp_id())?);
         let mut settings = PeerConfig::new(dir, signer, local_msp, endpoint);
         settings.orderers = vec![surroundings.orderer.clone()];
         settings.time_window = config.time_window;
+        settings
+            .chaincode
+            .connection_variables
+            .clone_from(&config.connection_variables);
         settings.files = Arc::clone(&config.files);
-        let peer = open(settings, config.channel.clone(), surroundings).await?;
+        settings.state_database = config.state_database;
+        let together = Arc::clone(&surroundings.together);
+        let founder = config
+            .organisations
+            .iter()
+            .any(|member| member.founder && member.msp_id == tree.msp_id());
+        let channel = founder.then(|| config.channel.clone());
+        let peer = open(settings, channel, surroundings).await?;
         for (name, chaincode) in &config.chaincodes {
             peer.chaincode().register_in_process(name, chaincode.clone());
         }
@@ -75,6 +90,7 @@ impl PeerNode {
         let gateway = GatewayService::new(&peer, GatewayOptions::default());
         let services = Routes::new(EndorserService::server(Arc::clone(&peer)))
             .add_service(deliver.server())
+            .add_service(DiscoveryService::new(&peer, true).server())
             .add_service(gateway.clone().into_server())
             .add_service(health_server());
         let chaincode = Routes::new(peer.chaincode().register_service().into_server());
@@ -108,25 +124,27 @@ impl PeerNode {
             deliver,
             gateway,
             servers,
+            together,
         })
     }
+}
 
-    pub(crate) fn peer(&self) -> &Arc<Peer> {
+impl Node for PeerNode {
+    type Service = Peer;
+
+    fn service(&self) -> &Arc<Peer> {
         &self.peer
     }
 
-    pub(crate) fn msp_id(&self) -> &str {
-        self.peer.msp_id()
-    }
-
-    /// Stops everything and returns once the ledgers are closed.
-    pub(crate) async fn stop(self) {
+    async fn stop(self) {
         let Self {
             peer,
             deliver,
             gateway,
             servers,
+            together,
         } = self;
+        together.remove(&peer.endpoint().address);
         peer.shutdown();
         gateway.close();
         deliver.close().await;
@@ -150,14 +168,14 @@ impl PeerNode {
 
 async fn open(
     settings: PeerConfig,
-    channel: String,
+    channel: Option<String>,
     surroundings: Surroundings,
 ) -> Result<Arc<Peer>, NetworkError> {
     let msp_id = settings.signer.msp_id().to_owned();
     let open = move || -> Result<Arc<Peer>, PeerError> {
         let together = surroundings.together;
         let peer = Peer::open(settings, together.clone(), together.clone())?;
-        if peer.channel(&channel).is_none() {
+        if channel.is_some_and(|channel| peer.channel(&channel).is_none()) {
             peer.join(&surroundings.genesis)?;
         }
         together.add(&peer);

@@ -9,16 +9,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use fabric_peer::ClientCertificate;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use rustls::RootCertStore;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use fabric_msp::cryptogen::TlsMaterial;
@@ -85,7 +93,8 @@ pub(crate) enum Security {
 }
 
 impl Security {
-    /// TLS with `h2` only, for gRPC.
+    /// TLS with `h2` only, for gRPC. Clients may send a certificate, whoever issued it: nothing is permitted for its sake,
+    /// but requests can be tied to the connection that it stands for.
     pub(crate) fn grpc(material: &TlsMaterial) -> Result<Self, NetworkError> {
         Self::tls(material, None, &[b"h2"])
     }
@@ -107,7 +116,7 @@ impl Security {
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
             .map_err(|error| tls_error(&error))?;
         let builder = match client_ca {
-            None => builder.with_no_client_auth(),
+            None => builder.with_client_cert_verifier(Arc::new(AnyCertificate(provider))),
             Some(pem) => {
                 let mut roots = RootCertStore::empty();
                 for root in self::certificates(pem)? {
@@ -199,10 +208,13 @@ impl Connection {
         let mut hard = phase.clone();
         let work = async {
             match &self.security {
-                Security::Plain => self.http(TokioIo::new(socket), &mut phase).await,
+                Security::Plain => self.http(TokioIo::new(socket), None, &mut phase).await,
                 Security::Tls(acceptor) => {
                     match tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)).await {
-                        Ok(Ok(stream)) => self.http(TokioIo::new(stream), &mut phase).await,
+                        Ok(Ok(stream)) => {
+                            let certificate = client_certificate(&stream);
+                            self.http(TokioIo::new(stream), certificate, &mut phase).await;
+                        }
                         Ok(Err(error)) => debug!(%error, "a TLS handshake failed"),
                         Err(_elapsed) => debug!("a TLS handshake took too long"),
                     }
@@ -215,11 +227,21 @@ impl Connection {
         }
     }
 
-    async fn http<S>(&self, stream: TokioIo<S>, phase: &mut watch::Receiver<Phase>)
-    where
+    async fn http<S>(
+        &self,
+        stream: TokioIo<S>,
+        certificate: Option<ClientCertificate>,
+        phase: &mut watch::Receiver<Phase>,
+    ) where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
-        let service = TowerToHyperService::new(self.router.clone());
+        let router = self.router.clone();
+        let service = TowerToHyperService::new(tower::service_fn(move |mut request: Request<Incoming>| {
+            if let Some(certificate) = certificate {
+                request.extensions_mut().insert(certificate);
+            }
+            router.clone().oneshot(request)
+        }));
         let mut connection = std::pin::pin!(self.http.serve_connection(stream, service));
         let mut closing = false;
         loop {
@@ -271,6 +293,68 @@ where
             }
         });
     }
+}
+
+/// Takes every client certificate, and clients without one: who may do what is decided by signatures on messages.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ClientCertVerifier for AnyCertificate {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    /// The client must hold the certificate's key.
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            certificate,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            certificate,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+fn client_certificate(stream: &TlsStream<TcpStream>) -> Option<ClientCertificate> {
+    let (_, connection) = stream.get_ref();
+    let certificate = connection.peer_certificates()?.first()?;
+    Some(ClientCertificate::from_der(certificate))
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, NetworkError> {

@@ -40,14 +40,33 @@ pub struct OrdererSummary {
     pub users: BTreeMap<String, PathBuf>,
 }
 
-/// A member and its peer.
+/// A member and its peers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrganisationSummary {
     /// The MSP id.
     pub msp_id: String,
     /// The domain.
     pub domain: String,
-    /// The name in the peer's TLS certificate.
+    /// The name in the first peer's TLS certificate.
+    pub host: String,
+    /// The first peer's gateway, endorser and deliver.
+    pub endpoint: SocketAddr,
+    /// For chaincode that connects to the first peer.
+    pub chaincode: SocketAddr,
+    /// The first peer's health and metrics, plain HTTP.
+    pub operations: SocketAddr,
+    /// The CA of the first peer's TLS certificate.
+    pub tls_ca: PathBuf,
+    /// All of its peers, the first one among them.
+    pub peers: Vec<PeerSummary>,
+    /// MSP directories of the organisation's users by name.
+    pub users: BTreeMap<String, PathBuf>,
+}
+
+/// A peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerSummary {
+    /// The name in its TLS certificate.
     pub host: String,
     /// Gateway, endorser and deliver.
     pub endpoint: SocketAddr,
@@ -55,10 +74,8 @@ pub struct OrganisationSummary {
     pub chaincode: SocketAddr,
     /// Health and metrics, plain HTTP.
     pub operations: SocketAddr,
-    /// The CA of the peer's TLS certificate.
+    /// The CA of its TLS certificate.
     pub tls_ca: PathBuf,
-    /// MSP directories of the organisation's users by name.
-    pub users: BTreeMap<String, PathBuf>,
 }
 
 impl NetworkSummary {

@@ -1,21 +1,24 @@
 //! One channel: its chain of blocks, its configuration, and the way into it.
 
+use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fabric_channel::Bundle;
 use fabric_deliver::{Chain, ChainError};
 use fabric_ledger::BlockStore;
 use fabric_protos::common::{Block, Envelope};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::config::OrdererConfig;
+use crate::config::{Cutting, OrdererConfig};
 use crate::cutter::BlockCutter;
 use crate::error::OrdererError;
 use crate::filters::{self, Class};
+use crate::maintenance;
 use crate::rejection::Rejection;
 use crate::update;
 use crate::writer::{self, Work, Writer};
@@ -29,6 +32,9 @@ pub(crate) struct Shared {
     pub(crate) channel_id: String,
     pub(crate) store: BlockStore,
     bundle: RwLock<Arc<Bundle>>,
+    /// Whether the last block could not be written yet.
+    failing: AtomicBool,
+    closing: (Mutex<bool>, Condvar),
 }
 
 impl Shared {
@@ -38,6 +44,28 @@ impl Shared {
 
     pub(crate) fn set_bundle(&self, bundle: Bundle) {
         *self.bundle.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(bundle);
+    }
+
+    /// Says whether blocks can be written: while they can not, no message is taken.
+    pub(crate) fn set_failing(&self, failing: bool) {
+        self.failing.store(failing, Ordering::Release);
+    }
+
+    fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Acquire)
+    }
+
+    /// Waits for `pause`, or until the chain is being closed. `true` in the latter case.
+    pub(crate) fn closes_within(&self, pause: Duration) -> bool {
+        let (closing, changed) = &self.closing;
+        let closing = closing.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = changed.wait_timeout_while(closing, pause, |closing| !*closing);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn begin_closing(&self) {
+        *self.closing.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.closing.1.notify_all();
     }
 }
 
@@ -71,6 +99,7 @@ impl OrderedChain {
             .block(last_config)?
             .ok_or(OrdererError::Damaged(last_config))?;
         let bundle = Bundle::from_block(&configuration)?;
+        bundle.capabilities().check_orderer()?;
 
         let channel_id = bundle.channel_id().to_owned();
         let height = watch::Sender::new(store.height());
@@ -80,6 +109,8 @@ impl OrderedChain {
             channel_id,
             store,
             bundle: RwLock::new(Arc::new(bundle)),
+            failing: AtomicBool::new(false),
+            closing: Default::default(),
         });
         let writer = Writer {
             shared: Arc::clone(&shared),
@@ -88,6 +119,7 @@ impl OrderedChain {
             height,
             last_config,
             cutter: BlockCutter::default(),
+            receipts: VecDeque::new(),
             deadline: Instant::now(),
             last_size: 0,
             last_cut: Instant::now(),
@@ -109,8 +141,14 @@ impl OrderedChain {
         })
     }
 
-    /// Checks a message and queues it. Waits while the queue is full.
-    pub(crate) async fn broadcast(&self, class: Class, message: Envelope) -> Result<(), Rejection> {
+    /// Checks a message and queues it. Waits while the queue is full. What is answered tells when the message is in a
+    /// block on disk, or, with a timer, that it is queued: a block may be seconds away then.
+    pub(crate) async fn broadcast(&self, class: Class, message: Envelope) -> Result<Receipt, Rejection> {
+        let stopped = || Rejection::Stopped(self.shared.channel_id.clone());
+        if self.shared.is_failing() {
+            return Err(stopped());
+        }
+        let (written, receipt) = oneshot::channel();
         let bundle = self.shared.bundle();
         let sequence = bundle.sequence();
         let work = match class {
@@ -119,25 +157,28 @@ impl OrderedChain {
                     return Err(Rejection::Maintenance);
                 }
                 filters::apply(&message, &bundle)?;
-                Work::Normal(message, sequence)
+                Work::Normal(message, sequence, written)
             }
             Class::ConfigUpdate => {
-                filters::apply(&message, &bundle)?;
+                filters::apply(&message, &bundle).map_err(|why| why.of_update("initial"))?;
                 let config = update::propose(&message, &bundle, &self.config.signer)?;
-                filters::apply(&config, &bundle)?;
-                Work::Config(config, sequence)
+                filters::apply(&config, &bundle).map_err(|why| why.of_update("final"))?;
+                maintenance::check(&config, &bundle).map_err(|why| why.of_update("maintenance"))?;
+                Work::Config(config, sequence, written)
             }
         };
-        self.inbox
-            .send(work)
-            .await
-            .map_err(|_| Rejection::Stopped(self.shared.channel_id.clone()))
+        self.inbox.send(work).await.map_err(|_| stopped())?;
+        Ok(Receipt {
+            channel_id: self.shared.channel_id.clone(),
+            written: (self.config.cutting == Cutting::Immediate).then_some(receipt),
+        })
     }
 
     /// Writes what is pending and ends the thread. Blocks until then. Later messages are rejected.
     pub(crate) fn close(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
+            self.shared.begin_closing();
             // A thread that already ended has dropped the queue.
             let _ = self.inbox.blocking_send(Work::Close);
             let _ = thread.join();
@@ -148,6 +189,23 @@ impl OrderedChain {
     pub(crate) fn last_config(&self) -> Option<u64> {
         let last = self.shared.store.height().checked_sub(1)?;
         writer::last_config(&*self.shared.store.block(last).ok()??)
+    }
+}
+
+/// A message on its way to the disk.
+#[derive(Debug)]
+pub(crate) struct Receipt {
+    channel_id: String,
+    written: Option<oneshot::Receiver<()>>,
+}
+
+impl Receipt {
+    /// Returns when the message may be acknowledged.
+    pub(crate) async fn written(self) -> Result<(), Rejection> {
+        match self.written {
+            Some(written) => written.await.map_err(|_| Rejection::Stopped(self.channel_id)),
+            None => Ok(()),
+        }
     }
 }
 

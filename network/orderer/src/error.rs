@@ -44,6 +44,9 @@ pub enum OrdererError {
     /// The channel was joined before.
     #[error("channel already exists")]
     ChannelExists,
+    /// The channel is being removed; it may be joined again once it is gone.
+    #[error("channel pending removal")]
+    PendingRemoval,
     /// The channel was never joined.
     #[error("channel does not exist")]
     NoChannel,

@@ -21,6 +21,7 @@ mod cutter;
 mod envelope;
 mod error;
 mod filters;
+mod maintenance;
 mod orderer;
 mod participation;
 mod rejection;

@@ -1,10 +1,10 @@
 //! The ordering node: its channels and its services.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use fabric_channel::{Bundle, check_channel_id};
 use fabric_deliver::{Chain, Chains, Deliver, DeliverOptions};
@@ -13,7 +13,7 @@ use fabric_protos::common::{Block, Envelope};
 use fabric_protos::orderer::atomic_broadcast_server::AtomicBroadcastServer;
 use tracing::info;
 
-use crate::chain::OrderedChain;
+use crate::chain::{OrderedChain, Receipt};
 use crate::config::OrdererConfig;
 use crate::error::OrdererError;
 use crate::filters;
@@ -26,6 +26,8 @@ use crate::service::BroadcastService;
 pub struct Orderer {
     config: Arc<OrdererConfig>,
     channels: Arc<Channels>,
+    /// Channels that are being closed and deleted.
+    removing: Mutex<BTreeSet<String>>,
     deliver: Deliver,
 }
 
@@ -68,6 +70,7 @@ impl Orderer {
         Ok(Arc::new(Self {
             config,
             channels,
+            removing: Mutex::default(),
             deliver,
         }))
     }
@@ -75,7 +78,7 @@ impl Orderer {
     /// Starts a channel with its genesis block. Blocks; must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`OrdererError::ChannelExists`]; [`OrdererError::JoinBlock`] when the block is not the first configuration of an
+    /// [`OrdererError::ChannelExists`]; [`OrdererError::PendingRemoval`]; [`OrdererError::JoinBlock`] when the block is not the first configuration of an
     /// application channel; [`OrdererError::Channel`] for a name that is not allowed; the errors of the chain's files.
     pub fn join(&self, genesis: &Block) -> Result<ChannelInfo, OrdererError> {
         let name = participation::channel_of_join_block(genesis)?;
@@ -83,6 +86,9 @@ impl Orderer {
         let mut chains = self.channels.0.write().unwrap_or_else(PoisonError::into_inner);
         if chains.contains_key(&name) {
             return Err(OrdererError::ChannelExists);
+        }
+        if self.removing().contains(&name) {
+            return Err(OrdererError::PendingRemoval);
         }
         let chain = OrderedChain::open(&chain_dir(&self.config, &name), Some(genesis), &self.config)?;
         let info = ChannelInfo {
@@ -97,17 +103,35 @@ impl Orderer {
     /// Leaves a channel and deletes its blocks. Blocks; must not be called on an async thread.
     ///
     /// # Errors
-    /// [`OrdererError::NoChannel`], and [`OrdererError::Directory`] when the files cannot be removed.
+    /// [`OrdererError::NoChannel`], [`OrdererError::PendingRemoval`] while another call removes it, and
+    /// [`OrdererError::Directory`] when the files cannot be removed.
     pub fn remove(&self, name: &str) -> Result<(), OrdererError> {
-        let chain = self
-            .channels
-            .0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(name);
-        chain.ok_or(OrdererError::NoChannel)?.close();
+        let chain = {
+            // Both at once: in between, nobody may join a channel whose files are about to go.
+            let mut chains = self.channels.0.write().unwrap_or_else(PoisonError::into_inner);
+            let mut removing = self.removing();
+            if removing.contains(name) {
+                return Err(OrdererError::PendingRemoval);
+            }
+            let chain = chains.remove(name).ok_or(OrdererError::NoChannel)?;
+            removing.insert(name.to_owned());
+            chain
+        };
+        chain.close();
         let dir = chain_dir(&self.config, name);
-        fs::remove_dir_all(&dir).map_err(|source| OrdererError::Directory { path: dir, source })
+        let removed =
+            fs::remove_dir_all(&dir).map_err(|source| OrdererError::Directory { path: dir, source });
+        self.removing().remove(name);
+        removed
+    }
+
+    fn removing(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.removing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn hold_removal(&self, name: &str) {
+        self.removing().insert(name.to_owned());
     }
 
     /// The channels in the order of their names.
@@ -132,6 +156,11 @@ impl Orderer {
     /// # Errors
     /// The [`Rejection`] that a broadcast client is told.
     pub async fn broadcast(&self, message: Envelope) -> Result<(), Rejection> {
+        self.submit(message).await.map(drop)
+    }
+
+    /// The same; what is answered tells when the message may be acknowledged.
+    pub(crate) async fn submit(&self, message: Envelope) -> Result<Receipt, Rejection> {
         let header = filters::channel_header(&message)?;
         let chain = self
             .channels

@@ -27,6 +27,7 @@ use serde::Serialize;
 use crate::error::OrdererError;
 use crate::orderer::{ChannelInfo, Orderer};
 
+const BASE: &str = "/participation/v1/";
 const CHANNELS: &str = "/participation/v1/channels";
 const CONFIG_BLOCK: &str = "config-block";
 const CONFIG_UPDATE: &str = "config-update-envelope";
@@ -36,6 +37,7 @@ const MAX_BODY: usize = 1024 * 1024;
 pub(crate) fn router(orderer: Arc<Orderer>) -> Router {
     let one = format!("{CHANNELS}/{{name}}");
     Router::new()
+        .route(BASE, get(|| async { found(CHANNELS) }))
         .route(
             CHANNELS,
             get(list)
@@ -60,17 +62,23 @@ pub(crate) fn router(orderer: Arc<Orderer>) -> Router {
 /// The channel that a genesis block starts, when a node may join with it (`ValidateJoinBlock`).
 pub(crate) fn channel_of_join_block(block: &Block) -> Result<String, OrdererError> {
     let refused = |reason: &str| OrdererError::JoinBlock(reason.to_owned());
-    let header = block.header.as_ref().ok_or_else(|| refused("it has no header"))?;
-    let data = block.data.as_ref().ok_or_else(|| refused("it has no data"))?;
+    let (Some(header), Some(data)) = (&block.header, &block.data) else {
+        return Err(refused("block is not a config block"));
+    };
+    if !fabric_channel::block::is_config(block) {
+        return Err(refused("block is not a config block"));
+    }
     if block
         .metadata
         .as_ref()
         .is_none_or(|metadata| metadata.metadata.is_empty())
     {
-        return Err(refused("it has no metadata"));
+        return Err(refused("invalid block: does not have metadata"));
     }
     if block_data_hash(data)[..] != header.data_hash {
-        return Err(refused("Header.DataHash is different from Hash(block.Data)"));
+        return Err(refused(
+            "invalid block: Header.DataHash is different from Hash(block.Data)",
+        ));
     }
     if header.number != 0 {
         return Err(refused(
@@ -78,8 +86,13 @@ pub(crate) fn channel_of_join_block(block: &Block) -> Result<String, OrdererErro
         ));
     }
     let bundle = Bundle::from_block(block).map_err(|error| OrdererError::JoinBlock(error.to_string()))?;
-    if bundle.application_orgs().is_empty() {
+    if !bundle.has_application() {
         return Err(refused("invalid config: must contain application config"));
+    }
+    if bundle.orderer_config().consensus_type == "BFT" {
+        return Err(refused(
+            "its consensus type is BFT, which needs Fabric's own orderers; this node takes etcdraft with itself as consenter",
+        ));
     }
     Ok(bundle.channel_id().to_owned())
 }
@@ -170,7 +183,7 @@ async fn join(State(orderer): State<Arc<Orderer>>, request: Request) -> Result<R
             "GET, DELETE",
         )),
         Ok(Err(error @ OrdererError::JoinBlock(_))) => Err(bad(error.to_string())),
-        Ok(Err(error)) => Err(bad(format!("cannot join: {error}"))),
+        Ok(Err(error)) => Err(cannot("join", &error)),
         Err(panicked) => Err(Failure(
             StatusCode::INTERNAL_SERVER_ERROR,
             format!("cannot join: {panicked}"),
@@ -214,10 +227,7 @@ async fn remove(
     valid(&name)?;
     match tokio::task::spawn_blocking(move || orderer.remove(&name)).await {
         Ok(Ok(())) => Ok(StatusCode::NO_CONTENT.into_response()),
-        Ok(Err(error @ OrdererError::NoChannel)) => {
-            Err(Failure(StatusCode::NOT_FOUND, format!("cannot remove: {error}")))
-        }
-        Ok(Err(error)) => Err(bad(format!("cannot remove: {error}"))),
+        Ok(Err(error)) => Err(cannot("remove", &error)),
         Err(panicked) => Err(Failure(
             StatusCode::INTERNAL_SERVER_ERROR,
             format!("cannot remove: {panicked}"),
@@ -277,7 +287,11 @@ async fn part(request: Request, name: &str) -> Result<Vec<u8>, Failure> {
         .map_err(|error| unreadable(error.body_text()))?
     {
         if field.name() != Some(name) || found.is_some() {
-            return Err(bad(format!("form must have exactly one part, with key {name}")));
+            return Err(bad(if found.is_some() {
+                "form contains too many parts".to_owned()
+            } else {
+                format!("form does not contains part key: {name}")
+            }));
         }
         found = Some(
             field
@@ -320,6 +334,20 @@ fn url(name: &str) -> String {
 
 fn bad(reason: String) -> Failure {
     Failure(StatusCode::BAD_REQUEST, reason)
+}
+
+/// The answer to a join or removal that the node refused.
+fn cannot(what: &str, error: &OrdererError) -> Failure {
+    let status = match error {
+        OrdererError::NoChannel => StatusCode::NOT_FOUND,
+        OrdererError::PendingRemoval => StatusCode::CONFLICT,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    Failure(status, format!("cannot {what}: {error}"))
+}
+
+fn found(location: &'static str) -> Response {
+    (StatusCode::FOUND, [(header::LOCATION, location)]).into_response()
 }
 
 fn uncached(body: impl IntoResponse) -> Response {

@@ -41,6 +41,17 @@ pub enum Rejection {
     /// The channel is being reconfigured.
     #[error("normal transactions are rejected: maintenance mode")]
     Maintenance,
+    /// A filter refused a configuration update, or the configuration that was made from it.
+    #[error("config update for existing channel did not pass {stage} checks: {reason}")]
+    UpdateFilter {
+        /// `initial`, `final` or `maintenance`.
+        stage: &'static str,
+        /// The filter's answer.
+        reason: Box<Rejection>,
+    },
+    /// A configuration breaks the rules of maintenance mode, or of this node's one kind of consensus.
+    #[error("config transaction inspection failed: {0}")]
+    Maintained(String),
     /// A configuration update cannot be applied.
     #[error("error applying config update to existing channel '{channel}': {reason}")]
     Update {
@@ -55,10 +66,19 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// The same about a configuration update.
+    pub(crate) fn of_update(self, stage: &'static str) -> Self {
+        Self::UpdateFilter {
+            stage,
+            reason: Box::new(self),
+        }
+    }
+
     /// The status that a broadcast client gets (`ClassifyError` of Fabric's `orderer/common/broadcast`).
     pub fn status(&self) -> Status {
         match self {
             Self::Denied(_) => Status::Forbidden,
+            Self::UpdateFilter { reason, .. } => reason.status(),
             Self::Maintenance | Self::Stopped(_) => Status::ServiceUnavailable,
             Self::NoChannelHeader(_)
             | Self::UnknownChannel
@@ -68,6 +88,7 @@ impl Rejection {
             | Self::TooLarge { .. }
             | Self::NoSignature(_)
             | Self::Expired
+            | Self::Maintained(_)
             | Self::Update { .. } => Status::BadRequest,
         }
     }

@@ -14,10 +14,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Streaming};
 use tracing::{debug, warn};
 
+use crate::chain::Receipt;
 use crate::orderer::Orderer;
+use crate::rejection::Rejection;
 
 /// Answers that wait for a slow broadcast client.
 const BUFFERED: usize = 16;
+/// Messages of one stream that are on their way to the disk.
+const ON_THE_WAY: usize = 4096;
 
 /// Broadcast and Deliver of one [`Orderer`].
 #[derive(Debug)]
@@ -37,19 +41,33 @@ impl AtomicBroadcast for BroadcastService {
     type BroadcastStream = ReceiverStream<Result<BroadcastResponse, tonic::Status>>;
     type DeliverStream = ResponseStream<DeliverResponse>;
 
-    /// Each message is answered in order; the stream ends after the first that is not taken.
+    /// Each message is answered in order, once it is in a block on disk; the stream ends after the first that is not
+    /// taken. Messages are taken while earlier ones are on their way to the disk.
     async fn broadcast(
         &self,
         request: Request<Streaming<Envelope>>,
     ) -> Result<Response<Self::BroadcastStream>, tonic::Status> {
         let mut messages = request.into_inner();
         let (answers, stream) = mpsc::channel(BUFFERED);
+        let (taken, mut outcomes) = mpsc::channel::<Result<Receipt, Rejection>>(ON_THE_WAY);
         let orderer = Arc::clone(&self.orderer);
         tokio::spawn(async move {
             while let Some(Ok(message)) = messages.next().await {
-                let answer = answer(&orderer, message).await;
-                let taken = answer.status == Status::Success as i32;
-                if answers.send(Ok(answer)).await.is_err() || !taken {
+                let outcome = orderer.submit(message).await;
+                let refused = outcome.is_err();
+                if taken.send(outcome).await.is_err() || refused {
+                    return;
+                }
+            }
+        });
+        tokio::spawn(async move {
+            while let Some(outcome) = outcomes.recv().await {
+                let written = match outcome {
+                    Ok(receipt) => receipt.written().await,
+                    Err(rejection) => Err(rejection),
+                };
+                let refused = written.is_err();
+                if answers.send(Ok(answer(written))).await.is_err() || refused {
                     debug!("orderer: a broadcast stream ended");
                     return;
                 }
@@ -70,8 +88,8 @@ impl AtomicBroadcast for BroadcastService {
     }
 }
 
-async fn answer(orderer: &Orderer, message: Envelope) -> BroadcastResponse {
-    match orderer.broadcast(message).await {
+fn answer(written: Result<(), Rejection>) -> BroadcastResponse {
+    match written {
         Ok(()) => BroadcastResponse {
             status: Status::Success as i32,
             info: String::new(),

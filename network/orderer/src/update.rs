@@ -1,6 +1,6 @@
 //! Configuration updates: a client's `CONFIG_UPDATE` becomes a `CONFIG` signed by the orderer.
 
-use fabric_channel::Bundle;
+use fabric_channel::{Bundle, ChannelError};
 use fabric_msp::SigningIdentity;
 use fabric_protos::common::{ConfigEnvelope, Envelope, HeaderType, Payload};
 use prost::Message;
@@ -17,6 +17,7 @@ pub(crate) fn propose(
     let next = bundle
         .propose_update(message)
         .map_err(|error| refused(bundle, error))?;
+    check_capabilities(&next, bundle)?;
     signed(
         HeaderType::Config,
         bundle.channel_id(),
@@ -24,6 +25,22 @@ pub(crate) fn propose(
         signer,
     )
     .map_err(|error| refused(bundle, error))
+}
+
+/// Nothing is ordered that this node would not understand afterwards.
+fn check_capabilities(next: &ConfigEnvelope, bundle: &Bundle) -> Result<(), Rejection> {
+    let config = next.config.clone().unwrap_or_default();
+    let next = Bundle::from_config(bundle.channel_id(), config).map_err(|error| refused(bundle, error))?;
+    next.capabilities().check_orderer().map_err(|error| {
+        let level = match &error {
+            ChannelError::Capability { level, .. } => level.to_lowercase(),
+            _ => String::new(),
+        };
+        let reason = format!(
+            "config update is not compatible: config requires unsupported {level} capabilities: {error}"
+        );
+        refused(bundle, reason)
+    })
 }
 
 /// The channel's rules once `config`, made by [`propose`] under the current ones, is in a block.

@@ -1,10 +1,11 @@
 //! The thread that turns ordered messages into blocks (`orderer/common/multichannel/blockwriter.go` of Fabric).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fabric_channel::Bundle;
-use fabric_ledger::{block_data_hash, block_header_bytes};
+use fabric_ledger::{LedgerError, block_data_hash, block_header_bytes};
 use fabric_msp::SigningIdentity;
 use fabric_protos::common::{
     Block, BlockData, BlockHeader, BlockMetadata, BlockMetadataIndex, Envelope, LastConfig, Metadata,
@@ -13,7 +14,7 @@ use fabric_protos::common::{
 use fabric_protos::etcdraft;
 use prost::Message;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
 use crate::chain::Shared;
@@ -31,13 +32,16 @@ const METADATA_SLOTS: usize = 5;
 /// A message on its way into a block.
 #[derive(Debug)]
 pub(crate) enum Work {
-    /// A message that passed the filters under the configuration with this sequence number.
-    Normal(Envelope, u64),
+    /// A message that passed the filters under the configuration with this sequence number, and who waits for its block.
+    Normal(Envelope, u64, Written),
     /// A configuration made by this orderer from an update, under the configuration with this sequence number.
-    Config(Envelope, u64),
+    Config(Envelope, u64, Written),
     /// The last message: what is pending is written, then the thread ends.
     Close,
 }
+
+/// Told once the message is in a block on disk; dropped when that will not happen.
+pub(crate) type Written = oneshot::Sender<()>;
 
 /// Makes and stores the blocks of one channel. Only its thread touches it.
 #[derive(Debug)]
@@ -50,6 +54,8 @@ pub(crate) struct Writer {
     /// Number of the newest configuration block.
     pub(crate) last_config: u64,
     pub(crate) cutter: BlockCutter,
+    /// Of the messages that wait in the cutter, in their order.
+    pub(crate) receipts: VecDeque<Written>,
     /// When the pending batch is cut in timer mode.
     pub(crate) deadline: Instant,
     /// Messages in the last block, and when it was cut: what a busy network is known by in immediate mode.
@@ -68,6 +74,9 @@ fn wait(inbox: &mut mpsc::Receiver<Work>, runtime: &Handle, deadline: Instant) -
 /// The longest that a block of a busy network waits for more messages, from the cut of the one before. A tenth of what a person notices.
 const BUSY_GAP: Duration = Duration::from_millis(20);
 
+/// First and longest pause before a block that could not be written is tried again.
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
 /// The number of the newest configuration block, from the signed metadata of `block`; 0 for the genesis
 /// block, which is its own configuration and has no orderer's metadata.
 pub(crate) fn last_config(block: &Block) -> Option<u64> {
@@ -81,7 +90,8 @@ pub(crate) fn last_config(block: &Block) -> Option<u64> {
 }
 
 impl Writer {
-    /// Writes blocks until [`Work::Close`], or until a block cannot be written.
+    /// Writes blocks until [`Work::Close`]. A block that cannot be written, because the disk is full for instance, is tried
+    /// again until it can; nothing is taken meanwhile, and nobody is told that his message is ordered.
     ///
     /// Without a timer a block is cut as soon as no message waits: while one block is on its way to the
     /// disk, messages collect for the next. With a timer it is cut when the batch timeout is over.
@@ -101,8 +111,12 @@ impl Writer {
     fn work(&mut self, inbox: &mut mpsc::Receiver<Work>, runtime: &Handle) -> Result<(), OrdererError> {
         loop {
             match self.next(inbox, runtime) {
-                Next::Work(Work::Normal(message, sequence)) => self.normal(message, sequence)?,
-                Next::Work(Work::Config(message, sequence)) => self.config(message, sequence)?,
+                Next::Work(Work::Normal(message, sequence, written)) => {
+                    self.normal(message, sequence, written)?
+                }
+                Next::Work(Work::Config(message, sequence, written)) => {
+                    self.config(message, sequence, written)?
+                }
                 Next::Cut => self.cut()?,
                 Next::Work(Work::Close) | Next::Gone => return self.cut(),
             }
@@ -128,7 +142,7 @@ impl Writer {
         }
     }
 
-    fn normal(&mut self, message: Envelope, sequence: u64) -> Result<(), OrdererError> {
+    fn normal(&mut self, message: Envelope, sequence: u64, written: Written) -> Result<(), OrdererError> {
         let bundle = self.shared.bundle();
         if sequence < bundle.sequence()
             && let Err(reason) = filters::apply(&message, &bundle)
@@ -137,6 +151,7 @@ impl Writer {
             return Ok(());
         }
         let was_pending = self.cutter.is_pending();
+        self.receipts.push_back(written);
         let complete = self.cutter.add(message, limits(&bundle));
         if self.cutter.is_pending() && (!was_pending || !complete.is_empty()) {
             self.deadline = Instant::now() + batch_timeout(&bundle);
@@ -145,7 +160,7 @@ impl Writer {
     }
 
     /// A configuration is alone in its block, and the blocks after it follow its rules.
-    fn config(&mut self, message: Envelope, sequence: u64) -> Result<(), OrdererError> {
+    fn config(&mut self, message: Envelope, sequence: u64, written: Written) -> Result<(), OrdererError> {
         self.cut()?;
         let bundle = self.shared.bundle();
         let config = if sequence < bundle.sequence() {
@@ -157,6 +172,7 @@ impl Writer {
             Ok((message, next)) => {
                 self.last_config = self.shared.store.height();
                 self.shared.set_bundle(next);
+                self.receipts.push_back(written);
                 self.write(vec![message])
             }
             Err(reason) => {
@@ -170,12 +186,32 @@ impl Writer {
         self.cutter.cut().map_or(Ok(()), |batch| self.write(batch))
     }
 
-    /// Stores the block, durably, and only then lets it be seen.
+    /// Stores the block, durably, and only then lets it be seen and acknowledged.
     fn write(&mut self, batch: Batch) -> Result<(), OrdererError> {
-        let block = self.block(&batch)?;
         (self.last_size, self.last_cut) = (batch.len(), Instant::now());
-        self.shared.store.append(block)?;
+        let mut pause = RETRY.0;
+        loop {
+            let block = self.block(&batch)?;
+            match self.shared.store.append(block) {
+                Ok(()) => break,
+                Err(LedgerError::Io { action, path, source }) => {
+                    self.shared.set_failing(true);
+                    let channel = &self.shared.channel_id;
+                    error!(channel, file = %path.display(), %source, ?pause, "orderer: could not {action} the block file; no messages are taken until that works again");
+                    if self.shared.closes_within(pause) {
+                        return Err(LedgerError::Io { action, path, source }.into());
+                    }
+                    pause = (pause * 2).min(RETRY.1);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.shared.set_failing(false);
         self.height.send_replace(self.shared.store.height());
+        for written in self.receipts.drain(..batch.len().min(self.receipts.len())) {
+            // The sender may be gone.
+            let _ = written.send(());
+        }
         Ok(())
     }
 

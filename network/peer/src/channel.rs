@@ -7,8 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use fabric_channel::Bundle;
 use fabric_deliver::{Chain, ChainError};
-use fabric_ledger::files::FileLayer;
-use fabric_ledger::{Ledger, LedgerError, LedgerOptions};
+use fabric_ledger::{Ledger, LedgerError, LedgerOptions, Rebuilt};
 use fabric_protos::common::{Block, BlockMetadataIndex, Metadata, OrdererBlockMetadata};
 use fabric_protos::peer::TxValidationCode;
 use prost::Message;
@@ -28,9 +27,13 @@ pub struct Channel {
     /// Number of durable blocks.
     height: watch::Sender<u64>,
     waiters: StatusWaiters,
+    /// Why no more blocks are taken, once that is so.
+    halted: watch::Sender<Option<String>>,
     /// Whether private data may be missing that this organisation may have. The ledger's own list also names
     /// what belongs to others, and is long: it is only read when this is set.
     pub(crate) incomplete: AtomicBool,
+    /// Whether some of it was asked for in vain.
+    pub(crate) unavailable: AtomicBool,
     /// Held while a block is validated and committed: blocks come one after the other.
     pub(crate) committing: tokio::sync::Mutex<()>,
 }
@@ -45,24 +48,26 @@ pub struct CommitStatus {
 }
 
 impl Channel {
-    /// Creates the ledger of a channel from its genesis block.
+    /// Creates the ledger of a channel from its genesis block; the collections of `options` are the channel's own.
     pub(crate) fn create(
         dir: &Path,
         genesis: &Block,
         bundle: Bundle,
         msp_id: &str,
-        files: Arc<dyn FileLayer>,
+        options: LedgerOptions,
     ) -> Result<Self, PeerError> {
+        bundle.capabilities().check_peer()?;
         let definitions = Arc::new(Definitions::new(msp_id));
-        let ledger = Ledger::create(dir, genesis, options(files, &definitions))?;
+        let ledger = Ledger::create(dir, genesis, with_definitions(options, &definitions))?;
         Ok(Self::new(ledger, definitions, bundle))
     }
 
     /// Opens the ledger of a channel that was joined before.
-    pub(crate) fn open(dir: &Path, msp_id: &str, files: Arc<dyn FileLayer>) -> Result<Self, PeerError> {
+    pub(crate) fn open(dir: &Path, msp_id: &str, options: LedgerOptions) -> Result<Self, PeerError> {
         let definitions = Arc::new(Definitions::new(msp_id));
-        let ledger = Ledger::open(dir, options(files, &definitions))?;
+        let ledger = Ledger::open(dir, with_definitions(options, &definitions))?;
         let bundle = Bundle::from_block(&*config_block(&ledger)?)?;
+        bundle.capabilities().check_peer()?;
         Ok(Self::new(ledger, definitions, bundle))
     }
 
@@ -74,7 +79,9 @@ impl Channel {
             definitions,
             view: RwLock::new(Arc::new(View::new(Arc::new(bundle)))),
             waiters: StatusWaiters::default(),
+            halted: watch::Sender::new(None),
             incomplete: AtomicBool::new(true),
+            unavailable: AtomicBool::new(false),
             committing: tokio::sync::Mutex::default(),
         }
     }
@@ -124,6 +131,16 @@ impl Channel {
             }));
         }
         Ok(waiting.await)
+    }
+
+    /// Tells why the peer takes no more blocks of the channel, once that is so: its members have agreed on a
+    /// capability that this software does not have. `None` while all is well.
+    pub fn halts(&self) -> watch::Receiver<Option<String>> {
+        self.halted.subscribe()
+    }
+
+    pub(crate) fn halt(&self, why: String) {
+        self.halted.send_replace(Some(why));
     }
 
     pub(crate) fn view(&self) -> Arc<View> {
@@ -220,10 +237,25 @@ pub(crate) fn validation_code(code: u8) -> TxValidationCode {
     TxValidationCode::try_from(i32::from(code)).unwrap_or(TxValidationCode::InvalidOtherReason)
 }
 
-fn options(files: Arc<dyn FileLayer>, definitions: &Arc<Definitions>) -> LedgerOptions {
+/// Builds the database of a joined channel's ledger in `dir` again, while no peer runs on it; answers the number of blocks.
+/// Blocks and private data stay as they are. `progress` is told after every block.
+///
+/// # Errors
+/// [`LedgerError`]: the ledger is in use, or its blocks are damaged.
+pub fn rebuild_ledger(
+    dir: &Path,
+    msp_id: &str,
+    options: LedgerOptions,
+    progress: &mut dyn FnMut(Rebuilt),
+) -> Result<u64, LedgerError> {
+    let definitions = Arc::new(Definitions::new(msp_id));
+    let ledger = Ledger::rebuild(dir, with_definitions(options, &definitions), progress)?;
+    Ok(ledger.height())
+}
+
+fn with_definitions(options: LedgerOptions, definitions: &Arc<Definitions>) -> LedgerOptions {
     LedgerOptions {
-        files,
         collections: definitions.clone(),
-        ..LedgerOptions::default()
+        ..options
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fabric_chaincode_host::HostOptions;
 use fabric_ledger::files::{FileLayer, OsFiles};
+use fabric_ledger::{LedgerOptions, StateDatabase};
 use fabric_msp::{Msp, SigningIdentity};
 
 use crate::directory::RemoteEndpoint;
@@ -27,19 +28,29 @@ pub struct PeerConfig {
     /// How far a proposal's or request's timestamp may be from this peer's clock. Fabric's default is 15
     /// minutes, this one's 5: it is the only guard of time that chaincode has.
     pub time_window: Duration,
-    /// How long a commit waits for private data that other peers have. Fabric's default is 60 seconds.
+    /// How long a commit waits for private data at most (Fabric's `pullRetryThreshold`, 60 seconds there). Every eligible
+    /// peer is asked once, so a block does not wait for data that nobody has; what does not come is asked for later.
     pub pull_patience: Duration,
+    /// How long one other peer may take to accept private data, or to answer a question for it (Fabric's
+    /// `pushAckTimeout`).
+    pub answer_patience: Duration,
     /// How often other peers are asked again for private data that was missing at commit. Fabric's default is a
     /// minute.
     pub reconcile_interval: Duration,
     /// Endorsed private data is forgotten after this many blocks without its transaction.
     pub transient_retention: u64,
+    /// Number of blocks after which the bytes of purged and expired private data are gone from the disk, at the latest: they
+    /// are out of every read at once (Fabric's `purgeInterval`). With 1 nothing stays for longer than a block.
+    pub purge_interval: u64,
     /// Whether clients must present TLS certificates; deliver requests are then bound to them.
     pub mutual_tls: bool,
     /// Settings of the chaincode host.
     pub chaincode: HostOptions,
     /// The file system below the ledgers.
     pub files: Arc<dyn FileLayer>,
+    /// Which state database of Fabric the ledgers behave like (`ledger.state.stateDatabase` of `core.yaml`). It may change
+    /// from one opening to the next.
+    pub state_database: StateDatabase,
 }
 
 impl PeerConfig {
@@ -59,11 +70,24 @@ impl PeerConfig {
             endpoint,
             orderers: Vec::new(),
             time_window: Duration::from_secs(5 * 60),
-            pull_patience: Duration::from_secs(60),
+            pull_patience: Duration::from_secs(10),
+            answer_patience: Duration::from_secs(3),
             reconcile_interval: Duration::from_secs(60),
             transient_retention: 20_000,
+            purge_interval: 100,
             mutual_tls: false,
             files: Arc::new(OsFiles),
+            state_database: StateDatabase::default(),
+        }
+    }
+
+    /// How the peer's ledgers are opened.
+    pub(crate) fn ledger_options(&self) -> LedgerOptions {
+        LedgerOptions {
+            files: self.files.clone(),
+            state_database: self.state_database,
+            purge_interval: self.purge_interval,
+            ..LedgerOptions::default()
         }
     }
 }

@@ -17,6 +17,15 @@ pub struct RemoteEndpoint {
 }
 
 impl RemoteEndpoint {
+    /// Host and port as the channel's configuration and other networks know them: the name that the listener's
+    /// certificate carries stands for the address's host.
+    pub fn external_address(&self) -> String {
+        match (&self.server_name, self.address.rsplit_once(':')) {
+            (Some(name), Some((_, port))) => format!("{name}:{port}"),
+            _ => self.address.clone(),
+        }
+    }
+
     /// A connection that is made when it is first used, and again whenever it broke.
     ///
     /// # Errors
@@ -69,7 +78,8 @@ pub struct PeerInfo {
     pub identity: Vec<u8>,
     /// How many blocks it has.
     pub ledger_height: u64,
-    /// The chaincode that it can endorse for: name and version.
+    /// The chaincode that it can endorse for: name, and the sequence of its definition, which Fabric's peers tell as the
+    /// version.
     pub chaincodes: BTreeMap<String, String>,
 }
 

@@ -21,6 +21,7 @@ mod channel;
 mod committer;
 mod config;
 mod directory;
+pub mod discovery;
 mod endorser;
 mod error;
 pub mod gateway;
@@ -33,7 +34,7 @@ mod services;
 mod syscc;
 mod validator;
 
-pub use channel::{Channel, CommitStatus};
+pub use channel::{Channel, CommitStatus, rebuild_ledger};
 pub use committer::CommittedBlock;
 pub use config::PeerConfig;
 pub use directory::{EndpointError, PeerDirectory, PeerInfo, RemoteEndpoint};
@@ -42,10 +43,10 @@ pub use error::{CommitError, PeerError};
 pub use ids::transaction_id;
 pub use peer::Peer;
 pub use private::{InProcessNetwork, Member, NetworkError, PrivateDataNetwork, Pull, Push};
-pub use services::{DeliverService, EndorserService, health_server};
+pub use services::{ClientCertificate, DeliverService, EndorserService, health_server};
 pub use syscc::access::{AccessRefused, check_channel as check_access};
 pub use syscc::is_system_chaincode;
-pub use validator::{BlockRefused, Refusal, ValidationError, verify_block};
+pub use validator::{BlockRefused, Refusal, ValidationError, block_signatures, verify_block};
 
 #[cfg(test)]
 mod testing;

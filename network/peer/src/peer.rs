@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::committer::{CommittedBlock, Committer, Puller, Reconciler, commit_block, reconcile};
 use crate::directory::{PeerDirectory, PeerInfo, RemoteEndpoint};
-use crate::lifecycle::References;
+use crate::lifecycle::{References, create_indexes};
 use crate::private::PrivateDataNetwork;
 use crate::{Channel, CommitError, PeerConfig, PeerError};
 
@@ -46,7 +46,8 @@ impl Peer {
         let mut channels = BTreeMap::new();
         for dir in subdirectories(&config.dir.join("channels"))? {
             // A channel whose joining was cut short has no block yet: joining begins anew.
-            match Channel::open(&dir, config.signer.msp_id(), config.files.clone()) {
+            let opened = Channel::open(&dir, config.signer.msp_id(), config.ledger_options());
+            match opened {
                 Ok(channel) => {
                     channels.insert(channel.id().to_owned(), Arc::new(channel));
                 }
@@ -63,6 +64,8 @@ impl Peer {
             stop: watch::Sender::new(false),
             joining: Mutex::default(),
         });
+        // Also what an opening with the other state database, or a database built anew, has no more.
+        peer.create_indexes();
         for channel in peer.channels() {
             peer.pull(&channel);
         }
@@ -83,7 +86,7 @@ impl Peer {
             return Err(PeerError::AlreadyJoined(id));
         }
         let dir = self.config.dir.join("channels").join(&id);
-        let created = Channel::create(&dir, genesis, bundle, self.msp_id(), self.config.files.clone());
+        let created = Channel::create(&dir, genesis, bundle, self.msp_id(), self.config.ledger_options());
         let channel = Arc::new(created?);
         let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
         channels.insert(id.clone(), Arc::clone(&channel));
@@ -118,7 +121,7 @@ impl Peer {
     /// # Errors
     /// [`CommitError`]; the ledger is as it was before.
     pub async fn commit(&self, channel: &Arc<Channel>, block: Block) -> Result<CommittedBlock, CommitError> {
-        let committer = Committer::new(&self.config, self.network.clone());
+        let committer = self.committer();
         commit_block(channel, &committer, block).await
     }
 
@@ -128,7 +131,8 @@ impl Peer {
     /// # Errors
     /// [`LedgerError`] when the ledger fails; peers that cannot be reached are no error.
     pub async fn reconcile(&self, channel: &Arc<Channel>) -> Result<usize, LedgerError> {
-        reconcile(channel, self.config.signer.serialized(), &*self.network).await
+        let (own, patience) = (self.config.signer.serialized(), self.config.answer_patience);
+        reconcile(channel, own, &*self.network, patience).await
     }
 
     /// What others need to know of this peer on a channel; `None` when it has not joined it.
@@ -185,6 +189,13 @@ impl Peer {
         &*self.network
     }
 
+    /// Builds the indexes of the installed packages on every channel that runs them, where they are not there yet.
+    pub(crate) fn create_indexes(&self) {
+        for channel in self.channels() {
+            create_indexes(&channel, self.host.packages());
+        }
+    }
+
     /// Which definitions of this peer's channels use which package.
     pub(crate) fn package_references(&self) -> Result<References, LedgerError> {
         let mut references = References::default();
@@ -196,15 +207,23 @@ impl Peer {
         Ok(references)
     }
 
-    /// Name and version of the chaincode that this peer can run.
+    /// Name and definition's sequence of the chaincode that this peer can run.
     fn runnable(&self, channel: &Channel) -> Result<BTreeMap<String, String>, LedgerError> {
         let runnable = channel.definitions().runnable(&channel.ledger().query())?;
         let installed = runnable
             .iter()
             .filter(|(_, found)| self.host.packages().contains(&found.package_id));
         Ok(installed
-            .map(|(name, found)| (name.clone(), found.version.clone()))
+            .map(|(name, found)| (name.clone(), found.sequence.to_string()))
             .collect())
+    }
+
+    fn committer(&self) -> Committer {
+        Committer::new(
+            &self.config,
+            self.network.clone(),
+            Arc::clone(self.host.packages()),
+        )
     }
 
     fn pull(&self, channel: &Arc<Channel>) {
@@ -213,7 +232,7 @@ impl Peer {
         }
         let puller = Puller {
             channel: Arc::clone(channel),
-            committer: Committer::new(&self.config, self.network.clone()),
+            committer: self.committer(),
             signer: self.config.signer.clone(),
             orderers: self.config.orderers.clone(),
             stop: self.stop.subscribe(),
@@ -224,6 +243,7 @@ impl Peer {
             own: self.config.signer.serialized().to_vec(),
             network: self.network.clone(),
             interval: self.config.reconcile_interval,
+            answer_patience: self.config.answer_patience,
             stop: self.stop.subscribe(),
         };
         tokio::spawn(reconciler.run());

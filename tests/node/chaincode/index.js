@@ -31,6 +31,25 @@ class Notes extends Contract {
         return JSON.stringify(found);
     }
 
+    async query(ctx, query) {
+        const found = [];
+        for await (const { key, value } of ctx.stub.getQueryResult(query)) {
+            found.push({ key, value: value.toString() });
+        }
+        return JSON.stringify(found);
+    }
+
+    async queryPage(ctx, query, size, bookmark) {
+        const { iterator, metadata } = await ctx.stub.getQueryResultWithPagination(query, Number(size), bookmark);
+        const keys = [];
+        for (let next = await iterator.next(); ; next = await iterator.next()) {
+            if (next.value) keys.push(next.value.key);
+            if (next.done) break;
+        }
+        await iterator.close();
+        return JSON.stringify({ keys, count: metadata.fetchedRecordsCount, bookmark: metadata.bookmark });
+    }
+
     async history(ctx, key) {
         const found = [];
         for await (const entry of ctx.stub.getHistoryForKey(key)) {

@@ -26,13 +26,13 @@ fn refused(text: &str) -> String {
 fn the_shortest_profile_and_its_defaults() {
     let profile = parse(PROFILE).expect("a profile");
     assert_eq!(profile.organisations(), 1);
-    let Operation::Get { put, get } = profile.operation(BenchMode::Get).expect("get") else {
+    let Operation::Get { put, get } = profile.operation(BenchMode::Get, 1).expect("get") else {
         panic!("another operation")
     };
     assert_eq!((put.as_str(), get.as_str()), ("put", "get"));
     for (mode, section) in [(BenchMode::Private, "[private]"), (BenchMode::Access, "[access]")] {
         let error = profile
-            .operation(mode)
+            .operation(mode, 1)
             .expect_err("the section is missing")
             .to_string();
         assert!(error.contains(section), "{error}");
@@ -47,7 +47,7 @@ fn sections_for_private_data_and_accesses() {
          [access]\ncustodian = \"HospitalMSP\"\npatient = \"{patient}\"\n"
     );
     let profile = parse(&text).expect("a profile");
-    match profile.operation(BenchMode::Private).expect("private") {
+    match profile.operation(BenchMode::Private, 1).expect("private") {
         Operation::Private {
             function,
             collection,
@@ -62,7 +62,7 @@ fn sections_for_private_data_and_accesses() {
         }
         other => panic!("{other:?}"),
     }
-    match profile.operation(BenchMode::Access).expect("access") {
+    match profile.operation(BenchMode::Access, 1).expect("access") {
         Operation::Access {
             custodian,
             patient: found,
@@ -143,7 +143,7 @@ fn files_are_sought_beside_the_profile() {
     std::fs::write(&path, PROFILE).expect("written");
     let error = Profile::read(&path)
         .expect("a profile")
-        .target(BenchMode::Put)
+        .target(BenchMode::Put, 1)
         .expect_err("no CA")
         .to_string();
     assert!(
@@ -164,7 +164,7 @@ fn private_data_needs_a_members_user() {
     let text = format!("{PROFILE}\n[private]\ncollection = \"pair\"\nmembers = [\"OtherMSP\"]\n");
     let error = parse(&text)
         .expect("a profile")
-        .target(BenchMode::Private)
+        .target(BenchMode::Private, 1)
         .expect_err("no member")
         .to_string();
     assert!(error.contains("private.members"), "{error}");

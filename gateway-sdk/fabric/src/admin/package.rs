@@ -12,6 +12,9 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChaincodePackage {
     label: String,
+    kind: &'static str,
+    /// Files of the code package, in their order.
+    files: Vec<(String, Vec<u8>)>,
     bytes: Vec<u8>,
 }
 
@@ -116,6 +119,29 @@ impl ChaincodePackage {
         )
     }
 
+    /// The same with an index of the chaincode's public state, for peers with CouchDB: a file of
+    /// `META-INF/statedb/couchdb/indexes`. They create it when the definition with this package is committed.
+    ///
+    /// # Errors
+    /// [`PackageError::Write`] if the archive cannot be written.
+    pub fn index(self, file_name: &str, definition: impl Into<Vec<u8>>) -> Result<Self, PackageError> {
+        self.with_file(format!("{INDEXES}/indexes/{file_name}"), definition.into())
+    }
+
+    /// The same with an index of a private data collection.
+    ///
+    /// # Errors
+    /// As [`index`](Self::index).
+    pub fn collection_index(
+        self,
+        collection: &str,
+        file_name: &str,
+        definition: impl Into<Vec<u8>>,
+    ) -> Result<Self, PackageError> {
+        let path = format!("{INDEXES}/collections/{collection}/indexes/{file_name}");
+        self.with_file(path, definition.into())
+    }
+
     /// The label.
     #[must_use]
     pub fn label(&self) -> &str {
@@ -134,7 +160,7 @@ impl ChaincodePackage {
         &self.bytes
     }
 
-    fn build(label: String, kind: &str, file: &str, contents: &[u8]) -> Result<Self, PackageError> {
+    fn build(label: String, kind: &'static str, file: &str, contents: &[u8]) -> Result<Self, PackageError> {
         let first = label
             .chars()
             .next()
@@ -146,14 +172,37 @@ impl ChaincodePackage {
         {
             return Err(PackageError::Label(label));
         }
-        let code = archive(&[(file, contents)])?;
-        let metadata = serde_json::json!({ "path": "", "type": kind, "label": label });
-        let bytes = archive(&[
-            ("metadata.json", &serde_json::to_vec(&metadata)?),
-            ("code.tar.gz", &code),
-        ])?;
-        Ok(Self { label, bytes })
+        let files = vec![(file.to_owned(), contents.to_vec())];
+        let bytes = write(&label, kind, &files)?;
+        Ok(Self {
+            label,
+            kind,
+            files,
+            bytes,
+        })
     }
+
+    fn with_file(mut self, path: String, contents: Vec<u8>) -> Result<Self, PackageError> {
+        self.files.push((path, contents));
+        self.bytes = write(&self.label, self.kind, &self.files)?;
+        Ok(self)
+    }
+}
+
+/// Where index definitions lie in a code package.
+const INDEXES: &str = "META-INF/statedb/couchdb";
+
+fn write(label: &str, kind: &str, files: &[(String, Vec<u8>)]) -> Result<Vec<u8>, PackageError> {
+    let files: Vec<_> = files
+        .iter()
+        .map(|(path, contents)| (path.as_str(), contents.as_slice()))
+        .collect();
+    let code = archive(&files)?;
+    let metadata = serde_json::json!({ "path": "", "type": kind, "label": label });
+    Ok(archive(&[
+        ("metadata.json", &serde_json::to_vec(&metadata)?),
+        ("code.tar.gz", &code),
+    ])?)
 }
 
 fn archive(files: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
@@ -216,6 +265,24 @@ mod tests {
         assert_ne!(one.id(), three.id());
         assert!(one.id().starts_with("health:"));
         let inner = unpack(&unpack(one.bytes())["code.tar.gz"]);
+        assert_eq!(inner["chaincode.json"], br#"{"name":"careledger"}"#);
+    }
+
+    #[test]
+    fn indexes_lie_where_fabric_looks_for_them() {
+        let package = ChaincodePackage::in_process("health", "careledger").expect("built");
+        let id = package.id();
+        let package = package
+            .index("a.json", "{}")
+            .and_then(|package| package.collection_index("coll", "b.json", "[]"))
+            .expect("built");
+        assert_ne!(package.id(), id);
+        let inner = unpack(&unpack(package.bytes())["code.tar.gz"]);
+        assert_eq!(inner["META-INF/statedb/couchdb/indexes/a.json"], b"{}");
+        assert_eq!(
+            inner["META-INF/statedb/couchdb/collections/coll/indexes/b.json"],
+            b"[]"
+        );
         assert_eq!(inner["chaincode.json"], br#"{"name":"careledger"}"#);
     }
 

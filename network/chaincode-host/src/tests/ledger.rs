@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fabric_ledger::{Ledger, LedgerOptions, ParsedTx, block_data_hash};
+use fabric_ledger::{Ledger, LedgerOptions, ParsedTx, StateDatabase, block_data_hash};
 use fabric_protos::common::{self, HeaderType};
 use fabric_protos::peer::chaincode_message::Type;
 use fabric_protos::queryresult::{KeyModification, Kv};
@@ -88,12 +88,20 @@ fn block(number: u64, previous_hash: Vec<u8>, envelope: Vec<u8>) -> common::Bloc
 }
 
 fn ledger(dir: &std::path::Path) -> Ledger {
+    ledger_with(dir, StateDatabase::default())
+}
+
+fn ledger_with(dir: &std::path::Path, state_database: StateDatabase) -> Ledger {
     let genesis = block(
         0,
         Vec::new(),
         envelope(HeaderType::Config, "", b"config".to_vec()),
     );
-    Ledger::create(dir, &genesis, LedgerOptions::default()).expect("a ledger")
+    let options = LedgerOptions {
+        state_database,
+        ..LedgerOptions::default()
+    };
+    Ledger::create(dir, &genesis, options).expect("a ledger")
 }
 
 fn commit(ledger: &Ledger, tx_id: &str, simulated: &SimulatorLedger) {
@@ -231,5 +239,63 @@ async fn writes_of_chaincode_end_up_in_the_write_set() {
             is_delete: false,
             value: b"v".to_vec()
         }]
+    );
+}
+
+#[tokio::test]
+async fn rich_queries_come_from_the_ledger_in_batches_and_pages() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let ledger = ledger_with(dir.path(), StateDatabase::CouchDb);
+    let filled = SimulatorLedger::new(ledger.simulator("fill"));
+    for n in 0..120 {
+        let value = format!(r#"{{"n":{n}}}"#).into_bytes();
+        filled
+            .put_state("cc", &format!("k{n:03}"), value)
+            .expect("writes");
+    }
+    commit(&ledger, "fill", &filled);
+    let bench = Bench::new().chaincode("cc", |mut call| async move {
+        let query = |page_size, bookmark: &str| peer::GetQueryResult {
+            query: r#"{"selector":{"n":{"$gte":10}}}"#.into(),
+            collection: String::new(),
+            metadata: peer::QueryMetadata {
+                page_size,
+                bookmark: bookmark.into(),
+            }
+            .encode_to_vec(),
+        };
+        let answer = |reply: peer::ChaincodeMessage| {
+            peer::QueryResponse::decode(reply.payload.as_slice()).expect("rows")
+        };
+        let batch = answer(call.ask(Type::GetQueryResult, &query(0, "")).await);
+        let page = |answer: &peer::QueryResponse| {
+            peer::QueryResponseMetadata::decode(answer.metadata.as_slice()).expect("a page")
+        };
+        let first = page(&answer(call.ask(Type::GetQueryResult, &query(60, "")).await));
+        let second = answer(call.ask(Type::GetQueryResult, &query(60, &first.bookmark)).await);
+        let row = Kv::decode(second.results[0].result_bytes.as_slice()).expect("a row");
+        let refused = call.ask(Type::PutState, &peer::PutState::default()).await;
+        let text = format!(
+            "{} {} | {} | {} {} {} | {}",
+            batch.results.len(),
+            batch.has_more,
+            first.fetched_records_count,
+            row.key,
+            page(&second).fetched_records_count,
+            page(&second).bookmark == first.bookmark,
+            String::from_utf8_lossy(&refused.payload)
+        );
+        call.complete(text).await;
+    });
+    let simulated = SimulatorLedger::new(ledger.simulator("tx"));
+    let execution = Execution {
+        ledger: Some(Arc::new(simulated)),
+        ..bench.execution("cc", &[])
+    };
+    let executed = bench.host.execute(execution).await.expect("executes");
+    assert_eq!(
+        String::from_utf8(executed.response.payload).expect("text"),
+        "100 true | 60 | k070 50 false | PUT_STATE failed: transaction ID: tx: txid [tx]: unsuppored transaction. \
+         Transaction has already performed a paginated query. Writes are not allowed"
     );
 }

@@ -40,6 +40,10 @@ impl Transaction<'_> {
     pub(super) fn get_private_hash(&mut self, payload: &[u8]) -> Result<Vec<u8>, AccessError> {
         let request: peer::GetState = decode(payload)?;
         self.refuse_private_in_init()?;
+        if !request.collection.is_empty() {
+            // Everybody may read hashes. But the collection's definition becomes part of what the transaction read.
+            let _anybody = self.permission(&request.collection);
+        }
         let hash = self
             .ledger()?
             .private_hash(self.namespace(), &request.collection, &request.key)?;

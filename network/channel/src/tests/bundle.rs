@@ -69,8 +69,18 @@ fn policies_of_a_channel() {
         .policy("/Channel/Application/Endorsement")
         .expect("is there")
         .to_signature_policy();
-    let layouts = fabric_msp::policy::organization_layouts(&converted.expect("converts")).expect("lays out");
-    assert_eq!(layouts.len(), 3, "any two of three organisations");
+    let converted = converted.expect("converts");
+    assert_eq!(converted.identities.len(), 3);
+    let Some(fabric_protos::common::signature_policy::Type::NOutOf(gate)) =
+        converted.rule.and_then(|rule| rule.r#type)
+    else {
+        panic!("no gate");
+    };
+    assert_eq!(
+        (gate.n, gate.rules.len()),
+        (2, 3),
+        "any two of three organisations"
+    );
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Whole channels, with real certificates.
 
 mod bundle;
+mod compute;
+mod edit;
 mod genesis;
+mod texts;
 mod update;
 
 use std::path::Path;
@@ -9,7 +12,12 @@ use std::path::Path;
 use fabric_msp::SigningIdentity;
 use fabric_msp::cryptogen::{self, OrgKind, Organization};
 
-use crate::{ChannelSpec, ConsenterSpec, OrdererSpec, OrgSpec};
+use fabric_protos::common::{ConfigEnvelope, ConfigGroup, ConfigUpdate};
+
+use crate::{
+    Bundle, ChannelError, ChannelSpec, ConsenterSpec, OrdererSpec, OrgSpec, compute_update, genesis_block,
+    sign_update,
+};
 
 /// Three organisations with peers and one with an ordering node, in a directory that lives as long as this.
 pub(crate) struct Consortium {
@@ -71,4 +79,43 @@ fn generate(root: &Path) -> Vec<Organization> {
         cryptogen::OrgSpec::orderers("example.com", "OrdererMSP"),
     ];
     cryptogen::generate(root, &specs, None).expect("generates")
+}
+
+/// A channel of the consortium, and updates of it.
+pub(crate) struct Case {
+    pub(crate) consortium: Consortium,
+    pub(crate) bundle: Bundle,
+}
+
+impl Case {
+    pub(crate) fn new() -> Self {
+        let consortium = Consortium::new();
+        let bundle = Bundle::from_block(&genesis_block(&consortium.spec()).expect("makes")).expect("reads");
+        Self { consortium, bundle }
+    }
+
+    pub(crate) fn update(&self, change: impl Fn(&mut ConfigGroup)) -> ConfigUpdate {
+        let original = self.bundle.config();
+        let mut updated = original.clone();
+        change(updated.channel_group.as_mut().expect("is there"));
+        compute_update("mychannel", original, &updated).expect("differs")
+    }
+
+    pub(crate) fn propose(
+        &self,
+        update: &ConfigUpdate,
+        signers: &[&SigningIdentity],
+    ) -> Result<ConfigEnvelope, ChannelError> {
+        self.bundle
+            .propose_update(&sign_update(update, signers).expect("signs"))
+    }
+}
+
+pub(crate) fn org<'a>(root: &'a mut ConfigGroup, parent: &str, name: &str) -> &'a mut ConfigGroup {
+    root.groups
+        .get_mut(parent)
+        .expect(parent)
+        .groups
+        .get_mut(name)
+        .expect(name)
 }

@@ -9,7 +9,7 @@ use crate::error::ChannelError;
 /// Computes the update of `channel_id` from `original` to `updated`. Versions in `updated` are not looked at.
 ///
 /// # Errors
-/// [`ChannelError::Update`] when a channel group is missing or nothing differs.
+/// [`ChannelError::Config`] when a channel group is missing, [`ChannelError::NoDifference`].
 pub fn compute_update(
     channel_id: &str,
     original: &Config,
@@ -19,10 +19,10 @@ pub fn compute_update(
         config
             .channel_group
             .clone()
-            .ok_or_else(|| ChannelError::Update("a configuration has no channel group".into()))
+            .ok_or_else(|| ChannelError::config("/Channel", "the configuration has no channel group"))
     };
     match compare_groups(&root(original)?, &root(updated)?) {
-        Difference::None(_) => Err(ChannelError::Update("the two configurations are the same".into())),
+        Difference::None(_) => Err(ChannelError::NoDifference),
         Difference::Some { read, write } => Ok(ConfigUpdate {
             channel_id: channel_id.to_owned(),
             read_set: Some(read),

@@ -160,7 +160,11 @@ impl<'a> Elements<'a> {
                 mod_policy.to_owned()
             }
         };
-        let missing = |key: &str| ChannelError::Update(format!("{key} is named by its group but missing"));
+        let missing = |key: &str| {
+            ChannelError::Update(format!(
+                "could not turn configMap back to channelGroup: missing element at path: {key}"
+            ))
+        };
         let key = group_key(path);
         let Some(Element {
             kind: Kind::Group(group),
@@ -221,25 +225,43 @@ pub(crate) fn check_names(root: &ConfigGroup) -> Result<(), ChannelError> {
 
 /// Checks that `mod_policy` is a path of allowed names.
 pub(super) fn check_mod_policy(path: &str, mod_policy: &str) -> Result<(), ChannelError> {
+    let refused = |reason: String| {
+        ChannelError::Update(format!(
+            "error validating DeltaSet: invalid mod_policy for element {path}: {reason}"
+        ))
+    };
     if mod_policy.is_empty() {
-        return Err(ChannelError::Update(format!("{path} has no mod_policy")));
+        return Err(refused("mod_policy not set".into()));
     }
-    mod_policy
-        .strip_prefix('/')
-        .unwrap_or(mod_policy)
-        .split('/')
-        .try_for_each(|name| check_name(path, name))
+    let names = mod_policy.strip_prefix('/').unwrap_or(mod_policy).split('/');
+    for (index, name) in names.enumerate() {
+        fault(name).map_err(|reason| refused(format!("path element at {index} is invalid: {reason}")))?;
+    }
+    Ok(())
 }
 
 fn check_name(path: &str, name: &str) -> Result<(), ChannelError> {
+    fault(name).map_err(|reason| ChannelError::config(path, format!("illegal characters in key: {reason}")))
+}
+
+/// What is wrong with the name of an element (validator.go `validateConfigID`). The name itself is not repeated when it may be
+/// anything.
+fn fault(name: &str) -> Result<(), String> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-    if !name.is_empty() && name.len() <= MAX_NAME && name != "." && name != ".." && name.bytes().all(fits) {
-        return Ok(());
+    if name.is_empty() {
+        Err("config ID illegal, cannot be empty".into())
+    } else if name.len() > MAX_NAME {
+        Err(format!("config ID illegal, cannot be longer than {MAX_NAME}"))
+    } else if matches!(name, "." | "..") {
+        Err(format!("name '{name}' for config ID is not allowed"))
+    } else if !name.bytes().all(fits) {
+        Err(format!(
+            "config ID '{}' contains illegal characters",
+            name.escape_default()
+        ))
+    } else {
+        Ok(())
     }
-    Err(ChannelError::config(
-        path,
-        "a name in it is empty, too long, or not made of letters, digits, '.' and '-'",
-    ))
 }
 
 fn group_key(path: &str) -> String {

@@ -9,7 +9,7 @@ mod compute;
 mod elements;
 
 use fabric_msp::SigningIdentity;
-use fabric_msp::policy::{PolicyError, SignedData};
+use fabric_msp::policy::SignedData;
 use fabric_protos::common::{
     ChannelHeader, ConfigGroup, ConfigSignature, ConfigUpdate, ConfigUpdateEnvelope, Envelope, Header,
     HeaderType, Payload, SignatureHeader,
@@ -28,10 +28,10 @@ pub(crate) use elements::check_names;
 /// Signs an update by all `signers`, as an envelope ready to be broadcast; the first signer also signs the envelope.
 ///
 /// # Errors
-/// [`ChannelError::Update`] without a signer, [`ChannelError::Signing`].
+/// [`ChannelError::NoSigner`], [`ChannelError::Signing`].
 pub fn sign_update(update: &ConfigUpdate, signers: &[&SigningIdentity]) -> Result<Envelope, ChannelError> {
     let Some(sender) = signers.first() else {
-        return Err(ChannelError::Update("nobody signs it".into()));
+        return Err(ChannelError::NoSigner);
     };
     let config_update = update.encode_to_vec();
     let mut signatures = Vec::with_capacity(signers.len());
@@ -78,7 +78,7 @@ pub(crate) fn authorize(bundle: &Bundle, envelope: &Envelope) -> Result<ConfigGr
     let (header, payload) = open(envelope)?;
     if header.r#type != i32::from(HeaderType::ConfigUpdate) {
         return Err(ChannelError::Update(format!(
-            "the envelope is of type {}, not CONFIG_UPDATE",
+            "error converting envelope to config update: invalid type {}, expected CONFIG_UPDATE",
             header.r#type
         )));
     }
@@ -88,20 +88,25 @@ pub(crate) fn authorize(bundle: &Bundle, envelope: &Envelope) -> Result<ConfigGr
         .map_err(|error| ChannelError::decode("ConfigUpdate", &error))?;
     if update.channel_id != bundle.channel_id() {
         return Err(ChannelError::Update(format!(
-            "it is for channel '{}', this is '{}'",
+            "ConfigUpdate for channel '{}' but envelope for channel '{}'",
             update.channel_id,
             bundle.channel_id()
         )));
     }
     let signatures = signed_data(&signed)?;
     let current = Elements::of(bundle.config().channel_group.as_ref())?;
-    let read_set = Elements::of(update.read_set.as_ref())?;
-    let write_set = Elements::of(update.write_set.as_ref())?;
+    let mapped = |set: &'static str| {
+        move |error: ChannelError| ChannelError::Update(format!("error mapping {set}: {error}"))
+    };
+    let read_set = Elements::of(update.read_set.as_ref()).map_err(mapped("ReadSet"))?;
     check_read_set(&current, &read_set)?;
+    let write_set = Elements::of(update.write_set.as_ref()).map_err(mapped("WriteSet"))?;
 
     let delta = write_set.without_unchanged(&read_set);
     if delta.is_empty() {
-        return Err(ChannelError::Update("it changes nothing".into()));
+        return Err(ChannelError::Update(
+            "error validating DeltaSet: delta set was empty -- update would have no effect".into(),
+        ));
     }
     for (path, element) in delta.iter() {
         check_change(bundle, &current, path, element, &signatures)?;
@@ -109,7 +114,7 @@ pub(crate) fn authorize(bundle: &Bundle, envelope: &Envelope) -> Result<ConfigGr
     let merged = current.overlaid(delta);
     if let Some(path) = write_set.paths().find(|path| !merged.contains(path)) {
         return Err(ChannelError::Update(format!(
-            "{path} is in the write set but not in the result"
+            "full config did not verify: writeset contained key {path} which did not appear in proposed config"
         )));
     }
     merged.rebuild()
@@ -119,13 +124,13 @@ fn check_read_set(current: &Elements<'_>, read_set: &Elements<'_>) -> Result<(),
     for (path, element) in read_set.iter() {
         let Some(existing) = current.find(path) else {
             return Err(ChannelError::Update(format!(
-                "{path} is in the read set but not in the configuration"
+                "error validating ReadSet: existing config does not contain element for {path} but was in the read set"
             )));
         };
         if existing.version() != element.version() {
             let (wanted, found) = (element.version(), existing.version());
             return Err(ChannelError::Update(format!(
-                "{path} is at version {found}, the update was made for {wanted}"
+                "error validating ReadSet: proposed update requires that key {path} be at version {wanted}, but it is currently at version {found}"
             )));
         }
     }
@@ -145,14 +150,15 @@ fn check_change(
         return match changed.version() {
             0 => Ok(()),
             version => Err(ChannelError::Update(format!(
-                "{path} is new but has version {version}, not 0"
+                "error validating DeltaSet: attempted to set key {path} to version {version}, but key does not exist"
             ))),
         };
     };
     if changed.version() != existing.version() + 1 {
-        let (found, wanted) = (changed.version(), existing.version() + 1);
         return Err(ChannelError::Update(format!(
-            "{path} would get version {found}, the next one is {wanted}"
+            "error validating DeltaSet: attempt to set key {path} to version {}, but key is at version {}",
+            changed.version(),
+            existing.version()
         )));
     }
     let policy_path = existing.policy_path();
@@ -160,9 +166,12 @@ fn check_change(
         element: path.to_owned(),
         source,
     };
-    let policy = bundle
-        .policy(&policy_path)
-        .ok_or_else(|| unauthorized(PolicyError::Missing(policy_path)))?;
+    let policy = bundle.policy(&policy_path).ok_or_else(|| {
+        ChannelError::Update(format!(
+            "error validating DeltaSet: unexpected missing policy {} for item {path}",
+            existing.mod_policy()
+        ))
+    })?;
     policy.evaluate_signed(signatures).map_err(unauthorized)
 }
 

@@ -6,8 +6,9 @@ mod index;
 mod recover;
 mod store;
 
-pub use files::BlockFiles;
+pub use files::{BlockFiles, StoredBlock, framed};
 pub use hash::{block_data_hash, block_header_bytes, block_header_hash};
+pub(crate) use recover::Ahead;
 pub(crate) use store::Written;
 pub use store::{BlockIter, BlockStore, Transaction};
 

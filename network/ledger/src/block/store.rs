@@ -8,8 +8,9 @@ use fabric_protos::common::{Block, BlockchainInfo, Envelope};
 use prost::Message as _;
 
 use super::index::{self, Site, TxSite};
+use super::recover::Ahead;
 use super::{block_header_hash, header};
-use crate::db::{Batch, Db, Private, Space};
+use crate::db::{Batch, Db, Private};
 use crate::files::FileLayer;
 use crate::lock::DirLock;
 use crate::log::{Frame, Segment};
@@ -61,19 +62,22 @@ impl BlockStore {
     /// transaction id find nothing.
     ///
     /// # Errors
-    /// [`LedgerError::Locked`] when it is open already; [`LedgerError::Corrupt`] when a block was damaged. A block whose
-    /// write was interrupted is dropped.
+    /// [`LedgerError::Locked`] when it is open already; [`LedgerError::Corrupt`] when a block was damaged, or when blocks
+    /// are gone that were there: to order on without them would give two blocks of one number. A block whose write was
+    /// interrupted is dropped.
     pub fn open(dir: &Path, files: Arc<dyn FileLayer>) -> Result<Self, LedgerError> {
         files.create_dir(dir).map_err(LedgerError::io("create", dir))?;
         let lock = DirLock::take(dir)?;
-        let db = Db::open(&dir.join("db"), Private::Absent)?;
-        let mut store = Self::attach(dir, files, db, false)?;
-        store._lock = Some(lock);
-        store.recover(|block, written| {
-            let mut batch = store.db.batch();
-            store.index(&mut batch, block, written)?;
-            batch.commit()
+        let mut store = Db::open(&dir.join("db"), Private::Absent, |db| {
+            let store = Self::attach(dir, files.clone(), db, false)?;
+            store.recover(Ahead::Refuse, |block, written| {
+                let mut batch = store.db.batch();
+                store.index(&mut batch, block, written)?;
+                batch.commit()
+            })?;
+            Ok(store)
         })?;
+        store._lock = Some(lock);
         Ok(store)
     }
 
@@ -81,7 +85,8 @@ impl BlockStore {
     ///
     /// # Errors
     /// [`LedgerError::NotNext`] when number or previous hash do not continue the chain: nothing is written. After
-    /// [`LedgerError::Io`] the store takes no more blocks until it is opened again.
+    /// [`LedgerError::Io`] the block is not there, and may be appended again; after [`LedgerError::Database`] the store
+    /// takes no more blocks until it is opened again.
     pub fn append(&self, block: Block) -> Result<(), LedgerError> {
         let written = self.write(&block)?;
         let mut batch = self.db.batch();
@@ -252,8 +257,15 @@ impl BlockStore {
         }
         self.check_next(block)?;
         let frame = Frame::encode(block);
+        self.settle(&mut writer)?;
+        writer.unfinished = true;
         let result = self.write_frame(&mut writer, &frame);
-        writer.stopped = result.is_err();
+        if result.is_ok() {
+            writer.unfinished = false;
+        } else {
+            // Reported by the next write, should it not work then either.
+            let _ = self.settle(&mut writer);
+        }
         Ok(Written { site: result?, frame })
     }
 
@@ -265,11 +277,7 @@ impl BlockStore {
         written: &Written,
     ) -> Result<(), LedgerError> {
         index::add(&self.db, batch, block, written, self.transactions)?;
-        batch.put(
-            Space::Main,
-            SAVEPOINT,
-            (header(block)?.number + 1).to_be_bytes().as_slice(),
-        );
+        batch.advance(header(block)?.number + 1);
         Ok(())
     }
 
@@ -278,6 +286,20 @@ impl BlockStore {
         // Infallible here: the block passed `check_next`, so it has a header.
         let _ = self.advance(&block);
         lock(&self.recent).push(block, size);
+    }
+
+    /// Bytes of the block files.
+    pub(crate) fn bytes(&self) -> Result<u64, LedgerError> {
+        let names = self
+            .files
+            .list(&self.dir)
+            .map_err(LedgerError::io("list", &self.dir))?;
+        // All but the last are about as long.
+        let before = names.len().saturating_sub(1) as u64 * SEGMENT_BYTES;
+        match u32::try_from(names.len()).unwrap_or(u32::MAX).checked_sub(1) {
+            Some(last) => Ok(before + self.segment(last)?.len()?),
+            None => Ok(0),
+        }
     }
 
     /// Refuses blocks from now on.
@@ -329,8 +351,19 @@ impl BlockStore {
                 .sync_dir(&self.dir)
                 .map_err(LedgerError::io("sync", &self.dir))?;
         }
-        writer.length = segment.len()?;
+        writer.length += frame.len();
         Ok(site)
+    }
+
+    /// Cuts what a failed write left at the end: nothing of it was promised to anybody.
+    fn settle(&self, writer: &mut Writer) -> Result<(), LedgerError> {
+        if writer.unfinished {
+            let segment = self.segment(writer.segment)?;
+            segment.truncate(writer.length)?;
+            segment.sync()?;
+            writer.unfinished = false;
+        }
+        Ok(())
     }
 
     pub(super) fn advance(&self, block: &Block) -> Result<(), LedgerError> {
@@ -392,6 +425,9 @@ pub(crate) struct Written {
 pub(super) struct Writer {
     pub(super) segment: u32,
     pub(super) length: u64,
+    /// Something may be behind `length`: a write that failed.
+    pub(super) unfinished: bool,
+    /// A block is on disk that the database could not take.
     pub(super) stopped: bool,
 }
 
@@ -426,8 +462,6 @@ impl Recent {
         self.blocks.get(at).map(|(block, _)| block.clone())
     }
 }
-
-pub(super) const SAVEPOINT: &[u8] = b"!height";
 
 pub(super) fn segment_name(number: u32) -> String {
     format!("{number:08}.blk")

@@ -95,13 +95,13 @@ pub(crate) fn private_changes(
     }
     changes.renew_versions(renewed, updates, view)?;
     changes.expire(number, updates, view)?;
-    changes.apply_purges(view)?;
+    changes.remove_deleted(updates, view)?;
     changes.schedule(number, updates, query)?;
     Ok(changes)
 }
 
-/// The private values of an older block's transaction that are still the current ones. A value that a metadata write has
-/// moved to a later version since takes that version.
+/// What an older block's transaction still changes: its values that are the current ones, and its deletions of what was
+/// there before it. A value that a metadata write has moved to a later version since takes that version.
 pub(crate) fn late_updates(
     set: &TxPvtReadWriteSet,
     version: Version,
@@ -109,7 +109,20 @@ pub(crate) fn late_updates(
 ) -> Result<PrivateUpdates, LedgerError> {
     let mut updates = PrivateUpdates::new();
     for_each_set(set, |namespace, collection, rwset| {
-        for write in rwset.writes.iter().filter(|write| !is_delete(write)) {
+        for write in &rwset.writes {
+            if is_delete(write) {
+                let stored = view.state.private(namespace, collection, &write.key)?;
+                if stored.is_some_and(|stored| stored.version < version) {
+                    let removed = Update {
+                        value: None,
+                        metadata: Vec::new(),
+                        version,
+                    };
+                    let name = (namespace.to_owned(), collection.to_owned(), write.key.clone());
+                    updates.insert(name, removed);
+                }
+                continue;
+            }
             let Some(hashed) = view.hashed(namespace, collection, &sha256(write.key.as_bytes()))? else {
                 continue;
             };
@@ -276,22 +289,44 @@ impl PrivateChanges {
         Ok(())
     }
 
-    /// Removes purged keys from private state even where the transaction's private set is missing here.
-    fn apply_purges(&mut self, view: &mut View) -> Result<(), LedgerError> {
-        for ((namespace, collection, hash), version) in &self.purges {
-            let Some(key) = view.clear_key(namespace, collection, hash)? else {
+    /// Removes purged and deleted keys from private state even where the transaction's private set is missing here: the
+    /// hashes say which keys they are.
+    fn remove_deleted(&mut self, updates: &Updates, view: &mut View) -> Result<(), LedgerError> {
+        let mut gone = self.purges.clone();
+        for (namespace, updates) in &updates.0 {
+            for (collection, hashed) in &updates.hashed {
+                let deleted = hashed.iter().filter(|(_, update)| update.value.is_none());
+                gone.extend(deleted.map(|(hash, update)| {
+                    let name = (namespace.clone(), collection.clone(), hash.clone());
+                    (name, update.version)
+                }));
+            }
+        }
+        for ((namespace, collection, hash), version) in gone {
+            // The value may come with the same block.
+            let written_now = || {
+                let mut names = self.updates.keys();
+                let name = names.find(|(ns, coll, key)| {
+                    *ns == namespace && *coll == collection && sha256(key.as_bytes())[..] == hash[..]
+                });
+                name.map(|(_, _, key)| key.clone())
+            };
+            let Some(key) = view
+                .clear_key(&namespace, &collection, &hash)?
+                .or_else(written_now)
+            else {
                 continue;
             };
-            let name = (namespace.clone(), collection.clone(), key);
+            let name = (namespace, collection, key);
             if self
                 .updates
                 .get(&name)
-                .is_none_or(|update| update.version < *version)
+                .is_none_or(|update| update.version < version)
             {
                 let removed = Update {
                     value: None,
                     metadata: Vec::new(),
-                    version: *version,
+                    version,
                 };
                 self.updates.insert(name, removed);
             }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use fjall::{Keyspace, Readable as _};
 
+use super::health::Health;
 use super::{Db, Space, keyspace};
 use crate::LedgerError;
 
@@ -24,8 +25,8 @@ const GENERATION: &[u8] = b"!private-generation";
 const FLUSHED: &[u8] = b"\0flushed";
 
 /// Which generation of private entries counts.
-pub(super) fn generation(main: &Keyspace) -> Result<u64, LedgerError> {
-    let Some(value) = main.get(GENERATION)? else {
+pub(super) fn generation(main: &Keyspace, health: &Health) -> Result<u64, LedgerError> {
+    let Some(value) = main.get(GENERATION).map_err(|error| health.failed(error))? else {
         return Ok(0);
     };
     value[..]
@@ -44,9 +45,29 @@ impl Db {
     /// Removes the bytes of everything that was deleted from [`Space::Private`]. The caller makes sure that nobody
     /// writes meanwhile. `false`: the journal still has them, and this should be done again later.
     pub(crate) fn erase_deleted_private(&self) -> Result<bool, LedgerError> {
+        let health = &self.core.health;
+        let generation = generation(&self.spaces()[Space::Main as usize], health)? + 1;
+        let erased = self
+            .move_private(&private_name(generation), generation)
+            .and_then(|()| self.shed_journal());
+        erased.map_err(|error| health.failed(error))
+    }
+
+    /// Removes generations that a crash left behind.
+    pub(super) fn remove_old_generations(&self, current: u64) -> Result<(), LedgerError> {
+        let database = self.core.database();
+        for name in database.list_keyspace_names() {
+            if name.starts_with(PREFIX) && *name != *private_name(current) {
+                let removed = keyspace(database, &name).and_then(|old| database.delete_keyspace(old));
+                removed.map_err(|error| self.core.health.failed(error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn move_private(&self, name: &str, generation: u64) -> Result<(), fjall::Error> {
         let old = self.spaces();
-        let generation = generation(&old[Space::Main as usize])? + 1;
-        let new = keyspace(&self.database, &private_name(generation))?;
+        let new = keyspace(self.core.database(), name)?;
         self.copy(&old[Space::Private as usize], &new)?;
         old[Space::Main as usize].insert(GENERATION, generation.to_be_bytes())?;
         {
@@ -58,36 +79,27 @@ impl Db {
             changed[Space::Private as usize] = new;
             *spaces = std::sync::Arc::new(changed);
         }
-        self.database
-            .delete_keyspace(old[Space::Private as usize].clone())?;
-        drop(old);
-        self.shed_journal()
+        self.core.replaced(&old);
+        self.core
+            .database()
+            .delete_keyspace(old[Space::Private as usize].clone())
     }
 
-    /// Removes generations that a crash left behind.
-    pub(super) fn remove_old_generations(&self, current: u64) -> Result<(), LedgerError> {
-        for name in self.database.list_keyspace_names() {
-            if name.starts_with(PREFIX) && *name != *private_name(current) {
-                self.database.delete_keyspace(keyspace(&self.database, &name)?)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn copy(&self, from: &Keyspace, to: &Keyspace) -> Result<(), LedgerError> {
-        let mut batch = self.database.batch();
-        for entry in self.database.snapshot().iter(from) {
+    fn copy(&self, from: &Keyspace, to: &Keyspace) -> Result<(), fjall::Error> {
+        let database = self.core.database();
+        let mut batch = database.batch();
+        for entry in database.snapshot().iter(from) {
             let (key, value) = entry.into_inner()?;
             batch.insert(to, key, value);
             if batch.len() == COPIED_AT_ONCE {
-                std::mem::replace(&mut batch, self.database.batch()).commit()?;
+                std::mem::replace(&mut batch, database.batch()).commit()?;
             }
         }
-        Ok(batch.commit()?)
+        batch.commit()
     }
 
     /// Makes the database begin a new journal and remove the one so far.
-    fn shed_journal(&self) -> Result<bool, LedgerError> {
+    fn shed_journal(&self) -> Result<bool, fjall::Error> {
         let spaces = self.spaces();
         let padding = padding();
         for _ in 0..=JOURNAL_SEALED_AT / PADDING_BYTES {
@@ -101,7 +113,7 @@ impl Db {
             keyspace.rotate_memtable_and_wait()?;
         }
         let deadline = Instant::now() + JOURNAL_REMOVAL;
-        while self.database.journal_count() > 1 {
+        while self.core.database().journal_count() > 1 {
             if Instant::now() > deadline {
                 return Ok(false);
             }
@@ -131,7 +143,7 @@ mod tests {
     #[test]
     fn live_entries_move_on_and_snapshots_keep_theirs() {
         let temp = tempfile::tempdir().expect("temp dir");
-        let db = Db::open(temp.path(), Private::Present).expect("opens");
+        let db = Db::open(&temp.path().join("db"), Private::Present, Ok).expect("opens");
         let mut batch = db.batch();
         for n in 0..2_500u32 {
             batch.put(Space::Private, n.to_be_bytes().as_slice(), b"live".as_slice());
@@ -153,9 +165,9 @@ mod tests {
         };
         assert_eq!(count(&db), 2_500);
         drop(db);
-        let db = Db::open(temp.path(), Private::Present).expect("opens");
+        let db = Db::open(&temp.path().join("db"), Private::Present, Ok).expect("opens");
         assert_eq!(count(&db), 2_500);
         assert_eq!(db.get(Space::Private, b"doomed").expect("reads"), None);
-        assert_eq!(db.database.keyspace_count(), 2);
+        assert_eq!(db.core.database().keyspace_count(), 2);
     }
 }

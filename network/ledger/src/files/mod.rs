@@ -1,8 +1,9 @@
 //! The files below blocks and private data: append-only, synced, cut only at the end.
 //!
 //! Everything that a commit status depends on goes through a [`FileLayer`], so that a test can record the order of
-//! writes and syncs ([`recording`]) or let them fail, without touching the code above.
+//! writes and syncs ([`recording`]) or let them fail ([`faulty`]), without touching the code above.
 
+pub mod faulty;
 mod os;
 pub mod recording;
 mod unsynced;
@@ -20,6 +21,9 @@ pub trait FileLayer: Debug + Send + Sync {
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
     /// Opens the file for appending and reading; creates an empty one when it is missing.
     fn open(&self, path: &Path) -> io::Result<Box<dyn LogFile>>;
+    /// Opens an existing file for reading alone, which needs no permission to write; a missing one is `NotFound`, and
+    /// what would change it fails.
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn LogFile>>;
     /// Names of the files in `dir`, sorted.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
     /// Removes a file.

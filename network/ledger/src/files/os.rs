@@ -26,6 +26,10 @@ impl FileLayer for OsFiles {
         Ok(Box::new(OsFile(file)))
     }
 
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
+        Ok(Box::new(OsFile(File::open(path)?)))
+    }
+
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(dir)? {
@@ -103,6 +107,12 @@ mod tests {
             Err(io::ErrorKind::UnexpectedEof)
         );
         assert_eq!(OsFiles.list(&dir)?, ["log"]);
+        let reading = OsFiles.open_read(&path)?;
+        reading.read_at(0, &mut read)?;
+        assert_eq!(&read, b"hey");
+        assert!(reading.append(b"!").is_err() && reading.truncate(0).is_err());
+        let missing = OsFiles.open_read(&dir.join("none"));
+        assert_eq!(missing.map_err(|e| e.kind()).err(), Some(io::ErrorKind::NotFound));
         assert_eq!(fs::metadata(&path)?.permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(&dir)?.permissions().mode() & 0o777, 0o700);
         Ok(())

@@ -103,6 +103,14 @@ impl Recording {
     pub fn mark(&self, label: impl Into<String>) {
         self.events.push(Event::Mark(label.into()));
     }
+
+    fn recorded(&self, inner: Box<dyn LogFile>, path: &Path) -> Box<dyn LogFile> {
+        Box::new(RecordingFile {
+            inner,
+            path: path.to_owned(),
+            events: self.events.clone(),
+        })
+    }
 }
 
 impl FileLayer for Recording {
@@ -111,12 +119,11 @@ impl FileLayer for Recording {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
-        let inner = self.inner.open(path)?;
-        Ok(Box::new(RecordingFile {
-            inner,
-            path: path.to_owned(),
-            events: self.events.clone(),
-        }))
+        Ok(self.recorded(self.inner.open(path)?, path))
+    }
+
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
+        Ok(self.recorded(self.inner.open_read(path)?, path))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {

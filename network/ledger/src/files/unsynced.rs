@@ -19,6 +19,10 @@ impl FileLayer for UnsyncedFiles {
         Ok(Box::new(UnsyncedFile(OsFiles.open(path)?)))
     }
 
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
+        OsFiles.open_read(path)
+    }
+
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         OsFiles.list(dir)
     }

@@ -45,8 +45,10 @@ impl Ledger {
     /// the transaction is left out and counts as missing, as does what is not given; neither stops the block.
     ///
     /// # Errors
-    /// [`LedgerError::NotNext`] and [`LedgerError::MalformedBlock`]: nothing happened. After [`LedgerError::Io`] or
-    /// [`LedgerError::Database`] the ledger has to be opened again; the block may or may not be there then.
+    /// [`LedgerError::NotNext`] and [`LedgerError::MalformedBlock`]: nothing happened. After [`LedgerError::Io`], a full disk
+    /// for instance, the block is not committed, reads go on, and the same block may be committed once the cause is
+    /// mended. After [`LedgerError::Database`] and [`LedgerError::DatabaseDamaged`] the ledger has to be opened again, and
+    /// has the block then; until that happens every commit is [`LedgerError::Stopped`].
     pub fn commit(
         &self,
         mut block: Block,
@@ -79,12 +81,20 @@ impl Ledger {
         let changes = private_changes(number, &txs, &codes, &private, &updates, &mut view, &query)?;
 
         let frame = private_frame(number, private);
-        if !frame.txs.is_empty() {
-            self.private.append(&frame).inspect_err(|_| self.blocks.stop())?;
+        let has_private = !frame.txs.is_empty();
+        if has_private {
+            self.private.append(&frame)?;
+        } else {
+            // What an attempt left that failed is not this one's.
+            self.private.forget(number)?;
         }
         let written = self.blocks.write(&block)?;
         let updated_namespaces = updates.0.keys().cloned().collect();
-        self.apply(&block, &written, &txs, &codes, updates, changes)
+        let mut batch = self.db.batch();
+        if has_private {
+            self.note_private_files(&mut batch);
+        }
+        self.apply(&block, &written, &txs, updates, changes, batch)
             .inspect_err(|_| self.blocks.stop())?;
         let size = written.frame.payload().len();
         let block = Arc::new(block);
@@ -133,7 +143,7 @@ impl Ledger {
             set.ns_pvt_rwset.extend(tx.set.unwrap_or_default().ns_pvt_rwset);
         }
         let changes = private_changes(number, &txs, &codes, &private, &updates, &mut view, &query)?;
-        self.apply(block, written, &txs, &codes, updates, changes)
+        self.apply(block, written, &txs, updates, changes, self.db.batch())
     }
 }
 

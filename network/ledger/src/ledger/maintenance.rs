@@ -1,20 +1,21 @@
 //! Private data after the commit: reading it by block, what is missing, and removing what expired or was purged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use fabric_protos::kvrwset::KvrwSet;
-use fabric_protos::rwset::TxPvtReadWriteSet;
-use prost::Message as _;
+use fabric_protos::rwset::{CollectionPvtReadWriteSet, NsPvtReadWriteSet, TxPvtReadWriteSet};
 
 use super::Ledger;
-use super::apply::put_private_values;
-use crate::collections::{Collection, expiring_block};
-use crate::commit::{PrivateChanges, View, late_updates, matching_sets};
+use super::filter::Filter;
+use crate::commit::{PrivateChanges, View, late_updates};
 use crate::db::{Batch, Space};
-use crate::private::{PrivateBlock, PrivateTx};
-use crate::rwset::{ParsedTx, sha256};
-use crate::state::{StateReader, VersionedValue, keys};
-use crate::{LedgerError, QueryExecutor, Version};
+use crate::private::{Extent, PrivateBlock, PrivateTx};
+use crate::rwset::ParsedTx;
+use crate::state::{StateReader, keys};
+use crate::{LedgerError, Version};
+
+/// Number of blocks that an endorsed private value of a collection with a block to live waits for its own block before it
+/// counts as never submitted, besides the blocks it would have lived.
+const UNCOMMITTED_GRACE: u64 = 100;
 
 /// The private data of one transaction.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,14 +68,33 @@ impl Ledger {
         Ok(present.map(|(tx, set)| PrivateTxData { tx, set }).collect())
     }
 
-    /// At most `limit` private read-write sets that this peer lacks and that have not expired, oldest first.
+    /// At most `limit` private read-write sets that this peer lacks and that have not expired, oldest first, from the one
+    /// behind `after` on.
     ///
     /// # Errors
     /// Database errors.
-    pub fn missing_private_data(&self, limit: usize) -> Result<Vec<MissingPrivateData>, LedgerError> {
+    pub fn missing_private_data(
+        &self,
+        after: Option<&MissingPrivateData>,
+        limit: usize,
+    ) -> Result<Vec<MissingPrivateData>, LedgerError> {
         let mut filter = Filter::new(self);
+        let start = after.map_or_else(
+            || keys::MISSING.to_vec(),
+            |last| {
+                let version = Version::new(last.block, last.tx);
+                let mut key = keys::missing(version, &last.namespace, &last.collection);
+                key.push(0);
+                key
+            },
+        );
         let mut found = Vec::new();
-        for entry in filter.query.state.0.prefix(Space::Private, keys::MISSING) {
+        for entry in filter
+            .query
+            .state
+            .0
+            .range(Space::Private, start, keys::MISSING_END.to_vec())
+        {
             if found.len() == limit {
                 break;
             }
@@ -94,6 +114,20 @@ impl Ledger {
         Ok(found)
     }
 
+    /// The parts of `set` that belong to the transaction at `tx` of `block`: their hash is in the block, or they are what
+    /// purges have left of such a part. With an empty part one learns whether all of it was purged.
+    ///
+    /// # Errors
+    /// [`LedgerError::Corrupt`] when the block was damaged, and database errors.
+    pub fn matching_private_data(
+        &self,
+        block: u64,
+        tx: u64,
+        set: TxPvtReadWriteSet,
+    ) -> Result<TxPvtReadWriteSet, LedgerError> {
+        self.matching(&Filter::new(self), Version::new(block, tx), set)
+    }
+
     /// Adds private data that arrived after its block. What does not match the block's hashes, is not missing, has
     /// expired or was purged is left out.
     ///
@@ -103,22 +137,14 @@ impl Ledger {
         let _writer = self.writer();
         for LatePrivateData { block, tx, set } in late {
             let version = Version::new(block, tx);
-            let Some(envelope) = self.blocks.envelope(version)? else {
-                continue;
-            };
-            let Some(rwset) = ParsedTx::from_envelope(&envelope).rwset else {
-                continue;
-            };
             let mut filter = Filter::new(self);
-            let mut set = matching_sets(&rwset, &set);
+            let mut set = self.matching(&filter, version, set)?;
             let mut satisfied = Vec::new();
             for namespace in &mut set.ns_pvt_rwset {
-                let name = namespace.namespace.clone();
-                let missing = |collection: &str| keys::missing(version, &name, collection);
                 let mut kept = Vec::new();
                 for collection in namespace.collection_pvt_rwset.drain(..) {
-                    let key = missing(&collection.collection_name);
-                    if self.db.get(Space::Private, &key)?.is_some() {
+                    let key = keys::missing(version, &namespace.namespace, &collection.collection_name);
+                    if !satisfied.contains(&key) && self.db.get(Space::Private, &key)?.is_some() {
                         satisfied.push(key);
                         kept.push(collection);
                     }
@@ -133,14 +159,14 @@ impl Ledger {
             let mut batch = self.db.batch();
             if let Some(set) = data.set.as_ref().filter(|set| !set.ns_pvt_rwset.is_empty()) {
                 let mut view = View::new(StateReader(filter.query.state.0.clone()));
-                put_private_values(&mut batch, late_updates(set, version, &mut view)?);
-                let frame = PrivateBlock {
-                    block,
-                    txs: vec![data],
-                };
-                self.private
-                    .append_late(&frame)
-                    .inspect_err(|_| self.blocks.stop())?;
+                self.put_private_values(&mut batch, late_updates(set, version, &mut view)?)?;
+                // A crash between file and database leaves the data in the file, and still listed as missing.
+                self.without_stored(block, &mut data)?;
+                if data.set.as_ref().is_some_and(|set| !set.ns_pvt_rwset.is_empty()) {
+                    let txs = vec![data];
+                    self.private.append_late(&PrivateBlock { block, txs })?;
+                    self.note_private_files(&mut batch);
+                }
             }
             for key in satisfied {
                 batch.remove(Space::Private, key);
@@ -148,6 +174,76 @@ impl Ledger {
             batch.commit()?;
         }
         Ok(())
+    }
+
+    /// Notes how far the private data files go, with what the database takes from them.
+    pub(super) fn note_private_files(&self, batch: &mut Batch) {
+        batch.put(Space::Main, PRIVATE_FILES, self.private.extent().encode());
+    }
+
+    /// Compares the private data files with what the database took from them. When the disk lost some of what it had
+    /// promised to keep, the database is built again: then the lost data is listed as missing, and comes from other members.
+    pub(super) fn check_private_files(&self) -> Result<(), LedgerError> {
+        let Some(bytes) = self.db.get(Space::Main, PRIVATE_FILES)? else {
+            return Ok(());
+        };
+        let before = Extent::decode(&bytes).ok_or(LedgerError::Record("the private data files"))?;
+        if self.private.extent().lacks(before) {
+            return Err(self.db.damaged("it holds private data that the files have lost"));
+        }
+        Ok(())
+    }
+
+    /// Takes out what the private data files hold already.
+    fn without_stored(&self, block: u64, data: &mut PrivateTx) -> Result<(), LedgerError> {
+        let Some(set) = &mut data.set else { return Ok(()) };
+        let stored = self.private.block(block)?;
+        let stored: BTreeSet<_> = stored
+            .iter()
+            .filter(|stored| stored.index == data.index)
+            .flat_map(|stored| stored.set.iter().flat_map(|set| &set.ns_pvt_rwset))
+            .flat_map(|namespace| {
+                let collections = &namespace.collection_pvt_rwset;
+                collections
+                    .iter()
+                    .map(|collection| (&namespace.namespace, &collection.collection_name))
+            })
+            .collect();
+        for NsPvtReadWriteSet {
+            namespace,
+            collection_pvt_rwset,
+        } in &mut set.ns_pvt_rwset
+        {
+            collection_pvt_rwset
+                .retain(|collection| !stored.contains(&(&*namespace, &collection.collection_name)));
+        }
+        set.ns_pvt_rwset
+            .retain(|namespace| !namespace.collection_pvt_rwset.is_empty());
+        Ok(())
+    }
+
+    fn matching(
+        &self,
+        filter: &Filter,
+        version: Version,
+        mut set: TxPvtReadWriteSet,
+    ) -> Result<TxPvtReadWriteSet, LedgerError> {
+        let envelope = self.blocks.envelope(version)?;
+        let rwset = envelope.and_then(|envelope| ParsedTx::from_envelope(&envelope).rwset);
+        for namespace in &mut set.ns_pvt_rwset {
+            let mut kept = Vec::new();
+            for collection in namespace.collection_pvt_rwset.drain(..) {
+                if let Some(rwset) = &rwset
+                    && filter.belongs(version, rwset, &namespace.namespace, &collection)?
+                {
+                    kept.push(collection);
+                }
+            }
+            namespace.collection_pvt_rwset = kept;
+        }
+        set.ns_pvt_rwset
+            .retain(|namespace| !namespace.collection_pvt_rwset.is_empty());
+        Ok(set)
     }
 
     /// Removes the bytes of purged and expired private values from every file of this ledger; what an open
@@ -158,15 +254,39 @@ impl Ledger {
     /// [`LedgerError::Io`] and database errors. The next call goes on where this one stopped.
     pub fn compact(&self) -> Result<(), LedgerError> {
         let _writer = self.writer();
-        self.wipe()
+        if self.pending_wipe()?.is_some() {
+            self.wipe()
+        } else {
+            self.rewrite_transient()
+        }
     }
 
     /// Wipes when it is due after block `number`.
     pub(super) fn maintain(&self, number: u64) -> Result<(), LedgerError> {
         match self.pending_wipe()? {
             Some(wipe) if number.saturating_sub(wipe.since) >= self.options.purge_interval => self.wipe(),
+            _ if number.is_multiple_of(UNCOMMITTED_GRACE) => self.drop_expired_uncommitted(),
             _ => Ok(()),
         }
+    }
+
+    /// Drops uncommitted values that would have expired.
+    fn drop_expired_uncommitted(&self) -> Result<(), LedgerError> {
+        let mut filter = Filter::new(self);
+        let any = self.transient.any(|received_at, namespace, collection| {
+            would_have_expired(&mut filter, received_at, namespace, collection)
+        })?;
+        if any { self.rewrite_transient() } else { Ok(()) }
+    }
+
+    /// Writes the transient store anew without committed, purged and expired values.
+    fn rewrite_transient(&self) -> Result<(), LedgerError> {
+        let mut filter = Filter::new(self);
+        self.transient
+            .rewrite(|received_at, namespace, set: &CollectionPvtReadWriteSet| {
+                Ok(!filter.purged_since(received_at, namespace, set)?
+                    && !would_have_expired(&mut filter, received_at, namespace, &set.collection_name)?)
+            })
     }
 
     /// Remembers that a block leaves something to wipe.
@@ -202,6 +322,10 @@ impl Ledger {
         let Some(wipe) = self.pending_wipe()? else {
             return Ok(());
         };
+        // The files become shorter.
+        let mut batch = self.db.batch();
+        batch.remove(Space::Main, PRIVATE_FILES);
+        batch.commit()?;
         let mut filter = Filter::new(self);
         self.private.rewrite(wipe.first..=wipe.last, |frame| {
             let before = frame.clone();
@@ -213,7 +337,20 @@ impl Ledger {
                 .retain(|tx| tx.set.as_ref().is_some_and(|set| !set.ns_pvt_rwset.is_empty()));
             Ok(*frame != before)
         })?;
+        let mut batch = self.db.batch();
+        let missing = |block| keys::missing(Version::new(block, 0), "", "");
+        let (first, end) = (missing(wipe.first), missing(wipe.last.saturating_add(1)));
+        for entry in filter.query.clone().state.0.range(Space::Private, first, end) {
+            let (key, _) = entry?;
+            let (version, namespace, collection) =
+                keys::parse_missing(&key).ok_or(LedgerError::Record("missing private data"))?;
+            if filter.expired(version.block, namespace, collection)? {
+                batch.remove(Space::Private, key);
+            }
+        }
+        batch.commit()?;
         drop(filter);
+        self.rewrite_transient()?;
         let erased = self.db.erase_deleted_private()?;
         let mut batch = self.db.batch();
         if erased {
@@ -243,6 +380,7 @@ impl Ledger {
 }
 
 const WIPE: &[u8] = b"!wipe";
+const PRIVATE_FILES: &[u8] = b"!private-files";
 
 /// Private data that waits for its removal from the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -277,90 +415,16 @@ impl Wipe {
     }
 }
 
-/// Leaves out expired collections and purged keys.
-struct Filter {
-    query: QueryExecutor,
-    lives: BTreeMap<(String, String), u64>,
-}
-
-impl Filter {
-    fn new(ledger: &Ledger) -> Self {
-        Self {
-            query: ledger.query(),
-            lives: BTreeMap::new(),
-        }
-    }
-
-    fn apply(&mut self, block: u64, tx: &mut PrivateTx) -> Result<(), LedgerError> {
-        let Some(set) = &mut tx.set else { return Ok(()) };
-        for namespace in &mut set.ns_pvt_rwset {
-            let mut kept = Vec::new();
-            for mut collection in std::mem::take(&mut namespace.collection_pvt_rwset) {
-                if self.expired(block, &namespace.namespace, &collection.collection_name)? {
-                    continue;
-                }
-                let version = Version::new(block, tx.index);
-                let rwset = &collection.rwset;
-                let purged =
-                    self.without_purged(version, &namespace.namespace, &collection.collection_name, rwset)?;
-                if let Some(rwset) = purged {
-                    collection.rwset = rwset;
-                }
-                kept.push(collection);
-            }
-            namespace.collection_pvt_rwset = kept;
-        }
-        set.ns_pvt_rwset
-            .retain(|namespace| !namespace.collection_pvt_rwset.is_empty());
-        Ok(())
-    }
-
-    /// Whether data of `block` in the collection has expired by now.
-    fn expired(&mut self, block: u64, namespace: &str, collection: &str) -> Result<bool, LedgerError> {
-        let name = (namespace.to_owned(), collection.to_owned());
-        let live = match self.lives.get(&name) {
-            Some(live) => *live,
-            None => {
-                let live = match self.query.collection(namespace, collection)? {
-                    Collection::Defined { block_to_live } => block_to_live,
-                    Collection::Unknown | Collection::NoneDefined => 0,
-                };
-                self.lives.insert(name, live);
-                live
-            }
-        };
-        Ok(expiring_block(block, live).is_some_and(|expiring| expiring < self.query.height()))
-    }
-
-    /// The set without keys that were purged at `version` or later; `None` when there are none.
-    fn without_purged(
-        &self,
-        version: Version,
-        namespace: &str,
-        collection: &str,
-        rwset: &[u8],
-    ) -> Result<Option<Vec<u8>>, LedgerError> {
-        let mut set = KvrwSet::decode(rwset).map_err(LedgerError::decode("a private read-write set"))?;
-        let before = set.writes.len() + set.metadata_writes.len();
-        let purged = |key: &str| -> Result<bool, LedgerError> {
-            let marker = keys::purge_marker(namespace, collection, &sha256(key.as_bytes()));
-            let Some(bytes) = self.query.state.0.get(Space::Private, &marker)? else {
-                return Ok(false);
-            };
-            Ok(VersionedValue::decode(&bytes)?.version >= version)
-        };
-        let (mut writes, mut metadata) = (Vec::new(), Vec::new());
-        for write in set.writes {
-            if !purged(&write.key)? {
-                writes.push(write);
-            }
-        }
-        for write in set.metadata_writes {
-            if !purged(&write.key)? {
-                metadata.push(write);
-            }
-        }
-        (set.writes, set.metadata_writes) = (writes, metadata);
-        Ok((set.writes.len() + set.metadata_writes.len() < before).then(|| set.encode_to_vec()))
-    }
+/// Whether an uncommitted value of a collection would be gone, had it been committed soon after it was received.
+fn would_have_expired(
+    filter: &mut Filter,
+    received_at: u64,
+    namespace: &str,
+    collection: &str,
+) -> Result<bool, LedgerError> {
+    filter.expired(
+        received_at.saturating_add(UNCOMMITTED_GRACE),
+        namespace,
+        collection,
+    )
 }

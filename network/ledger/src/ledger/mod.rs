@@ -2,6 +2,8 @@
 
 mod apply;
 mod commit;
+mod filter;
+mod indexes;
 mod maintenance;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ pub use commit::Committed;
 pub use maintenance::{LatePrivateData, MissingPrivateData, PrivateTxData};
 
 use crate::LedgerError;
-use crate::block::{BlockIter, BlockStore, Transaction, set_slot, slot, validation_codes};
+use crate::block::{Ahead, BlockIter, BlockStore, Transaction, set_slot, slot, validation_codes};
 use crate::collections::{AnyCollection, CollectionInfo};
 use crate::db::{Db, Private};
 use crate::files::{FileLayer, OsFiles};
@@ -25,7 +27,7 @@ use crate::lock::DirLock;
 use crate::private::{PrivateStore, TransientStore};
 use crate::rwset::ParsedTx;
 use crate::simulate::{QueryExecutor, Simulator};
-use crate::state::StateReader;
+use crate::state::{Indexes, StateDatabase, StateReader};
 
 /// How a ledger is opened.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct LedgerOptions {
     /// Number of blocks after which purged or expired private values are removed from the files, at the latest: they are
     /// out of every read at once. Fabric's `purgeInterval`.
     pub purge_interval: u64,
+    /// Which state database of Fabric it behaves like.
+    pub state_database: StateDatabase,
 }
 
 impl Default for LedgerOptions {
@@ -45,6 +49,7 @@ impl Default for LedgerOptions {
             files: Arc::new(OsFiles),
             collections: Arc::new(AnyCollection),
             purge_interval: 100,
+            state_database: StateDatabase::default(),
         }
     }
 }
@@ -58,11 +63,23 @@ pub struct Ledger {
     dir: PathBuf,
     options: LedgerOptions,
     db: Db,
+    indexes: Indexes,
     blocks: Arc<BlockStore>,
     private: PrivateStore,
     transient: TransientStore,
     writer: Mutex<Writer>,
-    _lock: DirLock,
+    _lock: Arc<DirLock>,
+}
+
+/// How far a database is that is being built again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Blocks applied.
+    pub blocks: u64,
+    /// Their bytes in the block files.
+    pub bytes: u64,
+    /// Bytes of all block files.
+    pub of_bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -78,7 +95,7 @@ impl Ledger {
     /// [`LedgerError::Exists`] when there is one already; [`LedgerError::NotNext`] when the block is not number 0; and
     /// as [`open`](Self::open).
     pub fn create(dir: &Path, genesis: &Block, options: LedgerOptions) -> Result<Self, LedgerError> {
-        let ledger = Self::attach(dir, options)?;
+        let ledger = Self::attach(dir, options, &mut |_| {})?;
         if ledger.height() > 0 {
             return Err(LedgerError::Exists { path: dir.to_owned() });
         }
@@ -109,7 +126,31 @@ impl Ledger {
         if !dir.join("blocks").is_dir() {
             return Err(LedgerError::Empty { path: dir.to_owned() });
         }
-        let ledger = Self::attach(dir, options)?;
+        let ledger = Self::attach(dir, options, &mut |_| {})?;
+        if ledger.height() == 0 {
+            return Err(LedgerError::Empty { path: dir.to_owned() });
+        }
+        Ok(ledger)
+    }
+
+    /// Removes the database of the ledger in `dir` and builds it again from the blocks and the private data files, which
+    /// stay as they are (`peer node rebuild-dbs` of Fabric). `progress` is told after every block.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`LedgerError::Locked`] while a peer runs on it.
+    pub fn rebuild(
+        dir: &Path,
+        options: LedgerOptions,
+        progress: &mut dyn FnMut(Rebuilt),
+    ) -> Result<Self, LedgerError> {
+        if !dir.join("blocks").is_dir() {
+            return Err(LedgerError::Empty { path: dir.to_owned() });
+        }
+        {
+            let _lock = DirLock::take(dir)?;
+            Db::discard(&dir.join("db"))?;
+        }
+        let ledger = Self::attach(dir, options, progress)?;
         if ledger.height() == 0 {
             return Err(LedgerError::Empty { path: dir.to_owned() });
         }
@@ -219,49 +260,69 @@ impl Ledger {
             self.blocks.clone(),
             self.options.collections.clone(),
             height,
+            self.options.state_database,
         )
     }
 
-    /// Private data of transactions that are not committed yet.
+    /// Private data of transactions that are not committed yet. It is on disk, and erased with the rest
+    /// ([`compact`](Self::compact)).
     pub fn transient(&self) -> &TransientStore {
         &self.transient
     }
 
-    fn attach(dir: &Path, options: LedgerOptions) -> Result<Self, LedgerError> {
+    fn attach(
+        dir: &Path,
+        options: LedgerOptions,
+        progress: &mut dyn FnMut(Rebuilt),
+    ) -> Result<Self, LedgerError> {
         let files = options.files.clone();
         files.create_dir(dir).map_err(LedgerError::io("create", dir))?;
-        let lock = DirLock::take(dir)?;
-        let db = Db::open(&dir.join("db"), Private::Present)?;
-        let private = PrivateStore::open(dir, files.clone())?;
-        let blocks = Arc::new(BlockStore::attach(dir, files, db.clone(), true)?);
-        let ledger = Self {
-            dir: dir.to_owned(),
-            options,
-            db,
-            blocks,
-            private,
-            transient: TransientStore::default(),
-            writer: Mutex::default(),
-            _lock: lock,
-        };
-        ledger.recover()?;
-        Ok(ledger)
+        let lock = Arc::new(DirLock::take(dir)?);
+        Db::open(&dir.join("db"), Private::Present, |db| {
+            let ledger = Self {
+                dir: dir.to_owned(),
+                options: options.clone(),
+                blocks: Arc::new(BlockStore::attach(dir, files.clone(), db.clone(), true)?),
+                indexes: Indexes::open(&db, options.state_database)?,
+                db,
+                private: PrivateStore::open(dir, files.clone())?,
+                transient: TransientStore::open(dir, files.clone())?,
+                writer: Mutex::default(),
+                _lock: lock.clone(),
+            };
+            ledger.recover(progress)?;
+            Ok(ledger)
+        })
     }
 
     /// Applies the blocks that the database does not know, and reads the last commit hash.
-    fn recover(&self) -> Result<(), LedgerError> {
+    fn recover(&self, progress: &mut dyn FnMut(Rebuilt)) -> Result<(), LedgerError> {
         // First without what a crash left unfinished, so that it can be read; then without data of unwritten blocks.
         self.private.recover(u64::MAX)?;
-        let mut replayed = 0u64;
-        self.blocks.recover(|block, written| {
+        self.check_private_files()?;
+        let (mut replayed, mut bytes, total) = (0u64, 0, self.blocks.bytes()?);
+        self.blocks.recover(Ahead::Rebuild, |block, written| {
+            self.replay(block, written)?;
             replayed += 1;
-            self.replay(block, written)
+            bytes += written.frame.len();
+            progress(Rebuilt {
+                blocks: replayed,
+                bytes,
+                of_bytes: total,
+            });
+            Ok(())
         })?;
         if replayed > 1 {
             tracing::info!(ledger = %self.dir.display(), blocks = replayed, "applied blocks that the database lacked");
         }
         let height = self.height();
         self.private.recover(height)?;
+        if replayed > 0 {
+            let mut batch = self.db.batch();
+            self.note_private_files(&mut batch);
+            batch.commit()?;
+        }
+        self.transient.load(|tx_id| self.blocks.tx_exists(tx_id))?;
         if let Some(last) = height.checked_sub(1)
             && let Some(block) = self.block(last)?
         {

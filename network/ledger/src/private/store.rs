@@ -14,7 +14,7 @@ use prost::Message as _;
 
 use crate::LedgerError;
 use crate::files::FileLayer;
-use crate::log::{Frame, Segment, Tail};
+use crate::log::{Appender, Frame, Segment, Tail};
 
 /// A file is closed once it is this long.
 const SEGMENT_BYTES: u64 = 4 << 20;
@@ -50,11 +50,45 @@ struct Inner {
     /// First blocks of the files.
     firsts: BTreeSet<u64>,
     /// The file that is appended to.
-    last: Option<Segment>,
+    last: Option<Appender>,
+    /// Block and place of the frame appended last, since this was opened.
+    newest: Option<(u64, u64)>,
+    /// The file of late data, once something was appended to it.
+    late_file: Option<Appender>,
+    /// Bytes of late data.
+    late_end: u64,
     /// Blocks that have data in the file of late data; `None` before that file was read.
     late: Option<BTreeSet<u64>>,
     /// The frames of the file read last.
     cached: Option<(FileName, Arc<Vec<PrivateBlock>>)>,
+}
+
+/// How far the files go: their number, the first block of the last one, its length, and the length of the late data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent([u64; 4]);
+
+impl Extent {
+    pub(crate) fn encode(self) -> Vec<u8> {
+        self.0.iter().flat_map(|number| number.to_be_bytes()).collect()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut numbers = [0; 4];
+        let chunks = bytes.chunks_exact(8);
+        if bytes.len() != 8 * numbers.len() {
+            return None;
+        }
+        for (number, chunk) in numbers.iter_mut().zip(chunks) {
+            *number = u64::from_be_bytes(chunk.try_into().ok()?);
+        }
+        Some(Self(numbers))
+    }
+
+    /// Whether something is gone that was there at `before`.
+    pub(crate) fn lacks(self, before: Self) -> bool {
+        let ([files, first, end, late], [had_files, had_first, had_end, had_late]) = (self.0, before.0);
+        files < had_files || (first, end) < (had_first, had_end) || late < had_late
+    }
 }
 
 /// A file by its first block, or the one of data that came after its block.
@@ -93,7 +127,19 @@ impl PrivateStore {
     pub(crate) fn recover(&self, height: u64) -> Result<(), LedgerError> {
         let mut inner = self.lock();
         if inner.late.is_none() {
-            self.segment(FileName::Late)?.scan(0, Tail::Cut, |_, _| Ok(()))?;
+            inner.late_end = self.segment(FileName::Late)?.scan(0, Tail::Cut, |_, _| Ok(()))?;
+        }
+        // Where the disk lost blocks, whole files are of blocks that will be others.
+        let lost = inner.firsts.split_off(&height);
+        for first in &lost {
+            let path = self.path(FileName::From(*first));
+            self.files
+                .remove(&path)
+                .map_err(LedgerError::io("remove", &path))?;
+        }
+        if !lost.is_empty() {
+            (inner.last, inner.cached) = (None, None);
+            self.sync_dir()?;
         }
         let Some(last) = inner.firsts.last().copied() else {
             return Ok(());
@@ -110,37 +156,68 @@ impl PrivateStore {
             segment.truncate(offset)?;
             segment.sync()?;
         }
-        inner.last = Some(segment);
+        inner.last = Some(Appender::new(segment)?);
         Ok(())
     }
 
-    /// Appends and syncs the data of the next block.
+    /// Appends and syncs the data of the next block. When the block could not be written after that, the next attempt
+    /// replaces the data.
     pub(crate) fn append(&self, frame: &PrivateBlock) -> Result<(), LedgerError> {
         let mut inner = self.lock();
-        let full = match &inner.last {
-            Some(segment) => segment.len()? >= SEGMENT_BYTES,
-            None => true,
-        };
+        inner.cached = None;
+        self.take_back(&mut inner, frame.block)?;
+        let full = inner.last.as_ref().is_none_or(|last| last.end() >= SEGMENT_BYTES);
         if full {
-            inner.last = Some(self.segment(FileName::From(frame.block))?);
+            inner.last = Some(Appender::new(self.segment(FileName::From(frame.block))?)?);
             inner.firsts.insert(frame.block);
         }
+        let Some(last) = &mut inner.last else {
+            return Ok(());
+        };
+        let first = last.end() == 0;
+        let offset = last.append(&Frame::encode(frame))?;
+        inner.newest = Some((frame.block, offset));
+        if first { self.sync_dir() } else { Ok(()) }
+    }
+
+    /// Removes the data of a block that was not written.
+    pub(crate) fn forget(&self, block: u64) -> Result<(), LedgerError> {
+        let mut inner = self.lock();
         inner.cached = None;
-        let Some(segment) = &inner.last else { return Ok(()) };
-        segment.append(&Frame::encode(frame))?;
-        segment.sync()?;
-        if full { self.sync_dir() } else { Ok(()) }
+        self.take_back(&mut inner, block)
     }
 
     /// Appends and syncs data of a block that was committed without it.
     pub(crate) fn append_late(&self, frame: &PrivateBlock) -> Result<(), LedgerError> {
         let mut inner = self.lock();
-        self.late_blocks(&mut inner)?.insert(frame.block);
+        self.late_blocks(&mut inner)?;
         inner.cached = None;
-        let segment = self.segment(FileName::Late)?;
-        segment.append(&Frame::encode(frame))?;
-        segment.sync()?;
-        self.sync_dir()
+        if inner.late_file.is_none() {
+            inner.late_file = Some(Appender::new(self.segment(FileName::Late)?)?);
+        }
+        let Some(late) = &mut inner.late_file else {
+            return Ok(());
+        };
+        let first = late.end() == 0;
+        let offset = late.append(&Frame::encode(frame))?;
+        if first && let Err(error) = self.sync_dir() {
+            late.take_back(offset)?;
+            return Err(error);
+        }
+        inner.late_end = offset + Frame::encode(frame).len();
+        self.late_blocks(&mut inner)?.insert(frame.block);
+        Ok(())
+    }
+
+    /// How far the files go.
+    pub(crate) fn extent(&self) -> Extent {
+        let inner = self.lock();
+        Extent([
+            inner.firsts.len() as u64,
+            inner.firsts.last().copied().unwrap_or(0),
+            inner.last.as_ref().map_or(0, Appender::end),
+            inner.late_end,
+        ])
     }
 
     /// The private data of a block, as stored.
@@ -219,8 +296,22 @@ impl PrivateStore {
             .rename(&unfinished, &path)
             .map_err(LedgerError::io("replace", &path))?;
         self.sync_dir()?;
-        if inner.firsts.last().map(|first| FileName::From(*first)) == Some(name) {
-            inner.last = Some(self.segment(name)?);
+        inner.newest = None;
+        if name == FileName::Late {
+            inner.late_file = None;
+            inner.late_end = frames.iter().map(|frame| Frame::encode(frame).len()).sum();
+        } else if inner.firsts.last().map(|first| FileName::From(*first)) == Some(name) {
+            inner.last = Some(Appender::new(self.segment(name)?)?);
+        }
+        Ok(())
+    }
+
+    fn take_back(&self, inner: &mut Inner, block: u64) -> Result<(), LedgerError> {
+        if let (Some((newest, offset)), Some(last)) = (inner.newest, &mut inner.last)
+            && newest == block
+        {
+            last.take_back(offset)?;
+            inner.newest = None;
         }
         Ok(())
     }
@@ -324,6 +415,23 @@ mod tests {
         assert_eq!((indexes(&store, 2), indexes(&store, 5)), (vec![0, 7], vec![]));
         store.append(&frame(5, 1)).expect("appends again");
         assert_eq!(indexes(&store, 5), [1]);
+    }
+
+    #[test]
+    fn files_of_blocks_that_are_gone_are_removed() {
+        let temp = tempfile::tempdir().expect("temp dir");
+        let open = || PrivateStore::open(temp.path(), Arc::new(OsFiles)).expect("opens");
+        let store = open();
+        store.append(&frame(3, 0)).expect("appends");
+        let store = open();
+        store.recover(1).expect("recovers");
+        for block in [1, 3] {
+            store.append(&frame(block, 5)).expect("appends");
+        }
+        assert_eq!((indexes(&store, 1), indexes(&store, 3)), (vec![5], vec![5]));
+        let store = open();
+        store.recover(4).expect("recovers");
+        assert_eq!((indexes(&store, 1), indexes(&store, 3)), (vec![5], vec![5]));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod history;
 mod private;
 mod query;
+mod rich;
 mod simulator;
 
 pub use history::{HistoryIter, KeyModification};

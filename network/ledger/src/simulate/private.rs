@@ -122,7 +122,7 @@ impl Simulator {
         metadata: BTreeMap<String, Vec<u8>>,
     ) -> Result<(), LedgerError> {
         self.check_collection(namespace, collection)?;
-        self.check_write(namespace, collection, key)?;
+        self.check_write(namespace, collection, key, &[])?;
         self.builder
             .private_metadata(namespace, collection, key, metadata);
         self.note_private_written(namespace, collection, key)
@@ -144,22 +144,6 @@ impl Simulator {
         self.check_open()?;
         let entries = self.query.private_range(namespace, collection, start, end)?;
         Ok(self.open(Cursor::PrivateRange(entries)))
-    }
-
-    /// A JSON selector query over private data: refused by this state database.
-    ///
-    /// # Errors
-    /// [`LedgerError::Unsupported`] after a write, else [`LedgerError::RichQuery`].
-    pub fn open_private_query(
-        &mut self,
-        namespace: &str,
-        collection: &str,
-        _query: &str,
-    ) -> Result<CursorId, LedgerError> {
-        self.check_private_query()?;
-        self.check_collection(namespace, collection)?;
-        self.check_open()?;
-        Err(LedgerError::RichQuery)
     }
 
     fn read_hash(
@@ -192,7 +176,7 @@ impl Simulator {
         is_purge: bool,
     ) -> Result<(), LedgerError> {
         self.check_collection(namespace, collection)?;
-        self.check_write(namespace, collection, key)?;
+        self.check_write(namespace, collection, key, &value)?;
         self.builder
             .private_write(namespace, collection, key, value, is_purge);
         self.note_private_written(namespace, collection, key)
@@ -213,7 +197,7 @@ impl Simulator {
         Ok(())
     }
 
-    fn check_private_query(&mut self) -> Result<(), LedgerError> {
+    pub(super) fn check_private_query(&mut self) -> Result<(), LedgerError> {
         if self.wrote {
             return Err(self.unsupported("Queries on pvt data is supported only in a read-only transaction"));
         }
@@ -221,7 +205,7 @@ impl Simulator {
         Ok(())
     }
 
-    fn check_collection(&mut self, namespace: &str, collection: &str) -> Result<(), LedgerError> {
+    pub(super) fn check_collection(&mut self, namespace: &str, collection: &str) -> Result<(), LedgerError> {
         let name = (namespace.to_owned(), collection.to_owned());
         if !self.known_collections.contains(&name) {
             self.query.check_collection(namespace, collection)?;

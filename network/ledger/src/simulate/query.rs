@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::HistoryIter;
 use crate::block::BlockStore;
 use crate::collections::{Collection, CollectionInfo};
+use crate::mango;
 use crate::rwset::sha256;
-use crate::state::{StateEntries, StateReader};
+use crate::state::{RichEntries, StateDatabase, StateEntries, StateReader};
 use crate::{LedgerError, VersionedValue};
 
 /// A key with its value.
@@ -24,7 +25,8 @@ pub struct KeyValue {
 pub struct Page {
     /// The entries in key order.
     pub entries: Vec<KeyValue>,
-    /// The key that the next page starts with; empty after the last page.
+    /// What the next page begins with: of a range a key, of a rich query an opaque text. After the last page of a range it
+    /// is empty, or with CouchDB's behaviour the end that was asked for; of a rich query it stays as it was.
     pub bookmark: String,
 }
 
@@ -35,6 +37,7 @@ pub struct QueryExecutor {
     pub(crate) blocks: Arc<BlockStore>,
     collections: Arc<dyn CollectionInfo>,
     height: u64,
+    pub(super) database: StateDatabase,
 }
 
 impl QueryExecutor {
@@ -43,12 +46,14 @@ impl QueryExecutor {
         blocks: Arc<BlockStore>,
         collections: Arc<dyn CollectionInfo>,
         height: u64,
+        database: StateDatabase,
     ) -> Self {
         Self {
             state,
             blocks,
             collections,
             height,
+            database,
         }
     }
 
@@ -70,7 +75,11 @@ impl QueryExecutor {
     /// # Errors
     /// As [`state`](Self::state).
     pub fn versioned(&self, namespace: &str, key: &str) -> Result<Option<VersionedValue>, LedgerError> {
-        self.state.public(namespace, key)
+        self.check_key(key)?;
+        Ok(self
+            .state
+            .public(namespace, key)?
+            .map(|found| self.as_read(found)))
     }
 
     /// The values of several keys, in their order.
@@ -86,13 +95,14 @@ impl QueryExecutor {
     /// # Errors
     /// As [`state`](Self::state).
     pub fn metadata(&self, namespace: &str, key: &str) -> Result<BTreeMap<String, Vec<u8>>, LedgerError> {
-        self.versioned(namespace, key)?
-            .map_or_else(|| Ok(BTreeMap::new()), |found| found.metadata())
+        self.check_key(key)?;
+        let found = self.state.public(namespace, key)?;
+        found.map_or_else(|| Ok(BTreeMap::new()), |found| found.metadata())
     }
 
     /// Keys from `start` up to and without `end`, in byte order. Empty bounds are the namespace's ends.
     pub fn range(&self, namespace: &str, start: &str, end: &str) -> RangeIter {
-        RangeIter(self.state.public_range(namespace, start, end))
+        self.range_of(self.state.public_range(namespace, start, end))
     }
 
     /// At most `page_size` entries of a range, and where the next page starts.
@@ -108,7 +118,8 @@ impl QueryExecutor {
     ) -> Result<Page, LedgerError> {
         let mut range = self.range(namespace, start, end);
         let entries = range.by_ref().take(page_size).collect::<Result<Vec<_>, _>>()?;
-        let bookmark = range.next().transpose()?.map(|next| next.key).unwrap_or_default();
+        let next = range.next().transpose()?.map(|next| next.key);
+        let bookmark = next.unwrap_or_else(|| self.last_bookmark(end));
         Ok(Page { entries, bookmark })
     }
 
@@ -139,6 +150,7 @@ impl QueryExecutor {
         key: &str,
     ) -> Result<Option<VersionedValue>, LedgerError> {
         self.check_collection(namespace, collection)?;
+        self.check_key(key)?;
         let value = self.state.private(namespace, collection, key)?;
         let hash = self
             .state
@@ -148,7 +160,7 @@ impl QueryExecutor {
         if hash != private {
             return Err(LedgerError::PrivateVersionMismatch { hash, private });
         }
-        Ok(value)
+        Ok(value.map(|value| self.as_read(value)))
     }
 
     /// The committed hash of a private value, which every peer has.
@@ -180,6 +192,16 @@ impl QueryExecutor {
         self.state.hashed(namespace, collection, key_hash)
     }
 
+    /// All hashes of a collection's keys with value hash, version and metadata, in the order of the hashes. Also of a
+    /// collection that is not defined any more.
+    pub fn hashed_entries(
+        &self,
+        namespace: &str,
+        collection: &str,
+    ) -> impl Iterator<Item = Result<(Vec<u8>, VersionedValue), LedgerError>> + use<> {
+        self.state.hashed_entries(namespace, collection)
+    }
+
     /// The metadata entries of a private key, by the key's hash.
     ///
     /// # Errors
@@ -206,22 +228,12 @@ impl QueryExecutor {
         end: &str,
     ) -> Result<RangeIter, LedgerError> {
         self.check_collection(namespace, collection)?;
-        Ok(RangeIter(
-            self.state.private_range(namespace, collection, start, end),
-        ))
+        Ok(self.range_of(self.state.private_range(namespace, collection, start, end)))
     }
 
     /// Every value that a valid transaction gave a public key, newest first.
     pub fn history(&self, namespace: &str, key: &str) -> HistoryIter {
         HistoryIter::new(self.blocks.clone(), &self.state, namespace, key)
-    }
-
-    /// A JSON selector query: refused by this state database.
-    ///
-    /// # Errors
-    /// Always [`LedgerError::RichQuery`].
-    pub fn rich_query(&self, _namespace: &str, _query: &str) -> Result<RangeIter, LedgerError> {
-        Err(LedgerError::RichQuery)
     }
 
     pub(crate) fn collection(&self, namespace: &str, collection: &str) -> Result<Collection, LedgerError> {
@@ -243,14 +255,42 @@ impl QueryExecutor {
     }
 }
 
-/// Entries of a range in key order. It keeps its moment of the state alive by itself.
+/// Entries of a range in key order, or the results of a rich query. It keeps its moment of the state alive by itself.
 #[derive(Debug)]
-pub struct RangeIter(StateEntries);
+pub struct RangeIter(Rows);
+
+#[derive(Debug)]
+enum Rows {
+    Range(StateEntries, StateDatabase),
+    Rich(Box<RichEntries>),
+}
 
 impl RangeIter {
+    pub(super) fn range(entries: StateEntries, database: StateDatabase) -> Self {
+        Self(Rows::Range(entries, database))
+    }
+
+    pub(super) fn rich(entries: RichEntries) -> Self {
+        Self(Rows::Rich(Box::new(entries)))
+    }
+
     /// The next entry with its version.
     pub(crate) fn next_versioned(&mut self) -> Result<Option<(String, VersionedValue)>, LedgerError> {
-        self.0.next().transpose()
+        match &mut self.0 {
+            Rows::Range(entries, StateDatabase::GoLevelDb) => entries.next().transpose(),
+            Rows::Range(entries, StateDatabase::CouchDb) => {
+                // Keys that CouchDB does not take may be there since the ledger behaved otherwise.
+                let shown = |entry: &Result<(String, _), _>| {
+                    entry.as_ref().map_or(true, |(key, _)| !key.starts_with('_'))
+                };
+                let entry = entries.find(shown).transpose()?;
+                Ok(entry.map(|(key, mut found)| {
+                    found.value = mango::canonical(found.value);
+                    (key, found)
+                }))
+            }
+            Rows::Rich(entries) => entries.next(),
+        }
     }
 }
 
@@ -258,7 +298,7 @@ impl Iterator for RangeIter {
     type Item = Result<KeyValue, LedgerError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let entry = self.0.next()?;
+        let entry = self.next_versioned().transpose()?;
         Some(entry.map(|(key, found)| KeyValue {
             key,
             value: found.value,

@@ -12,14 +12,14 @@ use crate::{LedgerError, VersionedValue};
 /// Metadata of every written key: namespace → collection (empty: public) → key → metadata entries as committed.
 pub type WrittenKeys = BTreeMap<String, BTreeMap<String, BTreeMap<String, BTreeMap<String, Vec<u8>>>>>;
 
-/// An open range or history query of a [`Simulator`].
+/// An open range, rich or history query of a [`Simulator`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CursorId(pub u32);
 
 /// What a cursor gives.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CursorItem {
-    /// From a range.
+    /// From a range or a rich query.
     State(KeyValue),
     /// From a history query.
     History(KeyModification),
@@ -119,7 +119,7 @@ impl Simulator {
     /// # Errors
     /// [`LedgerError::Unsupported`] after a private or paginated query; [`LedgerError::KeyTooLong`].
     pub fn put_state(&mut self, namespace: &str, key: &str, value: Vec<u8>) -> Result<(), LedgerError> {
-        self.check_write(namespace, "", key)?;
+        self.check_write(namespace, "", key, &value)?;
         self.builder.write(namespace, key, value);
         self.note_written(namespace, key)
     }
@@ -142,7 +142,7 @@ impl Simulator {
         key: &str,
         metadata: BTreeMap<String, Vec<u8>>,
     ) -> Result<(), LedgerError> {
-        self.check_write(namespace, "", key)?;
+        self.check_write(namespace, "", key, &[])?;
         self.builder.metadata(namespace, key, metadata);
         self.note_written(namespace, key)
     }
@@ -170,11 +170,7 @@ impl Simulator {
         end: &str,
         page_size: usize,
     ) -> Result<Page, LedgerError> {
-        self.check_open()?;
-        if self.wrote {
-            return Err(self.unsupported("Paginated queries are supported only in a read-only transaction"));
-        }
-        self.paginated = true;
+        self.begin_page()?;
         let record = self.builder.open_range(namespace, start, end);
         let mut range = self.query.range(namespace, start, end);
         let mut entries = Vec::new();
@@ -187,8 +183,12 @@ impl Simulator {
                 value: found.value,
             });
         }
-        self.record(record, RangeRecord::exhaust);
-        let bookmark = range.next_versioned()?.map(|(key, _)| key).unwrap_or_default();
+        // A full page is not read to its end: it reaches to its last key.
+        if entries.len() < page_size {
+            self.record(record, RangeRecord::exhaust);
+        }
+        let next = range.next_versioned()?.map(|(key, _)| key);
+        let bookmark = next.unwrap_or_else(|| self.query.last_bookmark(end));
         Ok(Page { entries, bookmark })
     }
 
@@ -200,15 +200,6 @@ impl Simulator {
         self.check_open()?;
         let entries = self.query.history(namespace, key);
         Ok(self.open(Cursor::History(entries)))
-    }
-
-    /// A JSON selector query: refused by this state database.
-    ///
-    /// # Errors
-    /// Always [`LedgerError::RichQuery`].
-    pub fn open_query(&mut self, _namespace: &str, _query: &str) -> Result<CursorId, LedgerError> {
-        self.check_open()?;
-        Err(LedgerError::RichQuery)
     }
 
     /// The next item of an open query; `None` at its end.
@@ -226,6 +217,18 @@ impl Simulator {
                 match &entry {
                     Some((key, found)) => self.record(record, |record| record.see(key, found.version)),
                     None => self.record(record, RangeRecord::exhaust),
+                }
+                Ok(entry.map(|(key, found)| {
+                    CursorItem::State(KeyValue {
+                        key,
+                        value: found.value,
+                    })
+                }))
+            }
+            Cursor::Query { namespace, entries } => {
+                let entry = entries.next_versioned()?;
+                if let Some((key, found)) = &entry {
+                    self.builder.read(namespace, key, Some(found.version));
                 }
                 Ok(entry.map(|(key, found)| {
                     CursorItem::State(KeyValue {
@@ -305,6 +308,16 @@ impl Simulator {
         }
     }
 
+    /// Notes that the transaction reads a page.
+    pub(super) fn begin_page(&mut self) -> Result<(), LedgerError> {
+        self.check_open()?;
+        if self.wrote {
+            return Err(self.unsupported("Paginated queries are supported only in a read-only transaction"));
+        }
+        self.paginated = true;
+        Ok(())
+    }
+
     pub(super) fn check_open(&self) -> Result<(), LedgerError> {
         if self.done { Err(LedgerError::Done) } else { Ok(()) }
     }
@@ -314,6 +327,7 @@ impl Simulator {
         namespace: &str,
         collection: &str,
         key: &str,
+        value: &[u8],
     ) -> Result<(), LedgerError> {
         self.check_open()?;
         if self.queried_private {
@@ -326,6 +340,7 @@ impl Simulator {
                 .unsupported("Transaction has already performed a paginated query. Writes are not allowed"));
         }
         self.wrote = true;
+        self.query.check_key_value(key, value)?;
         crate::commit::check_key_length(namespace, collection, key.len())
     }
 
@@ -339,7 +354,15 @@ impl Simulator {
 
 #[derive(Debug)]
 pub(super) enum Cursor {
-    Range { record: usize, entries: RangeIter },
+    Range {
+        record: usize,
+        entries: RangeIter,
+    },
+    /// A rich query over public state.
+    Query {
+        namespace: String,
+        entries: RangeIter,
+    },
     PrivateRange(RangeIter),
     History(HistoryIter),
 }

@@ -8,8 +8,11 @@
 //!          p ns 0 key                                public state
 //!          q ns 0 coll 0 key-hash                    hashed private state
 //!          y ns 0 len(4) key block(8) tx(8)          history
+//!          i ns 0 coll 0 ddoc 0 name                 index → definition
+//!          j ns 0 coll 0 id(16) entry                index entry of public state → key
 //! Private  v ns 0 coll 0 key                         private values
 //!          k ns 0 coll 0 key-hash                    clear key of a private value
+//!          j ns 0 coll 0 id(16) entry                index entry of private state → key
 //!          x expiry(8) committed(8) ns 0 coll 0 hash expiry schedule
 //!          m ns 0 coll 0 key-hash                    purge marker → version
 //!          g block(8) tx(8) ns 0 coll                missing private data
@@ -88,6 +91,8 @@ pub(crate) fn parse_expiry(key: &[u8]) -> Option<(u64, &str, &str, &[u8])> {
 
 /// Every entry of missing private data starts with this.
 pub(crate) const MISSING: &[u8] = b"g";
+/// The first key behind all of them.
+pub(crate) const MISSING_END: &[u8] = b"h";
 
 pub(crate) fn missing(version: Version, namespace: &str, collection: &str) -> Vec<u8> {
     let mut key = MISSING.to_vec();
@@ -134,6 +139,32 @@ pub(crate) fn parse_history(key: &[u8]) -> Option<Version> {
     let (rest, tx) = key.split_last_chunk::<8>()?;
     let (_, block) = rest.split_last_chunk::<8>()?;
     Some(Version::new(u64::from_be_bytes(*block), u64::from_be_bytes(*tx)))
+}
+
+/// Every index definition starts with this.
+pub(crate) const INDEX_DEFINITIONS: &[u8] = b"i";
+
+/// The definitions of a collection's indexes (empty: of public state) start with this.
+pub(crate) fn index_definitions(namespace: &str, collection: &str) -> Vec<u8> {
+    join(b'i', &[namespace.as_bytes(), collection.as_bytes(), b""])
+}
+
+pub(crate) fn index_definition(namespace: &str, collection: &str, ddoc: &str, name: &str) -> Vec<u8> {
+    let parts = [namespace, collection, ddoc, name].map(str::as_bytes);
+    join(b'i', &parts)
+}
+
+/// Namespace and collection of an index definition's key.
+pub(crate) fn parse_index_definition(key: &[u8]) -> Option<(String, String)> {
+    let mut parts = std::str::from_utf8(key.get(1..)?).ok()?.splitn(3, '\0');
+    let (namespace, collection) = (parts.next()?, parts.next()?);
+    parts.next()?;
+    Some((namespace.to_owned(), collection.to_owned()))
+}
+
+/// The entries of an index start with this.
+pub(crate) fn index_entries(namespace: &str, collection: &str, id: &[u8; 16]) -> Vec<u8> {
+    join(b'j', &[namespace.as_bytes(), collection.as_bytes(), id])
 }
 
 fn join(kind: u8, parts: &[&[u8]]) -> Vec<u8> {

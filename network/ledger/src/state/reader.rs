@@ -55,6 +55,21 @@ impl StateReader {
         }
     }
 
+    /// Key hash and value of everything hashed in a collection, in the order of the hashes.
+    pub(crate) fn hashed_entries(
+        &self,
+        namespace: &str,
+        collection: &str,
+    ) -> impl Iterator<Item = Result<(Vec<u8>, VersionedValue), LedgerError>> + use<> {
+        let prefix = keys::hashed(namespace, collection, &[]);
+        let skip = prefix.len();
+        self.0.prefix(Space::Main, &prefix).map(move |entry| {
+            let (key, value) = entry?;
+            let hash = key.get(skip..).ok_or(LedgerError::Record("a state key"))?;
+            Ok((hash.to_vec(), VersionedValue::decode(&value)?))
+        })
+    }
+
     /// Versions that wrote the key, newest first.
     pub(crate) fn history(
         &self,

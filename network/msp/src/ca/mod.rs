@@ -15,7 +15,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 
 use crate::certificate::Certificate;
 use crate::error::MspError;
-use crate::key::PrivateKey;
+use crate::key::{KeyAlgorithm, PrivateKey};
 use crate::pem;
 
 pub use seed::Seed;
@@ -75,6 +75,8 @@ pub struct IssueRequest {
     pub common_name: String,
     /// What it is for.
     pub kind: Kind,
+    /// The kind of key: P-256, or Ed25519 for members of channels with capability V3_0.
+    pub key: KeyAlgorithm,
     /// Organisational units besides the role's.
     pub organizational_units: Vec<String>,
     /// Host names and IP addresses.
@@ -147,6 +149,9 @@ impl Ca {
         if !certificate.is_ca() {
             return Err(MspError::NotAnIdentity("the certificate is not a CA's"));
         }
+        if key.public().algorithm() != KeyAlgorithm::P256 {
+            return Err(MspError::UnsupportedKey("a CA signs with P-256 here".into()));
+        }
         Ok(Self {
             certificate,
             key,
@@ -198,7 +203,7 @@ impl Ca {
     ///
     /// # Errors
     /// [`MspError::Issue`] for an empty name, a host name that is not ASCII or a validity that ends before it begins;
-    /// [`MspError::Crypto`] when no key can be made.
+    /// [`MspError::UnsupportedKey`] for another kind of key than P-256 and Ed25519; [`MspError::Crypto`] when no key can be made.
     pub fn issue(&self, request: &IssueRequest) -> Result<Issued, MspError> {
         if request.common_name.is_empty() {
             return Err(MspError::Issue("the common name is empty".into()));
@@ -209,7 +214,11 @@ impl Ca {
             request.kind,
             request.common_name
         );
-        let key = new_key(self.seed.as_ref(), &label)?;
+        let key = match (&self.seed, request.key) {
+            (Some(seed), KeyAlgorithm::Ed25519) => seed.edwards_key(&label)?,
+            (Some(seed), KeyAlgorithm::P256) => seed.key(&label)?,
+            (_, algorithm) => PrivateKey::generate(algorithm)?,
+        };
         let (not_before, not_after) = validity(self.seed.is_some(), request.not_before, request.not_after)?;
         let mut units: Vec<String> = request.kind.unit().map(str::to_owned).into_iter().collect();
         units.extend(request.organizational_units.iter().cloned());
@@ -282,7 +291,7 @@ impl fmt::Debug for Ca {
 fn new_key(seed: Option<&Seed>, label: &str) -> Result<PrivateKey, MspError> {
     match seed {
         Some(seed) => seed.key(label),
-        None => PrivateKey::generate(),
+        None => PrivateKey::generate(KeyAlgorithm::P256),
     }
 }
 

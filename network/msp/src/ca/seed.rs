@@ -41,6 +41,11 @@ impl Seed {
         }
         Err(MspError::Crypto("no key follows from this seed"))
     }
+
+    /// The Ed25519 key of `label`.
+    pub(super) fn edwards_key(&self, label: &str) -> Result<PrivateKey, MspError> {
+        PrivateKey::from_edwards_seed(&self.derive(&format!("ed25519/{label}"))?)
+    }
 }
 
 impl fmt::Debug for Seed {

@@ -103,6 +103,7 @@ impl Organization {
             let request = IssueRequest {
                 common_name: name.clone(),
                 kind: spec.kind.node_kind(),
+                key: node.key,
                 ..IssueRequest::default()
             };
             issuers.write_member(&organization.node_dir(&node.hostname), &request, &sans, "server")?;
@@ -253,6 +254,7 @@ impl Organization {
         let request = IssueRequest {
             common_name: user.name.clone(),
             kind: user.kind,
+            key: user.key,
             organizational_units: user.organizational_units.clone(),
             attributes: user.attributes.clone(),
             not_before: user.not_before,

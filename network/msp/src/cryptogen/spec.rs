@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ca::Kind;
+use crate::key::KeyAlgorithm;
 
 /// Whether an organisation runs peers or ordering nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,6 +84,8 @@ pub struct NodeSpec {
     /// Names and addresses in its TLS certificate besides `<hostname>.<domain>`, `<hostname>`, `localhost`, `127.0.0.1` and
     /// `::1`.
     pub sans: Vec<String>,
+    /// The kind of its identity's key; its TLS key is P-256.
+    pub key: KeyAlgorithm,
 }
 
 impl NodeSpec {
@@ -91,6 +94,7 @@ impl NodeSpec {
         Self {
             hostname: hostname.to_owned(),
             sans: Vec::new(),
+            key: KeyAlgorithm::default(),
         }
     }
 }
@@ -104,6 +108,8 @@ pub struct UserSpec {
     pub kind: Kind,
     /// Organisational units besides the role's.
     pub organizational_units: Vec<String>,
+    /// The kind of key: P-256, or Ed25519 for channels with capability V3_0.
+    pub key: KeyAlgorithm,
     /// Attributes for chaincode.
     pub attributes: BTreeMap<String, String>,
     /// Start of validity in seconds of the Unix epoch, five minutes ago by default.

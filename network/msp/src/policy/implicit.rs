@@ -79,11 +79,10 @@ impl ImplicitMeta {
         if satisfied >= self.threshold {
             return Ok(());
         }
+        // Fabric's text: administrators and their tools look for it.
         Err(PolicyError::NotSatisfied(format!(
-            "{satisfied} of the {} '{}' sub-policies hold, {} must",
-            self.children.len(),
-            self.name,
-            self.threshold
+            "implicit policy evaluation failed - {satisfied} sub-policies were satisfied, but this policy requires {} of the '{}' sub-policies to be satisfied",
+            self.threshold, self.name,
         )))
     }
 }

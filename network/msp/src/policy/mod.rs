@@ -8,7 +8,6 @@
 mod build;
 mod dsl;
 mod implicit;
-mod layout;
 mod signature;
 
 use std::collections::BTreeSet;
@@ -26,7 +25,6 @@ pub use build::{
 };
 pub use dsl::parse;
 pub use implicit::{ImplicitMeta, Rule, parse_implicit};
-pub use layout::organization_layouts;
 pub use signature::SignaturePolicy;
 
 /// A message, who is said to have signed it, and the signature.
@@ -66,7 +64,7 @@ pub trait Policy: Send + Sync + Debug {
 #[non_exhaustive]
 pub enum PolicyError {
     /// The signatures do not satisfy it.
-    #[error("policy not satisfied: {0}")]
+    #[error("{0}")]
     NotSatisfied(String),
     /// There is no policy of this name.
     #[error("there is no policy {0}")]

@@ -18,6 +18,9 @@ pub struct SignaturePolicy {
     msps: Arc<MspManager>,
 }
 
+/// How deep rules may nest: more than any message that decodes holds, and little enough for every thread's stack.
+const MAX_DEPTH: usize = 64;
+
 /// A rule whose principals are known to be there.
 #[derive(Debug, Clone)]
 enum Rule {
@@ -30,7 +33,8 @@ impl SignaturePolicy {
     /// Compiles an envelope.
     ///
     /// # Errors
-    /// [`PolicyError::Malformed`] for another version than 0, an empty rule, or a principal that is not there.
+    /// [`PolicyError::Malformed`] for another version than 0, an empty rule, rules that nest deeper than 64, or a principal
+    /// that is not there.
     pub fn new(envelope: SignaturePolicyEnvelope, msps: Arc<MspManager>) -> Result<Self, PolicyError> {
         if envelope.version != 0 {
             return Err(PolicyError::Malformed(format!(
@@ -38,7 +42,7 @@ impl SignaturePolicy {
                 envelope.version
             )));
         }
-        let rule = compile(envelope.rule.as_ref(), envelope.identities.len())?;
+        let rule = compile(envelope.rule.as_ref(), envelope.identities.len(), 0)?;
         Ok(Self { envelope, rule, msps })
     }
 
@@ -99,10 +103,11 @@ impl Policy for SignaturePolicy {
             return Ok(());
         }
         let signers: Vec<&str> = identities.iter().map(Identity::msp_id).collect();
-        Err(PolicyError::NotSatisfied(format!(
-            "the valid signers are of [{}], which is not enough",
-            signers.join(", ")
-        )))
+        tracing::debug!(?signers, "a signature policy does not hold");
+        // Fabric's text: administrators and their tools look for it.
+        Err(PolicyError::NotSatisfied(
+            "signature set did not satisfy policy".to_owned(),
+        ))
     }
 
     fn to_signature_policy(&self) -> Result<SignaturePolicyEnvelope, PolicyError> {
@@ -110,7 +115,12 @@ impl Policy for SignaturePolicy {
     }
 }
 
-fn compile(rule: Option<&Message>, principals: usize) -> Result<Rule, PolicyError> {
+fn compile(rule: Option<&Message>, principals: usize, depth: usize) -> Result<Rule, PolicyError> {
+    if depth > MAX_DEPTH {
+        return Err(PolicyError::Malformed(format!(
+            "its rules nest deeper than {MAX_DEPTH}"
+        )));
+    }
     match rule.and_then(|rule| rule.r#type.as_ref()) {
         None => Err(PolicyError::Malformed("a rule is empty".into())),
         Some(Type::SignedBy(index)) => usize::try_from(*index)
@@ -124,7 +134,7 @@ fn compile(rule: Option<&Message>, principals: usize) -> Result<Rule, PolicyErro
             let rules = out_of
                 .rules
                 .iter()
-                .map(|rule| compile(Some(rule), principals))
+                .map(|rule| compile(Some(rule), principals, depth + 1))
                 .collect::<Result<_, _>>()?;
             Ok(Rule::OutOf(out_of.n, rules))
         }

@@ -6,6 +6,9 @@ use crate::{KeyAlgorithm, Msp, MspError, PublicKey, SigningIdentity, verificatio
 /// openssl ecparam -name secp384r1 -genkey; openssl dgst -sha256 -sign: "careledger" signed on P-384 (with SHA-256, as Fabric).
 const P384_POINT: &str = include_str!("vectors/p384-point.hex");
 const P384_SIGNATURE: &str = include_str!("vectors/p384-signature.hex");
+/// The same with secp521r1; OpenSSL chose the high S.
+const P521_POINT: &str = include_str!("vectors/p521-point.hex");
+const P521_SIGNATURE: &str = include_str!("vectors/p521-signature.hex");
 /// RFC 8032, section 7.1, test 2.
 const ED25519_KEY: &str = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
 const ED25519_SIGNATURE: &str = "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00";
@@ -61,6 +64,16 @@ fn other_curves_verify() {
     let signature = signature.expect("a signature");
     assert_eq!(key.verify(b"careledger", &signature), Ok(()));
     assert!(key.verify(b"Careledger", &signature).is_err());
+
+    let key = PublicKey::from_point(KeyAlgorithm::P521, &bytes(P521_POINT)).expect("a point");
+    let high = bytes(P521_SIGNATURE);
+    assert!(
+        matches!(key.verify(b"careledger", &high), Err(MspError::Signature(reason)) if reason.contains("low S"))
+    );
+    let low = EcdsaSignature::parse(&high).and_then(|parsed| parsed.encode_low(Curve::P521));
+    let low = low.expect("a signature");
+    assert_eq!(key.verify(b"careledger", &low), Ok(()));
+    assert!(key.verify(b"Careledger", &low).is_err());
 
     let key = PublicKey::from_point(KeyAlgorithm::Ed25519, &bytes(ED25519_KEY)).expect("a key");
     assert_eq!(key.verify(&[0x72], &bytes(ED25519_SIGNATURE)), Ok(()));
@@ -154,4 +167,52 @@ fn the_manager_keeps_msps_apart() {
         manager.identity(&crate::serialize("C", pem)),
         Err(MspError::UnknownMsp("C".into()))
     );
+}
+
+#[test]
+fn ed25519_members_sign_the_message_itself() {
+    let org = Org::new("Org1MSP");
+    let request = IssueRequest {
+        common_name: "User1".into(),
+        key: KeyAlgorithm::Ed25519,
+        ..IssueRequest::default()
+    };
+    let signer = org.request(&request);
+    let algorithm = signer.identity().certificate().key().algorithm();
+    assert_eq!(algorithm, KeyAlgorithm::Ed25519);
+    let signature = signer.sign(b"message").expect("signs");
+    assert_eq!(signature.len(), 64, "no DER");
+    signer
+        .identity()
+        .verify(b"message", &signature)
+        .expect("verifies");
+    assert!(signer.identity().verify(b"Message", &signature).is_err());
+
+    // Both versions of the MSP know the certificate, one of them takes it.
+    let old = org.msp();
+    let identity = old.identity(signer.serialized()).expect("chains");
+    assert!(matches!(
+        old.validate(&identity),
+        Err(MspError::UnsupportedKey(_))
+    ));
+    let new = Msp::with_version(old.config(), crate::MspVersion::V3_0).expect("sets up");
+    let identity = new.identity(signer.serialized()).expect("chains");
+    assert_eq!(new.validate(&identity), Ok(()));
+
+    let other = IssueRequest {
+        key: KeyAlgorithm::P384,
+        ..request
+    };
+    let ca = Ca::new("ca.example.com", "example.com", None).expect("a CA");
+    assert!(matches!(ca.issue(&other), Err(MspError::UnsupportedKey(_))));
+    let seeded = || {
+        let ca = Ca::new("ca.example.com", "example.com", Some(Seed::new(b"seed"))).expect("a CA");
+        let request = IssueRequest {
+            common_name: "User1".into(),
+            key: KeyAlgorithm::Ed25519,
+            ..IssueRequest::default()
+        };
+        ca.issue(&request).expect("issues").key_pem
+    };
+    assert_eq!(seeded(), seeded(), "the same key from the same seed");
 }

@@ -10,12 +10,15 @@ use fabric_msp::policy::Rule;
 use fabric_orderer::Cutting;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{BatchConfig, NetworkConfig, OrdererNodeConfig, OrganisationConfig};
+use crate::config::{BatchConfig, NetworkConfig, OrdererNodeConfig, OrganisationConfig, PeerNodeConfig};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub(super) channel: String,
+    /// As in a peer's `core.yaml`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) state_database: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) material: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +75,24 @@ pub(super) struct Batch {
 pub(super) struct Organisation {
     msp_id: String,
     domain: String,
-    #[serde(default = "peer0")]
+    /// The one peer's, where `peers` is not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hostname: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chaincode_port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operations_port: Option<u16>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    peers: Vec<Peer>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    users: Option<Vec<User>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Peer {
     hostname: String,
     #[serde(default)]
     port: u16,
@@ -80,8 +100,6 @@ pub(super) struct Organisation {
     chaincode_port: u16,
     #[serde(default)]
     operations_port: u16,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    users: Option<Vec<User>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -94,10 +112,6 @@ pub(super) struct User {
     organizational_units: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     attributes: BTreeMap<String, String>,
-}
-
-fn peer0() -> String {
-    "peer0".to_owned()
 }
 
 fn is_false(value: &bool) -> bool {
@@ -186,33 +200,82 @@ impl From<Batch> for BatchConfig {
     }
 }
 
-impl From<Organisation> for OrganisationConfig {
-    fn from(file: Organisation) -> Self {
+impl TryFrom<Organisation> for OrganisationConfig {
+    type Error = toml::de::Error;
+
+    fn try_from(file: Organisation) -> Result<Self, toml::de::Error> {
+        let one = file.hostname.is_some()
+            || [file.port, file.chaincode_port, file.operations_port]
+                .iter()
+                .any(Option::is_some);
+        if one && !file.peers.is_empty() {
+            return Err(serde::de::Error::custom(format!(
+                "{} names its peer's host or ports and `peers` as well; use one of both",
+                file.msp_id
+            )));
+        }
         let default = Self::new(&file.msp_id, &file.domain);
-        Self {
-            hostname: file.hostname,
-            port: file.port,
-            chaincode_port: file.chaincode_port,
-            operations_port: file.operations_port,
+        let peers = if file.peers.is_empty() {
+            vec![PeerNodeConfig {
+                hostname: file.hostname.unwrap_or_else(|| "peer0".to_owned()),
+                port: file.port.unwrap_or(0),
+                chaincode_port: file.chaincode_port.unwrap_or(0),
+                operations_port: file.operations_port.unwrap_or(0),
+            }]
+        } else {
+            file.peers.into_iter().map(PeerNodeConfig::from).collect()
+        };
+        Ok(Self {
+            peers,
             users: match file.users {
                 None => default.users,
                 Some(users) => users.into_iter().map(|user| user.spec(&file.domain)).collect(),
             },
             ..default
-        }
+        })
     }
 }
 
 impl From<&OrganisationConfig> for Organisation {
     fn from(config: &OrganisationConfig) -> Self {
+        let one = match config.peers.as_slice() {
+            [peer] => Some(peer),
+            _ => None,
+        };
         Self {
             msp_id: config.msp_id.clone(),
             domain: config.domain.clone(),
+            hostname: one.map(|peer| peer.hostname.clone()),
+            port: one.map(|peer| peer.port),
+            chaincode_port: one.map(|peer| peer.chaincode_port),
+            operations_port: one.map(|peer| peer.operations_port),
+            peers: match one {
+                Some(_) => Vec::new(),
+                None => config.peers.iter().map(Peer::from).collect(),
+            },
+            users: Some(config.users.iter().map(User::from).collect()),
+        }
+    }
+}
+
+impl From<Peer> for PeerNodeConfig {
+    fn from(file: Peer) -> Self {
+        Self {
+            hostname: file.hostname,
+            port: file.port,
+            chaincode_port: file.chaincode_port,
+            operations_port: file.operations_port,
+        }
+    }
+}
+
+impl From<&PeerNodeConfig> for Peer {
+    fn from(config: &PeerNodeConfig) -> Self {
+        Self {
             hostname: config.hostname.clone(),
             port: config.port,
             chaincode_port: config.chaincode_port,
             operations_port: config.operations_port,
-            users: Some(config.users.iter().map(User::from).collect()),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use fabric_gateway_sdk::Endpoint;
 use fabric_node::Network;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -153,5 +154,123 @@ async fn administration_demands_a_certificate_of_the_orderers_organisation() {
         client(Some(pem(member_tls))).get(&url).send().await.is_err(),
         "with another organisation's"
     );
+    network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn discovery_is_tied_to_the_certificate_of_the_connection() {
+    use fabric_msp::ca::{Ca, IssueRequest, Kind};
+    use fabric_protos::discovery::discovery_client::DiscoveryClient;
+    use fabric_protos::discovery::query::Query as Ask;
+    use fabric_protos::discovery::query_result::Result as Outcome;
+    use fabric_protos::discovery::{AuthInfo, PeerMembershipQuery, Query, Request, SignedRequest};
+    use prost::Message;
+
+    let network = Network::start(health()).await.expect("starts");
+    let user = network.user("ClinicMSP", "User1").expect("a user");
+    let query = Query {
+        channel: "health".to_owned(),
+        query: Some(Ask::PeerQuery(PeerMembershipQuery { filter: None })),
+    };
+    let signed = |hash: Vec<u8>| {
+        let request = Request {
+            authentication: Some(AuthInfo {
+                client_identity: user.serialized().to_vec(),
+                client_tls_cert_hash: hash,
+            }),
+            queries: vec![query.clone()],
+        };
+        let payload = request.encode_to_vec();
+        SignedRequest {
+            signature: user.sign(&payload).expect("signs"),
+            payload,
+        }
+    };
+    // Clients make certificates for themselves: it need not be issued by anybody that the peer knows.
+    let ca = Ca::new("own", "client.example", None).expect("a CA");
+    let issued = ca
+        .issue(&IssueRequest {
+            common_name: "client".to_owned(),
+            kind: Kind::Tls,
+            ..IssueRequest::default()
+        })
+        .expect("issued");
+    let member = network.summary().organisation("ClinicMSP").expect("a member");
+    let endpoint = Endpoint::tls_ca_file(member.endpoint.to_string(), &member.tls_ca).expect("the CA's file");
+    let endpoint = endpoint
+        .server_name(&member.host)
+        .client_certificate(issued.certificate_pem, issued.key_pem);
+    let hash = endpoint.client_certificate_hash().expect("a certificate");
+    let with_certificate = endpoint.connect().await.expect("connects");
+    let mut bound = DiscoveryClient::new(with_certificate);
+    let answer = bound
+        .discover(signed(hash.clone()))
+        .await
+        .expect("answered")
+        .into_inner();
+    let Some(Outcome::Members(members)) = &answer.results[0].result else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(members.peers_by_org.len(), 4);
+    let other = bound
+        .discover(signed(vec![1; 32]))
+        .await
+        .expect_err("another hash");
+    assert!(other.message().contains("doesn't match"), "{other}");
+
+    let mut unbound = DiscoveryClient::new(connect(&network, "ClinicMSP").await);
+    let none = unbound.discover(signed(hash)).await.expect_err("no certificate");
+    assert_eq!(none.message(), "client didn't send a TLS certificate");
+    network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_1_2_or_later_and_speaks_http_2_only() {
+    use rustls_pki_types::pem::PemObject;
+    use rustls_pki_types::{CertificateDer, ServerName};
+    use std::sync::Arc;
+
+    let network = Network::start(health()).await.expect("starts");
+    let member = network.summary().organisation("ClinicMSP").expect("a member");
+    let mut roots = rustls::RootCertStore::empty();
+    let ca = CertificateDer::from_pem_file(&member.tls_ca).expect("a CA");
+    roots.add(ca).expect("a root");
+    let orderer = &network.summary().orderer;
+    let ca = CertificateDer::from_pem_file(&orderer.tls_ca).expect("a CA");
+    roots.add(ca).expect("a root");
+    let roots = Arc::new(roots);
+    let handshake = async |versions: &[&'static rustls::SupportedProtocolVersion],
+                           protocol: &[u8],
+                           host: &str,
+                           address| {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .expect("versions")
+            .with_root_certificates(Arc::clone(&roots))
+            .with_no_client_auth();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        let name = ServerName::try_from(host.to_owned()).expect("a name");
+        let socket = TcpStream::connect(address).await.expect("connects");
+        let connected = tokio_rustls::TlsConnector::from(Arc::new(config))
+            .connect(name, socket)
+            .await;
+        connected.map(|stream| {
+            let (_, session) = stream.get_ref();
+            (
+                session.protocol_version(),
+                session.alpn_protocol().map(<[u8]>::to_vec),
+            )
+        })
+    };
+    let (tls12, tls13) = (&rustls::version::TLS12, &rustls::version::TLS13);
+    for (host, address) in [(&member.host, member.endpoint), (&orderer.host, orderer.endpoint)] {
+        for version in [tls12, tls13] {
+            let (used, protocol) = handshake(&[version], b"h2", host, address).await.expect("TLS");
+            assert_eq!(used, Some(version.version));
+            assert_eq!(protocol.as_deref(), Some(&b"h2"[..]));
+        }
+        assert!(handshake(&[tls13], b"http/1.1", host, address).await.is_err());
+    }
     network.stop().await;
 }

@@ -2,6 +2,7 @@
 
 mod chaincode;
 mod listeners;
+mod peers;
 mod start;
 mod transactions;
 mod world;

@@ -138,7 +138,7 @@ async fn the_orderer_refuses_foreign_certificates() {
     let refused = broadcast(&network, message("health", &foreign)).await;
     assert_eq!(status(&refused), Status::Forbidden, "{}", refused.info);
     assert!(refused.info.ends_with("permission denied"), "{}", refused.info);
-    assert_eq!(network.orderer().channels()[0].height, 1);
+    assert_eq!(network.orderer().expect("runs").channels()[0].height, 1);
     // The same message of an own user is ordered (and found invalid by the peers).
     assert_eq!(
         status(&broadcast(&network, message("health", &own)).await),
@@ -155,7 +155,7 @@ async fn what_cannot_start_says_why() {
     let port = taken.local_addr().expect("an address").port();
     let temp = tempfile::tempdir().expect("temporary directory");
     let mut config = health().with_dir(temp.path().join("network"));
-    config.organisations[2].port = port;
+    config.organisations[2].peers[0].port = port;
     let error = Network::start(config).await.expect_err("the port is taken");
     assert!(
         matches!(&error, NetworkError::PortInUse { port: found, .. } if *found == port),

@@ -1,10 +1,11 @@
 //! Clients of a running network.
 
 use fabric_gateway_sdk::{
-    ChaincodeDefinition, ChaincodePackage, CollectionConfig, Contract, Deployer, Endpoint, Gateway, deploy,
+    ChaincodeDefinition, ChaincodePackage, CollectionConfig, Contract, Deployer, Endpoint, Gateway,
+    PeerAdmin, deploy,
 };
 use fabric_msp::SigningIdentity;
-use fabric_node::{Network, NetworkConfig};
+use fabric_node::{Network, NetworkConfig, PeerSummary};
 use fabric_protos::common::{Envelope, Status};
 use fabric_protos::orderer::BroadcastResponse;
 use fabric_protos::orderer::atomic_broadcast_client::AtomicBroadcastClient;
@@ -18,12 +19,16 @@ pub fn health() -> NetworkConfig {
         .with_chaincode("notes", notes())
 }
 
-/// A TLS connection to a member's peer.
+/// A TLS connection to a member's first peer.
 pub async fn connect(network: &Network, msp_id: &str) -> tonic::transport::Channel {
     let member = network.summary().organisation(msp_id).expect("a member");
-    let endpoint = Endpoint::tls_ca_file(member.endpoint.to_string(), &member.tls_ca).expect("the CA's file");
+    connect_to(&member.peers[0]).await
+}
+
+async fn connect_to(peer: &PeerSummary) -> tonic::transport::Channel {
+    let endpoint = Endpoint::tls_ca_file(peer.endpoint.to_string(), &peer.tls_ca).expect("the CA's file");
     endpoint
-        .server_name(&member.host)
+        .server_name(&peer.host)
         .connect()
         .await
         .expect("connects")
@@ -55,10 +60,13 @@ pub async fn deploy_notes(network: &Network) {
         .expect("a definition");
     let mut deployers = Vec::new();
     for member in &network.summary().organisations {
-        deployers.push(Deployer::new(
-            gateway(network, &member.msp_id, "Admin").await,
-            package.clone(),
-        ));
+        let admin = network.user(&member.msp_id, "Admin").expect("an administrator");
+        let mut deployer = Deployer::new(gateway(network, &member.msp_id, "Admin").await, package.clone());
+        for peer in &member.peers[1..] {
+            let gateway = Gateway::builder(connect_to(peer).await).identity(admin.clone());
+            deployer = deployer.also_on(PeerAdmin::new(gateway.connect()));
+        }
+        deployers.push(deployer);
     }
     deploy(network.channel(), &definition, &deployers)
         .await
@@ -122,10 +130,15 @@ pub fn status(answer: &BroadcastResponse) -> Status {
     Status::try_from(answer.status).expect("a known status")
 }
 
-/// Waits until a member's peer has `height` blocks or more.
+/// Waits until a member's first peer has `height` blocks or more.
 pub async fn height(network: &Network, msp_id: &str, height: u64) {
+    height_at(network, msp_id, 0, height).await;
+}
+
+/// Waits until one of a member's peers has `height` blocks or more.
+pub async fn height_at(network: &Network, msp_id: &str, index: usize, height: u64) {
     let channel = network
-        .peer(msp_id)
+        .peer_at(msp_id, index)
         .expect("a peer")
         .channel(network.channel())
         .expect("the channel");

@@ -2,6 +2,8 @@
 
 mod broadcast;
 mod chain;
+mod disk;
+mod maintenance;
 mod participation;
 mod update;
 mod world;

@@ -111,12 +111,65 @@ async fn join_list_fetch_leave() {
 }
 
 #[tokio::test]
+async fn a_channel_that_is_being_removed_is_in_conflict() {
+    let world = World::new();
+    let orderer = world.start();
+    orderer.hold_removal("health");
+    let one = format!("{CHANNELS}/{CHANNEL}");
+    let again = call(&orderer, request("DELETE", &one)).await;
+    assert_eq!(again.status(), StatusCode::CONFLICT);
+    assert_eq!(
+        json_of(again).await,
+        json!({ "error": "cannot remove: channel pending removal" })
+    );
+    let base = call(&orderer, request("GET", "/participation/v1/")).await;
+    assert_eq!(base.status(), StatusCode::FOUND);
+    assert_eq!(base.headers()[header::LOCATION], CHANNELS);
+}
+
+#[tokio::test]
+async fn an_update_is_handed_over() {
+    let world = World::new();
+    let orderer = world.start();
+    let update = |channel: &str, signer: &fabric_msp::SigningIdentity| {
+        let config = orderer.bundle(CHANNEL).expect("the channel").config().clone();
+        let mut edit = fabric_channel::ConfigEdit::new(channel, config).expect("a tree");
+        edit.set_batch_timeout(std::time::Duration::from_secs(9))
+            .expect("set");
+        let update = fabric_channel::sign_update(&edit.update().expect("an update"), &[signer]);
+        upload(
+            "PUT",
+            "config-update-envelope",
+            &update.expect("signed").encode_to_vec(),
+        )
+    };
+    let admin = world.orderer.user_identity("Admin").expect("an admin");
+    let elsewhere = call(&orderer, update("other", &admin)).await;
+    assert_eq!(elsewhere.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(
+        json_of(elsewhere).await,
+        json!({ "error": "cannot update: channel does not exist" })
+    );
+    let unsigned = call(&orderer, update(CHANNEL, &world.user)).await;
+    assert_eq!(unsigned.status(), StatusCode::BAD_REQUEST);
+    let error = json_of(unsigned).await["error"].to_string();
+    assert!(error.contains("not satisfied"), "{error}");
+    let taken = call(&orderer, update(CHANNEL, &admin)).await;
+    assert_eq!(taken.status(), StatusCode::CREATED);
+    height(&orderer, 2).await;
+    let bundle = orderer.bundle(CHANNEL).expect("the channel");
+    assert_eq!(bundle.orderer_config().batch_timeout.as_secs(), 9);
+}
+
+#[tokio::test]
 async fn everything_else_is_refused_with_a_reason() {
     let world = World::new();
     let orderer = world.start();
     let one = format!("{CHANNELS}/{CHANNEL}");
     let mut altered = world.genesis.clone();
-    altered.data.as_mut().expect("data").data[0].push(0);
+    altered.header.as_mut().expect("a header").data_hash[0] ^= 1;
+    let mut damaged = world.genesis.clone();
+    damaged.data.as_mut().expect("data").data[0].push(0);
     let plain = |path: &str| {
         Request::builder()
             .method("POST")
@@ -158,7 +211,12 @@ async fn everything_else_is_refused_with_a_reason() {
         (
             upload("POST", "config-block", &altered.encode_to_vec()),
             400,
-            "DataHash",
+            "invalid join block: invalid block: Header.DataHash is different from Hash(block.Data)",
+        ),
+        (
+            upload("POST", "config-block", &damaged.encode_to_vec()),
+            400,
+            "invalid join block: block is not a config block",
         ),
         (
             upload(

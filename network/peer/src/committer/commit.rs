@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use fabric_chaincode_host::PackageStore;
 use fabric_channel::Bundle;
 use fabric_ledger::ParsedTx;
 use fabric_msp::Identity;
 use fabric_protos::common::{Block, BlockMetadataIndex};
 use fabric_protos::rwset::TxPvtReadWriteSet;
 
-use crate::lifecycle::LIFECYCLE;
-use crate::private::{PrivateDataNetwork, Wanted, collect, pull};
+use crate::lifecycle::{LIFECYCLE, create_indexes};
+use crate::private::{Asking, PrivateDataNetwork, Wanted, collect, pull, take};
 use crate::validator::{Context, Validated, validate, verify_block};
 use crate::{Channel, CommitError, PeerConfig};
 
@@ -33,16 +34,25 @@ pub(crate) struct Committer {
     pub(crate) own: Arc<[u8]>,
     pub(crate) network: Arc<dyn PrivateDataNetwork>,
     pub(crate) pull_patience: Duration,
+    pub(crate) answer_patience: Duration,
     pub(crate) transient_retention: u64,
+    /// Where a chaincode's indexes come from.
+    pub(crate) packages: Arc<PackageStore>,
 }
 
 impl Committer {
-    pub(crate) fn new(config: &PeerConfig, network: Arc<dyn PrivateDataNetwork>) -> Self {
+    pub(crate) fn new(
+        config: &PeerConfig,
+        network: Arc<dyn PrivateDataNetwork>,
+        packages: Arc<PackageStore>,
+    ) -> Self {
         Self {
             own: config.signer.serialized().into(),
             network,
             pull_patience: config.pull_patience,
+            answer_patience: config.answer_patience,
             transient_retention: config.transient_retention,
+            packages,
         }
     }
 }
@@ -80,20 +90,54 @@ pub(crate) async fn commit_block(
         Step::Done(committed) => return Ok(committed),
         Step::Pull(prepared) => prepared,
     };
-    if let Some(own) = &prepared.own {
-        let pulling = pull(
-            channel,
-            own,
-            &*committer.network,
-            (number(&prepared.block), &prepared.transactions),
-            &mut prepared.wanted,
-            &mut prepared.private,
-        );
-        // What does not come in time is noted as missing by the ledger.
-        let _ = tokio::time::timeout(committer.pull_patience, pulling).await;
-    }
+    complete(channel, committer, &mut prepared).await?;
     let (on, with) = (Arc::clone(channel), committer.clone());
     blocking(move || finish(&on, &with, prepared)).await
+}
+
+/// Asks other peers for the private data that this one was not handed.
+async fn complete(
+    channel: &Channel,
+    committer: &Committer,
+    prepared: &mut Prepared,
+) -> Result<(), CommitError> {
+    let number = number(&prepared.block);
+    let Prepared {
+        transactions,
+        private,
+        wanted,
+        own: Some(own),
+        ..
+    } = prepared
+    else {
+        return Ok(());
+    };
+    let transaction = |index: u64| {
+        usize::try_from(index)
+            .ok()
+            .and_then(|index| transactions.get(index))
+    };
+    let tx_ids = wanted
+        .keys()
+        .filter_map(|index| Some((*index, transaction(*index)?.tx_id.clone())))
+        .collect();
+    let asking = Asking {
+        channel,
+        own,
+        network: &*committer.network,
+        patience: committer.answer_patience,
+    };
+    let pulling = pull(asking, number, &tx_ids, wanted, |index, answer, missing| {
+        if let Some(rwset) = transaction(index).and_then(|transaction| transaction.rwset.as_deref()) {
+            take(answer, rwset, missing, private.entry(index).or_default());
+        }
+        Ok(())
+    });
+    // What does not come in time is noted as missing by the ledger.
+    match tokio::time::timeout(committer.pull_patience, pulling).await {
+        Ok(pulled) => Ok(pulled?),
+        Err(_) => Ok(()),
+    }
 }
 
 enum Step {
@@ -160,7 +204,7 @@ fn finish(
             "private data is missing"
         );
     }
-    if !wanted.is_empty() {
+    if wanted.values().any(|missing| !missing.is_empty()) {
         channel.incomplete.store(true, Ordering::Relaxed);
     }
     let number = number(&block);
@@ -180,13 +224,10 @@ fn finish(
     }
     if committed.updated_namespaces.contains(LIFECYCLE) {
         channel.definitions().changed();
+        // Before anyone hears of the block, so that a query after it finds them.
+        create_indexes(channel, &committer.packages);
         // A definition may have made this organisation a member of more.
         channel.incomplete.store(true, Ordering::Relaxed);
-    }
-    let transient = channel.ledger().transient();
-    transient.remove(ids.iter().map(String::as_str));
-    if number.is_multiple_of(1_000) {
-        transient.purge_below(number.saturating_sub(committer.transient_retention));
     }
     tracing::debug!(
         channel = channel.id(),
@@ -194,7 +235,14 @@ fn finish(
         transactions = ids.len(),
         "committed"
     );
-    channel.announce(number, ids.into_iter().zip(committed.codes.iter().copied()));
+    let outcomes = ids.iter().cloned().zip(committed.codes.iter().copied());
+    channel.announce(number, outcomes);
+    let transient = channel.ledger().transient();
+    transient.remove(ids.iter().map(String::as_str));
+    // Now and then, and as often as it makes a difference.
+    if number.is_multiple_of(committer.transient_retention.clamp(1, 1_000)) {
+        transient.purge_below(number.saturating_sub(committer.transient_retention));
+    }
     Ok(CommittedBlock {
         block: committed.block,
         codes: committed.codes,

@@ -20,6 +20,7 @@ use tonic::Streaming;
 
 use super::{Committer, commit_block};
 use crate::directory::{EndpointError, RemoteEndpoint};
+use crate::validator::ValidationError;
 use crate::{Channel, CommitError};
 
 /// First and longest pause between attempts.
@@ -57,7 +58,7 @@ enum Interrupted {
 }
 
 impl Puller {
-    /// Runs until the peer stops; orderers take turns, with growing pauses while none gives a block.
+    /// Runs until the peer stops or must not go on with the channel; orderers take turns, with growing pauses while none gives a block.
     pub(crate) async fn run(mut self) {
         let mut stop = self.stop.clone();
         tokio::select! {
@@ -74,6 +75,15 @@ impl Puller {
             let (channel, address) = (self.channel.id(), &orderer.address);
             if self.channel.height() > before {
                 pause = BACKOFF.0;
+            }
+            if let Interrupted::Commit(CommitError::Validation(
+                unsupported @ ValidationError::Unsupported { .. },
+            )) = &why
+            {
+                // Trying again helps as little as another orderer: only other software does.
+                tracing::error!(channel, %why, "the peer stops taking blocks");
+                self.channel.halt(unsupported.to_string());
+                return;
             }
             if matches!(why, Interrupted::Commit(_)) {
                 tracing::error!(channel, orderer = address, %why, "a block could not be committed");

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use fabric_protos::common::HeaderType;
+
 use crate::syscc::access::AccessRefused;
 
 /// A proposal was refused before execution; over gRPC this is the call's error. The texts follow Fabric's.
@@ -36,7 +38,7 @@ pub enum ProposalError {
         window: Duration,
     },
     /// Not a kind of message for endorsers.
-    #[error("error validating proposal: invalid header type {0}")]
+    #[error("error validating proposal: invalid header type {}", header_type(*.0))]
     HeaderType(i32),
     /// A header field has a value that it may not have.
     #[error("error validating proposal: {0}")]
@@ -77,4 +79,9 @@ pub enum ProposalError {
     /// The ledger did not answer.
     #[error("the ledger failed: {0}")]
     Ledger(#[from] fabric_ledger::LedgerError),
+}
+
+/// The type's name, or its number where it has none.
+fn header_type(number: i32) -> String {
+    HeaderType::try_from(number).map_or_else(|_| number.to_string(), |kind| kind.as_str_name().to_owned())
 }

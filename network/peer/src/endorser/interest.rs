@@ -8,6 +8,7 @@ use fabric_protos::common::SignaturePolicyEnvelope;
 use fabric_protos::peer::{ChaincodeCall, ChaincodeInterest};
 use prost::{DecodeError, Message};
 
+use crate::lifecycle::FORMER_LIFECYCLE;
 use crate::syscc::is_system_chaincode;
 
 /// Metadata entry of a key that holds its endorsement policy.
@@ -57,7 +58,7 @@ pub(crate) fn interest(results: &SimulationResults) -> Result<ChaincodeInterest,
 
     let mut chaincodes = Vec::new();
     for (name, namespace) in namespaces {
-        if is_system_chaincode(name) {
+        if is_system_chaincode(name) || name == FORMER_LIFECYCLE {
             continue;
         }
         let reads = results.private_reads.get(name);

@@ -29,7 +29,7 @@ use fabric_protos::peer::{
 use prost::Message;
 
 use crate::ids::short;
-use crate::private::{assemble, distribute};
+use crate::private::{assemble, disseminate};
 use crate::syscc::{Caller, SYSTEM_VERSION, access, is_system_chaincode, needs_simulator};
 use crate::{Channel, Peer};
 use proposal::Proposal;
@@ -133,7 +133,11 @@ impl Peer {
             }
             _ => {
                 return Err(
-                    format!("chaincode {} runs on channels only: name one", proposal.chaincode).into(),
+                    format!(
+                        "make sure the chaincode {} has been successfully defined on channel  and try again: could not get channel config for channel ''",
+                        proposal.chaincode
+                    )
+                    .into(),
                 );
             }
         };
@@ -154,11 +158,7 @@ impl Peer {
             input: proposal.input.clone(),
             proposal: Some(proposal.signed.clone()),
             ledger: ledger.clone().map(|ledger| ledger as Arc<_>),
-            resolver: Arc::new(ProposalResolver {
-                peer: Arc::clone(self),
-                caller,
-                invoked,
-            }),
+            resolver: Arc::new(ProposalResolver::new(Arc::clone(self), caller, invoked)),
             timeout: None,
         };
         let Executed { response, event } = self
@@ -208,19 +208,14 @@ impl Peer {
     async fn results(
         &self,
         ledger: &SimulatorLedger,
-        channel: &Channel,
+        channel: &Arc<Channel>,
         proposal: &Proposal,
     ) -> Result<(SimulationResults, ChaincodeInterest), Failure> {
         let state = ledger.with(|simulator| Ok(simulator.committed().clone()))?;
         let mut results = ledger.finish()?;
         if let Some(private) = results.private.take() {
             let assembled = assemble(channel, private, &state)?;
-            let own = self.signer().serialized();
-            channel
-                .ledger()
-                .transient()
-                .persist(proposal.tx_id(), channel.height(), assembled.set.clone());
-            distribute(channel, self.network(), own, proposal.tx_id(), &assembled).await?;
+            disseminate(self, channel, proposal.tx_id(), &assembled, state).await?;
         }
         let interest = interest::interest(&results)?;
         Ok((results, interest))

@@ -1,6 +1,7 @@
 //! What the chaincode host asks the peer while it runs one proposal.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fabric_chaincode_host::{
     AccessError, Capabilities, ChaincodeDefinition, ChaincodeResolver, CollectionPermission, SimulatorLedger,
@@ -11,7 +12,10 @@ use fabric_protos::peer::SignedProposal;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use crate::lifecycle::{LIFECYCLE, Package};
+use crate::lifecycle::{
+    ChaincodeDefinition as Definition, FORMER_LIFECYCLE, LIFECYCLE, Package, PublicState,
+    implicit_collection_org,
+};
 use crate::private::is_member;
 use crate::syscc::{self, Caller, access, is_system_chaincode};
 use crate::{Channel, Peer};
@@ -22,13 +26,42 @@ pub(crate) struct ProposalResolver {
     pub(crate) caller: Caller,
     /// Channel and definition of the chaincode that the proposal names, as its simulator sees it.
     pub(crate) invoked: Option<(String, ChaincodeDefinition)>,
+    /// Channels and chaincode whose whole definition the transaction has read.
+    noted: Mutex<BTreeSet<(String, String)>>,
 }
 
 impl ProposalResolver {
+    pub(crate) fn new(
+        peer: Arc<Peer>,
+        caller: Caller,
+        invoked: Option<(String, ChaincodeDefinition)>,
+    ) -> Self {
+        Self {
+            peer,
+            caller,
+            invoked,
+            noted: Mutex::default(),
+        }
+    }
+
     fn channel(&self, channel: &str) -> Result<Arc<Channel>, AccessError> {
         self.peer
             .channel(channel)
             .ok_or_else(|| format!("could not get channel config for channel '{channel}'").into())
+    }
+
+    /// Makes the transaction depend on all of a chaincode's definition: collections are part of it. Once is enough.
+    fn depend_on_definition(
+        &self,
+        channel: &str,
+        chaincode: &str,
+        ledger: &dyn TransactionLedger,
+    ) -> Result<(), AccessError> {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.insert((channel.to_owned(), chaincode.to_owned())) {
+            Definition::read(chaincode, &PublicState(ledger))?;
+        }
+        Ok(())
     }
 }
 
@@ -39,19 +72,26 @@ impl ChaincodeResolver for ProposalResolver {
         chaincode: &str,
         ledger: Option<&dyn TransactionLedger>,
     ) -> Result<ChaincodeDefinition, AccessError> {
-        let found = match &self.invoked {
-            Some((on, definition)) if on == channel && self.caller.invoked == chaincode => definition.clone(),
-            _ => {
-                let joined = self.channel(channel)?;
-                find_definition(&joined, chaincode, &joined.ledger().query())?
-            }
-        };
         // The transaction depends on the definition: a later definition makes it invalid.
         if let Some(ledger) = ledger {
             let key = format!("namespaces/fields/{chaincode}/Sequence");
             ledger.state(LIFECYCLE, &key)?;
         }
-        Ok(found)
+        match &self.invoked {
+            Some((on, definition)) if on == channel && self.caller.invoked == chaincode => {
+                Ok(definition.clone())
+            }
+            _ => {
+                let joined = self.channel(channel)?;
+                let state = joined.ledger().query();
+                if let Some(ledger) = ledger
+                    && joined.definitions().definition(chaincode, &state)?.is_none()
+                {
+                    ledger.state(FORMER_LIFECYCLE, chaincode)?;
+                }
+                find_definition(&joined, chaincode, &state)
+            }
+        }
     }
 
     fn is_system(&self, chaincode: &str) -> bool {
@@ -70,7 +110,9 @@ impl ChaincodeResolver for ProposalResolver {
     }
 
     fn check_chaincode_to_chaincode(&self, channel: &str, _: &SignedProposal) -> Result<(), AccessError> {
-        let bundle = self.channel(channel)?.bundle();
+        let joined = self.peer.channel(channel);
+        let bundle = joined.ok_or_else(|| format!("Failed to get policy manager for channel [{channel}]"))?;
+        let bundle = bundle.bundle();
         let creator = bundle.msps().valid_identity(self.caller.creator.serialized())?;
         Ok(access::check_channel(
             &bundle,
@@ -98,9 +140,22 @@ impl ChaincodeResolver for ProposalResolver {
         chaincode: &str,
         collection: &str,
         _: Option<&SignedProposal>,
-        _: &dyn TransactionLedger,
+        ledger: &dyn TransactionLedger,
     ) -> Result<CollectionPermission, AccessError> {
         let joined = self.channel(channel)?;
+        self.depend_on_definition(channel, chaincode, ledger)?;
+        if let Some(org) = implicit_collection_org(collection)
+            && !joined
+                .bundle()
+                .application_orgs()
+                .iter()
+                .any(|known| known.msp_id == org)
+        {
+            return Err(format!(
+                "collection [{collection}] not defined in the collection config for chaincode [{chaincode}]"
+            )
+            .into());
+        }
         let config =
             joined
                 .definitions()

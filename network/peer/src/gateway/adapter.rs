@@ -4,25 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use fabric_channel::Bundle;
-use fabric_ledger::QueryExecutor;
 use fabric_msp::policy::SignedData;
-use fabric_protos::common::{Block, SignaturePolicyEnvelope};
-use fabric_protos::peer::{
-    ApplicationPolicy, ChaincodeCall, ProposalResponse, SignedProposal, application_policy,
-};
+use fabric_protos::common::{Block, MspPrincipal};
+use fabric_protos::peer::{ChaincodeCall, ProposalResponse, SignedProposal};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use prost::Message;
 use tokio::sync::watch;
 use tonic::Status;
 
-use super::host::{ChaincodePolicies, CollectionPolicies, GatewayChannel, GatewayHost, Node};
-use crate::lifecycle::{PolicySource, members_policy};
-use crate::{Channel, Peer, PeerInfo, is_system_chaincode};
+use super::host::{GatewayChannel, GatewayHost, Node};
+use crate::directory::{PeerInfo, RemoteEndpoint};
+use crate::discovery::{ChaincodePolicies, ChannelFacts, Facts, satisfies};
+use crate::{Channel, Peer, ProposalError};
 
-/// How long the peers of a channel are remembered while all of them run the chaincode that is asked for. Their
-/// heights may be that old: a peer that lags is found out by its different result.
+/// How long the peers of a channel are remembered. Their heights may be that old: a peer that lags is found out by its
+/// different result.
 const REMEMBERED: Duration = Duration::from_millis(250);
 
 const SHUTTING_DOWN: &str = "the peer is shutting down: ask another one";
@@ -60,9 +56,15 @@ impl GatewayHost for PeerHost {
                 .peer
                 .upgrade()
                 .ok_or_else(|| Status::unavailable(SHUTTING_DOWN))?;
+            // What the filters before Fabric's endorser refuse looks to its gateway like a peer that does not answer.
             peer.process_proposal(proposal)
                 .await
-                .map_err(|error| Status::unknown(error.to_string()))
+                .map_err(|error| match error {
+                    ProposalError::Expired | ProposalError::Window { .. } => {
+                        Status::unavailable(error.to_string())
+                    }
+                    error => Status::unknown(error.to_string()),
+                })
         }
         .boxed()
     }
@@ -95,13 +97,32 @@ impl PeerChannel {
         self.channel.upgrade().ok_or_else(|| SHUTTING_DOWN.to_owned())
     }
 
-    /// The peers of the channel. While a chaincode is not everywhere, it may come to a peer at any moment, so then the
-    /// directory is asked each time.
-    fn peers(&self, chaincode: &str) -> Arc<Vec<PeerInfo>> {
+    fn remembered(&self) -> MutexGuard<'_, Option<(Instant, Arc<Vec<PeerInfo>>)>> {
+        // Every change is one whole replacement, so a panic elsewhere leaves it usable.
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Facts for PeerChannel {
+    fn policies(&self, call: &ChaincodeCall) -> Result<Option<ChaincodePolicies>, String> {
+        ChannelFacts::new(self.channel()?).policies(call)
+    }
+
+    fn satisfies(&self, peer: &PeerInfo, principal: &MspPrincipal) -> bool {
+        let satisfied = self.channel.upgrade().map(|channel| {
+            let bundle = channel.bundle();
+            satisfies(&bundle, peer, principal)
+        });
+        satisfied.unwrap_or(false)
+    }
+}
+
+impl GatewayChannel for PeerChannel {
+    fn peers(&self, fresh: bool) -> Arc<Vec<PeerInfo>> {
         let remembered = self.remembered().clone();
         if let Some((as_of, peers)) = remembered
+            && !fresh
             && as_of.elapsed() < REMEMBERED
-            && peers.iter().all(|peer| runs(peer, chaincode))
         {
             return peers;
         }
@@ -113,57 +134,17 @@ impl PeerChannel {
         peers
     }
 
-    fn remembered(&self) -> MutexGuard<'_, Option<(Instant, Arc<Vec<PeerInfo>>)>> {
-        // Every change is one whole replacement, so a panic elsewhere leaves it usable.
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl GatewayChannel for PeerChannel {
-    fn policies(&self, call: &ChaincodeCall) -> Result<Option<ChaincodePolicies>, String> {
-        let channel = self.channel()?;
-        let bundle = channel.bundle();
-        let state = channel.ledger().query();
-        let chaincode = &call.name;
-        let policy = channel
-            .definitions()
-            .validation_policy(chaincode, &bundle, &state);
-        let Some(policy) = policy.map_err(|error| error.to_string())? else {
-            return Ok(None);
-        };
-        let mut policies = ChaincodePolicies {
-            endorsement: resolve(&policy, &bundle)?,
-            collections: BTreeMap::new(),
-        };
-        for collection in &call.collection_names {
-            if let Some(found) = collection_policies(&channel, &bundle, &state, chaincode, collection)? {
-                policies.collections.insert(collection.clone(), found);
-            }
-        }
-        Ok(Some(policies))
-    }
-
-    fn endorsers(&self, chaincode: &str) -> Vec<Node> {
-        let peers = self.peers(chaincode);
-        let able = peers.iter().filter(|peer| runs(peer, chaincode));
-        able.map(|peer| Node {
-            msp_id: peer.msp_id.clone(),
-            endpoint: peer.endpoint.clone(),
-            ledger_height: peer.ledger_height,
-        })
-        .collect()
-    }
-
     fn orderers(&self) -> Vec<Node> {
         let (Some(peer), Some(channel)) = (self.peer.upgrade(), self.channel.upgrade()) else {
             return Vec::new();
         };
         let bundle = channel.bundle();
         let organizations = &bundle.orderer_config().organizations;
-        let msp_id = |address: &String| {
+        let msp_id = |endpoint: &RemoteEndpoint| {
+            let address = endpoint.external_address();
             let named = organizations
                 .iter()
-                .find(|organization| organization.endpoints.contains(address));
+                .find(|organization| organization.endpoints.contains(&address));
             named
                 .or_else(|| organizations.first())
                 .map_or_else(String::new, |found| found.msp_id.clone())
@@ -171,7 +152,7 @@ impl GatewayChannel for PeerChannel {
         let orderers = peer.config().orderers.iter();
         orderers
             .map(|endpoint| Node {
-                msp_id: msp_id(&endpoint.address),
+                msp_id: msp_id(endpoint),
                 endpoint: endpoint.clone(),
                 ledger_height: 0,
             })
@@ -185,7 +166,7 @@ impl GatewayChannel for PeerChannel {
                 .acl(resource)
                 .ok_or_else(|| format!("Unmapped policy for {resource}"))?;
             let refused = |why: String| {
-                format!("Failed evaluating policy on signed data during check policy [{path}]: [{why}]")
+                format!("failed evaluating policy on signed data during check policy [{path}]: [{why}]")
             };
             let policy = bundle
                 .policy(path)
@@ -238,54 +219,5 @@ impl GatewayChannel for PeerChannel {
             read.await.ok()?.ok()?.map(|(block, _, _)| block)
         }
         .boxed()
-    }
-}
-
-fn runs(peer: &PeerInfo, chaincode: &str) -> bool {
-    is_system_chaincode(chaincode) || peer.chaincodes.contains_key(chaincode)
-}
-
-/// `None` for a collection that is not there.
-fn collection_policies(
-    channel: &Channel,
-    bundle: &Bundle,
-    state: &QueryExecutor,
-    chaincode: &str,
-    collection: &str,
-) -> Result<Option<CollectionPolicies>, String> {
-    let unreadable = |error: fabric_ledger::LedgerError| error.to_string();
-    let definitions = channel.definitions();
-    let config = definitions
-        .collection_config(chaincode, collection, state)
-        .map_err(unreadable)?;
-    let Some(members) = config.as_ref().and_then(members_policy) else {
-        return Ok(None);
-    };
-    let source = definitions
-        .collection_policy(chaincode, collection, bundle, state)
-        .map_err(unreadable)?;
-    let endorsement = match source {
-        PolicySource::Own(policy) => Some(resolve(&policy, bundle)?),
-        PolicySource::Chaincode | PolicySource::Missing => None,
-    };
-    Ok(Some(CollectionPolicies {
-        members: members.clone(),
-        endorsement,
-    }))
-}
-
-/// A marshalled `ApplicationPolicy` as one signature policy.
-fn resolve(policy: &[u8], bundle: &Bundle) -> Result<SignaturePolicyEnvelope, String> {
-    let policy =
-        ApplicationPolicy::decode(policy).map_err(|error| format!("not an ApplicationPolicy: {error}"))?;
-    match policy.r#type {
-        Some(application_policy::Type::SignaturePolicy(envelope)) => Ok(envelope),
-        Some(application_policy::Type::ChannelConfigPolicyReference(path)) => {
-            let policy = bundle
-                .policy(&path)
-                .ok_or_else(|| format!("there is no policy {path}"))?;
-            policy.to_signature_policy().map_err(|error| error.to_string())
-        }
-        None => Err("an ApplicationPolicy without content".to_owned()),
     }
 }

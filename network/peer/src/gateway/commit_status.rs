@@ -31,7 +31,7 @@ impl GatewayService {
         }
         let channel = self.host.channel(&request.channel_id).ok_or_else(|| {
             Status::permission_denied(format!(
-                "failed to find policy manager for channel {}",
+                "Failed to get policy manager for channel [{}]",
                 request.channel_id
             ))
         })?;

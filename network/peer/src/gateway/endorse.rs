@@ -1,6 +1,6 @@
 //! Endorse: collects endorsements until the policies are satisfied.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fabric_protos::gateway::{EndorseRequest, EndorseResponse, ErrorDetail};
@@ -13,11 +13,13 @@ use rand::seq::SliceRandom;
 use tonic::{Code, Status};
 
 use super::GatewayService;
+use super::deadline::Deadline;
 use super::host::{GatewayChannel, Node};
-use super::layouts::layouts;
 use super::plan::{Layout, Plan};
 use super::proposal::Unpacked;
 use super::status::{Answer, detail, with_details};
+use crate::directory::PeerInfo;
+use crate::discovery::{Endorsers, Facts, endorsers};
 
 /// Pauses before the endorsements are collected anew when the peers' results differ.
 const MISMATCH_PAUSES: [Duration; 4] = [
@@ -37,7 +39,11 @@ enum Round {
 }
 
 impl GatewayService {
-    pub(super) async fn endorse(&self, request: EndorseRequest) -> Result<EndorseResponse, Status> {
+    pub(super) async fn endorse(
+        &self,
+        request: EndorseRequest,
+        deadline: Deadline,
+    ) -> Result<EndorseResponse, Status> {
         let signed = request.proposed_transaction.unwrap_or_default();
         if signed.proposal_bytes.is_empty() {
             return Err(Status::invalid_argument(
@@ -49,7 +55,7 @@ impl GatewayService {
         let mut pauses = MISMATCH_PAUSES.iter();
         loop {
             match self
-                .round(&proposal, &signed, &request.endorsing_organizations)
+                .round(&proposal, &signed, &request.endorsing_organizations, deadline)
                 .await?
             {
                 Round::Complete(action) => {
@@ -73,16 +79,21 @@ impl GatewayService {
         proposal: &Unpacked,
         signed: &SignedProposal,
         organisations: &[String],
+        deadline: Deadline,
     ) -> Result<Round, Status> {
+        let channel = self.host.channel(&proposal.channel);
+        let channel = channel.as_deref();
         let mut plan = if organisations.is_empty() {
-            self.plan_from_first_endorser(proposal, signed).await?
+            let expired = "endorsement timeout expired while collecting first endorsement";
+            let planned = self.plan_from_first_endorser(channel, proposal, signed);
+            deadline.bound(planned, expired).await??
         } else {
             // The client answers for these organisations being enough, and fit to see the transient data.
-            let channel = self.channel(&proposal.channel).map_err(Status::unavailable)?;
-            let peers = self.endorsers(channel.as_ref(), &proposal.chaincode);
+            let peers = channel.map_or_else(Vec::new, |channel| self.endorsers(channel, &proposal.chaincode));
             plan_for_organisations(peers, organisations).map_err(Status::unavailable)?
         };
-        self.carry_out(&mut plan, signed).await;
+        let expired = "endorsement timeout expired while collecting endorsements";
+        deadline.bound(self.carry_out(&mut plan, signed), expired).await?;
         let mismatch = plan.is_mismatch();
         Ok(match plan.finish() {
             Ok(action) => Round::Complete(action),
@@ -118,12 +129,10 @@ impl GatewayService {
     /// Lets a peer of the own organisation endorse first, and plans the rest by what that endorsement touched.
     async fn plan_from_first_endorser(
         &self,
+        channel: Option<&dyn GatewayChannel>,
         proposal: &Unpacked,
         signed: &SignedProposal,
     ) -> Result<Plan, Status> {
-        let channel = self
-            .channel(&proposal.channel)
-            .map_err(Status::failed_precondition)?;
         let own = &self.host.node().msp_id;
         let default = ChaincodeInterest {
             chaincodes: vec![ChaincodeCall {
@@ -131,23 +140,25 @@ impl GatewayService {
                 ..Default::default()
             }],
         };
-        let mut candidates = self.endorsers(channel.as_ref(), &proposal.chaincode);
+        let mut candidates =
+            channel.map_or_else(Vec::new, |channel| self.endorsers(channel, &proposal.chaincode));
         candidates.retain(|peer| peer.msp_id == *own);
-        if candidates.is_empty() {
+        let mut plan = plan_for_organisations(candidates, std::slice::from_ref(own));
+        if plan.is_err() {
             if proposal.has_transient {
                 return Err(Status::failed_precondition(
                     "no endorsers found in the gateway's organization; retry specifying endorsing organization(s) to \
                      protect transient data",
                 ));
             }
-            let plan = self.plan_for(channel.as_ref(), proposal, &default, None);
-            let mut plan = plan.map_err(Status::failed_precondition)?;
-            candidates = plan.endorsers().unwrap_or_default();
+            plan = self.plan_for(channel, proposal, &default, None);
         }
+        let mut plan = plan.map_err(Status::failed_precondition)?;
+        let mut candidate = plan.endorsers().and_then(|peers| peers.into_iter().next());
 
         let mut details = Vec::new();
         let mut first: Option<(Node, ProposalResponse)> = None;
-        for peer in candidates {
+        while let Some(peer) = candidate {
             match self.process(&peer, signed.clone()).await {
                 Answer::Success(response) => {
                     first = Some((peer, *response));
@@ -156,6 +167,7 @@ impl GatewayService {
                 Answer::Failure(failure) => {
                     tracing::info!(peer = %peer.address(), error = %failure.message, "an endorsement failed");
                     details.push(detail(&peer, failure.message));
+                    candidate = plan.instead_of(&peer);
                 }
             }
         }
@@ -170,9 +182,9 @@ impl GatewayService {
             .filter(|interest| !interest.chaincodes.is_empty());
         let interest = interest.unwrap_or(default);
         let plan = if proposal.has_transient {
-            self.protected_plan(channel.as_ref(), proposal, interest, &peer)
+            self.protected_plan(channel, proposal, interest, &peer)
         } else {
-            self.plan_for(channel.as_ref(), proposal, &interest, Some(&peer))
+            self.plan_for(channel, proposal, &interest, Some(&peer))
         };
         let mut plan = plan.map_err(Status::failed_precondition)?;
         plan.endorsed(&peer, without_result(response));
@@ -182,7 +194,7 @@ impl GatewayService {
     /// A plan that sends transient data to nobody outside the collections that the call touches.
     fn protected_plan(
         &self,
-        channel: &dyn GatewayChannel,
+        channel: Option<&dyn GatewayChannel>,
         proposal: &Unpacked,
         interest: ChaincodeInterest,
         first: &Node,
@@ -206,39 +218,70 @@ impl GatewayService {
         })
     }
 
+    /// The plan that satisfies all policies that `interest` touches.
     fn plan_for(
         &self,
-        channel: &dyn GatewayChannel,
+        channel: Option<&dyn GatewayChannel>,
         proposal: &Unpacked,
         interest: &ChaincodeInterest,
         first: Option<&Node>,
     ) -> Result<Plan, String> {
-        let peers = self.endorsers(channel, &proposal.chaincode);
-        let (layouts, mut peers) = layouts(&proposal.channel, interest, |call| channel.policies(call), peers)
-            .map_err(|error| {
-                format!(
-                    "no combination of peers can be derived which satisfy the endorsement policy: {error}"
-                )
-            })?;
-        if let Some(first) = first
-            && !peers.iter().any(|peer| peer.address() == first.address())
-        {
-            peers.push(first.clone());
+        let impossible = |error: String| {
+            format!("no combination of peers can be derived which satisfy the endorsement policy: {error}")
+        };
+        let Some(channel) = channel else {
+            // What Fabric's discovery says of a channel that the peer has not joined.
+            let name = interest.chaincodes.first().map_or("", |call| call.name.as_str());
+            return Err(impossible(format!(
+                "No metadata was found for chaincode {name} in channel {}",
+                proposal.channel
+            )));
+        };
+        let facts: &dyn Facts = channel;
+        let mut peers = channel.peers(false);
+        let mut found = endorsers(&proposal.channel, interest, &peers, facts);
+        if found.is_err() {
+            // A chaincode may have come to a peer, or a peer to the channel, a moment ago.
+            peers = channel.peers(true);
+            found = endorsers(&proposal.channel, interest, &peers, facts);
         }
-        Ok(Plan::new(
-            preferred(layouts, first.map(|first| first.msp_id.as_str())),
-            peers,
-        ))
+        Ok(self.plan_of(found.map_err(impossible)?, &peers, first))
+    }
+
+    /// The plan with the peers of each group in the order in which they are asked.
+    fn plan_of(&self, found: Endorsers, peers: &[PeerInfo], first: Option<&Node>) -> Plan {
+        let is_first = |place: &usize| {
+            first.is_some_and(|first| {
+                peers
+                    .get(*place)
+                    .is_some_and(|peer| peer.endpoint.address == first.endpoint.address)
+            })
+        };
+        let preferred: Vec<&String> = found
+            .groups
+            .iter()
+            .filter(|(_, places)| places.iter().any(is_first))
+            .map(|(group, _)| group)
+            .collect();
+        let layouts = preferred_first(found.layouts, &preferred);
+        let groups = found.groups.iter().map(|(group, places)| {
+            let nodes = places.iter().filter_map(|place| peers.get(*place)).map(Node::of);
+            (group.clone(), self.in_order(nodes.collect()))
+        });
+        Plan::new(layouts, groups.collect::<Vec<_>>())
     }
 }
 
 /// One peer of each named organisation.
 fn plan_for_organisations(peers: Vec<Node>, organisations: &[String]) -> Result<Plan, String> {
-    let known: BTreeSet<&str> = peers.iter().map(|peer| peer.msp_id.as_str()).collect();
+    let mut groups: BTreeMap<String, Vec<Node>> = BTreeMap::new();
+    for peer in peers {
+        groups.entry(peer.msp_id.clone()).or_default().push(peer);
+    }
     let missing: Vec<&str> = organisations
         .iter()
         .map(String::as_str)
-        .filter(|msp_id| !known.contains(msp_id))
+        .filter(|msp_id| !groups.contains_key(*msp_id))
         .collect();
     if !missing.is_empty() {
         return Err(format!(
@@ -247,14 +290,20 @@ fn plan_for_organisations(peers: Vec<Node>, organisations: &[String]) -> Result<
         ));
     }
     let layout: Layout = organisations.iter().map(|msp_id| (msp_id.clone(), 1)).collect();
-    Ok(Plan::new([layout], peers))
+    Ok(Plan::new([layout], groups))
 }
 
-/// In random order, so that load spreads, but small ones and those with the first endorser's organisation first.
-fn preferred(mut layouts: Vec<Layout>, first: Option<&str>) -> Vec<Layout> {
+/// In random order, so that load spreads, but those with one of the `preferred` groups, which the first endorser is in,
+/// come first, and of them the smallest.
+fn preferred_first(layouts: Vec<BTreeMap<String, u32>>, preferred: &[&String]) -> Vec<Layout> {
+    let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    let mut layouts: Vec<Layout> = layouts
+        .into_iter()
+        .map(|layout| layout.into_iter().map(|(group, of)| (group, count(of))).collect())
+        .collect();
     layouts.shuffle(&mut rand::rng());
     layouts.sort_by_key(|layout| {
-        let has_first = first.is_some_and(|first| layout.contains_key(first));
+        let has_first = preferred.iter().any(|group| layout.contains_key(*group));
         (!has_first, layout.values().sum::<usize>())
     });
     layouts

@@ -1,16 +1,16 @@
 //! What the gateway takes from the peer that it runs in.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fabric_msp::policy::SignedData;
-use fabric_protos::common::{Block, SignaturePolicyEnvelope};
-use fabric_protos::peer::{ChaincodeCall, ProposalResponse, SignedProposal};
+use fabric_protos::common::Block;
+use fabric_protos::peer::{ProposalResponse, SignedProposal};
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tonic::Status;
 
-use crate::directory::RemoteEndpoint;
+use crate::directory::{PeerInfo, RemoteEndpoint};
+use crate::discovery::Facts;
 
 /// A peer or an orderer, as the gateway sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,14 @@ impl Node {
     pub(super) fn address(&self) -> &str {
         &self.endpoint.address
     }
+
+    pub(super) fn of(peer: &PeerInfo) -> Self {
+        Self {
+            msp_id: peer.msp_id.clone(),
+            endpoint: peer.endpoint.clone(),
+            ledger_height: peer.ledger_height,
+        }
+    }
 }
 
 /// The peer that the gateway runs in.
@@ -35,24 +43,18 @@ pub trait GatewayHost: Send + Sync + 'static {
     fn node(&self) -> &Node;
 
     /// Runs the peer's own endorser, with the checks that a remote caller would meet. An error is a refusal of the
-    /// proposal, unless its code is `Unavailable`; failures of the chaincode stand in the response.
+    /// proposal; with the code `Unavailable` it is the peer that cannot take it, and another one may. Failures of the
+    /// chaincode stand in the response.
     fn process_proposal(&self, proposal: SignedProposal) -> BoxFuture<'_, Result<ProposalResponse, Status>>;
 
     /// A channel that the peer has joined.
     fn channel(&self, name: &str) -> Option<Arc<dyn GatewayChannel>>;
 }
 
-/// A channel of the peer.
-pub trait GatewayChannel: Send + Sync {
-    /// The policies of the called chaincode's definition and of the collections that the call names, or `None` if there
-    /// is no definition. Collections that are not there are left out.
-    ///
-    /// # Errors
-    /// A text if the definition or a policy that it names cannot be used.
-    fn policies(&self, call: &ChaincodeCall) -> Result<Option<ChaincodePolicies>, String>;
-
-    /// The peers of the channel that run `chaincode`, as far as is known, this one among them if it does.
-    fn endorsers(&self, chaincode: &str) -> Vec<Node>;
+/// A channel of the peer, with what its state says about endorsement.
+pub trait GatewayChannel: Facts {
+    /// The peers of the channel, this one among them; as they were a moment ago, or `fresh`.
+    fn peers(&self, fresh: bool) -> Arc<Vec<PeerInfo>>;
 
     /// The orderers of the channel.
     fn orderers(&self) -> Vec<Node>;
@@ -80,22 +82,4 @@ pub trait GatewayChannel: Send + Sync {
 
     /// The number of the block that holds a transaction.
     fn block_of(&self, transaction_id: &str) -> BoxFuture<'_, Option<u64>>;
-}
-
-/// Who must endorse what a chaincode writes.
-#[derive(Clone, Debug)]
-pub struct ChaincodePolicies {
-    /// For public keys, and for collections without their own policy.
-    pub endorsement: SignaturePolicyEnvelope,
-    /// By collection.
-    pub collections: BTreeMap<String, CollectionPolicies>,
-}
-
-/// Who may hold a collection, and who must endorse what is written to it.
-#[derive(Clone, Debug)]
-pub struct CollectionPolicies {
-    /// Any of its principals may hold it.
-    pub members: SignaturePolicyEnvelope,
-    /// In place of the chaincode's policy.
-    pub endorsement: Option<SignaturePolicyEnvelope>,
 }

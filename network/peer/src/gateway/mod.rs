@@ -1,29 +1,30 @@
 //! The Gateway service: what a client asks of one peer so that it need not know the others.
 //!
 //! ```text
-//! Endorse ──▶ first endorser (ours) ─interest─▶ layouts (policies × peers) ─▶ Plan ─▶ other endorsers ─▶ transaction
+//! Endorse ──▶ first endorser (ours) ─interest─▶ discovery's layouts ─▶ Plan ─▶ other endorsers ─▶ transaction
 //! Submit  ──▶ Broadcaster: streams to the orderer that stay open, many transactions in flight
 //! CommitStatus ──▶ the peer's own ledger, or the notice of its next blocks
 //! Evaluate ─▶ one endorser            ChaincodeEvents ─▶ the peer's own blocks
 //! ```
 //!
 //! Follows `internal/pkg/gateway` in the choice of endorsers, in status codes, texts and details. It differs in this:
-//! - Groups of endorsers are organisations, not principals, and a role that no peer can have satisfies nothing.
+//! - A peer that satisfies several principals of a policy is asked once, and counts for one of them. Of the layouts with
+//!   the first endorser those that need the fewest peers are tried first.
 //! - When peers answer with different results, which happens when one of them has not committed the latest block yet,
 //!   the endorsements are collected anew a few times before the client sees the difference.
 //! - Transactions share Broadcast streams. An orderer ends a stream after a refusal; what followed on it is sent again.
-//! - A proposal that the own peer's clock or certificate check refuses is a `FAILED_PRECONDITION`, not `UNAVAILABLE`.
+//! - An orderer that answers with a server's error is named in the details.
 //! - Only crash fault tolerant ordering: one orderer's answer is enough.
 
 mod adapter;
 mod broadcast;
 mod commit_status;
 mod connections;
+mod deadline;
 mod endorse;
 mod evaluate;
 mod events;
 mod host;
-mod layouts;
 mod plan;
 mod proposal;
 mod status;
@@ -47,17 +48,19 @@ use rand::seq::SliceRandom;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
-use crate::Peer;
+use crate::directory::PeerInfo;
+use crate::{Peer, is_system_chaincode};
 
-pub use host::{ChaincodePolicies, CollectionPolicies, GatewayChannel, GatewayHost, Node};
+pub use host::{GatewayChannel, GatewayHost, Node};
 
 use adapter::PeerHost;
 use connections::Connections;
+use deadline::Deadline;
 
 /// How long the gateway waits for other nodes (`peer.gateway` of Fabric's `core.yaml`).
 #[derive(Clone, Copy, Debug)]
 pub struct GatewayOptions {
-    /// For one endorsement; 10 seconds if not given.
+    /// For the endorsement of another peer; 10 seconds if not given.
     pub endorsement_timeout: Duration,
     /// For an orderer's answer; 10 seconds if not given.
     pub broadcast_timeout: Duration,
@@ -131,38 +134,47 @@ impl GatewayService {
 
     /// Asks one peer to endorse, and judges its answer.
     async fn process(&self, node: &Node, proposal: peer::SignedProposal) -> status::Answer {
-        let local = self.is_local(node);
+        if self.is_local(node) {
+            // The chaincode's own time limit counts here.
+            return status::judge(self.host.process_proposal(proposal).await, true);
+        }
         let call = async {
-            if local {
-                self.host.process_proposal(proposal).await
-            } else {
-                let mut client = self.connections.endorser(&node.endpoint)?;
-                client.process_proposal(proposal).await.map(Response::into_inner)
-            }
+            let mut client = self.connections.endorser(&node.endpoint)?;
+            client.process_proposal(proposal).await.map(Response::into_inner)
         };
-        let result = match tokio::time::timeout(self.options.endorsement_timeout, call).await {
-            Ok(result) => result,
-            Err(_) => return status::Answer::timed_out(),
+        let answer = match tokio::time::timeout(self.options.endorsement_timeout, call).await {
+            Ok(result) => status::judge(result, false),
+            Err(_) => status::Answer::timed_out(),
         };
-        let answer = status::judge(result, local);
-        if answer.is_unreachable() && !local {
+        if answer.is_unreachable() {
             self.connections.forget(&node.endpoint);
         }
         answer
     }
 
-    /// The peers that run `chaincode`: most blocks first, and of equals this one first, the rest at random.
+    /// The peers that run `chaincode`, in the order in which they are asked.
     fn endorsers(&self, channel: &dyn GatewayChannel, chaincode: &str) -> Vec<Node> {
-        let mut peers = channel.endorsers(chaincode);
+        let runs =
+            |peer: &&PeerInfo| is_system_chaincode(chaincode) || peer.chaincodes.contains_key(chaincode);
+        let mut peers = channel.peers(false);
+        if !peers.iter().all(|peer| runs(&peer)) {
+            // While a chaincode is not everywhere, it may come to a peer at any moment.
+            peers = channel.peers(true);
+        }
+        self.in_order(peers.iter().filter(runs).map(Node::of).collect())
+    }
+
+    /// Most blocks first, and of equals this peer first, the rest at random.
+    fn in_order(&self, mut peers: Vec<Node>) -> Vec<Node> {
         peers.shuffle(&mut rand::rng());
         peers.sort_by_key(|peer| (Reverse(peer.ledger_height), !self.is_local(peer)));
         peers
     }
 
     fn channel(&self, name: &str) -> Result<Arc<dyn GatewayChannel>, String> {
-        self.host
-            .channel(name)
-            .ok_or_else(|| format!("failed to get config for channel [{name}]: channel not found"))
+        self.host.channel(name).ok_or_else(|| {
+            format!("failed to get config for channel [{name}]: could not get last config for channel {name}")
+        })
     }
 }
 
@@ -177,19 +189,28 @@ impl std::fmt::Debug for GatewayService {
 #[tonic::async_trait]
 impl Gateway for GatewayService {
     async fn endorse(&self, request: Request<EndorseRequest>) -> Result<Response<EndorseResponse>, Status> {
-        Self::endorse(self, request.into_inner()).await.map(Response::new)
+        let deadline = Deadline::of(request.metadata());
+        Self::endorse(self, request.into_inner(), deadline)
+            .await
+            .map(Response::new)
     }
 
     async fn submit(&self, request: Request<SubmitRequest>) -> Result<Response<SubmitResponse>, Status> {
-        Self::submit(self, request.into_inner()).await.map(Response::new)
+        let deadline = Deadline::of(request.metadata());
+        let expired = "submit timeout expired while broadcasting to ordering service";
+        let submitted = Self::submit(self, request.into_inner());
+        deadline.bound(submitted, expired).await?.map(Response::new)
     }
 
     async fn commit_status(
         &self,
         request: Request<SignedCommitStatusRequest>,
     ) -> Result<Response<CommitStatusResponse>, Status> {
-        Self::commit_status(self, request.into_inner())
-            .await
+        let deadline = Deadline::of(request.metadata());
+        let status = Self::commit_status(self, request.into_inner());
+        deadline
+            .bound(status, "context deadline exceeded")
+            .await?
             .map(Response::new)
     }
 
@@ -197,8 +218,11 @@ impl Gateway for GatewayService {
         &self,
         request: Request<EvaluateRequest>,
     ) -> Result<Response<EvaluateResponse>, Status> {
-        Self::evaluate(self, request.into_inner())
-            .await
+        let deadline = Deadline::of(request.metadata());
+        let evaluated = Self::evaluate(self, request.into_inner());
+        deadline
+            .bound(evaluated, "evaluate timeout expired")
+            .await?
             .map(Response::new)
     }
 

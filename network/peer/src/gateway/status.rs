@@ -55,13 +55,18 @@ impl Answer {
 pub(super) fn judge(result: Result<ProposalResponse, Status>, local: bool) -> Answer {
     let proposal_response = match result {
         Ok(response) => response,
-        Err(status) if local && status.code() != Code::Unavailable => {
-            let message = status.message().to_owned();
+        Err(status) if local => {
+            // Nothing came over the network: the text is the peer's own.
+            let another = status.code() == Code::Unavailable;
             return Answer::Failure(Failure {
-                code: Code::FailedPrecondition,
-                message,
-                retry: false,
-                unreachable: false,
+                code: if another {
+                    Code::Unavailable
+                } else {
+                    Code::FailedPrecondition
+                },
+                message: status.message().to_owned(),
+                retry: another,
+                unreachable: another,
             });
         }
         Err(status) => {
@@ -107,7 +112,7 @@ pub(super) fn judge(result: Result<ProposalResponse, Status>, local: bool) -> An
 /// A detail that says what `node` answered.
 pub(super) fn detail(node: &Node, message: impl Into<String>) -> ErrorDetail {
     ErrorDetail {
-        address: node.address().to_owned(),
+        address: node.endpoint.external_address(),
         msp_id: node.msp_id.clone(),
         message: message.into(),
     }
@@ -216,6 +221,14 @@ mod tests {
             (Code::FailedPrecondition, "access denied")
         );
         assert!(!failed(true).retry);
+        // What its filters refuse may pass elsewhere: another peer has another clock.
+        match judge(Err(Status::unavailable("proposal client identity expired")), true) {
+            Answer::Failure(failure) => {
+                assert_eq!((failure.code, failure.retry), (Code::Unavailable, true));
+                assert_eq!(failure.message, "proposal client identity expired");
+            }
+            Answer::Success(_) => panic!("a success"),
+        }
         assert_eq!(failed(false).code, Code::Unavailable);
         assert_eq!(
             failed(false).message,
@@ -227,7 +240,8 @@ mod tests {
     #[test]
     fn details_can_be_read_back() {
         let endpoint = RemoteEndpoint {
-            address: "peer0:7051".to_owned(),
+            address: "127.0.0.1:7051".to_owned(),
+            server_name: Some("peer0.org1.example.com".to_owned()),
             ..Default::default()
         };
         let node = Node {
@@ -240,8 +254,12 @@ mod tests {
         assert_eq!((decoded.code, decoded.message.as_str()), (10, "failed"));
         let detail = ErrorDetail::decode(decoded.details[0].value.as_slice()).expect("decoded");
         assert_eq!(
-            (detail.msp_id.as_str(), detail.message.as_str()),
-            ("Org1MSP", "no")
+            (
+                detail.address.as_str(),
+                detail.msp_id.as_str(),
+                detail.message.as_str()
+            ),
+            ("peer0.org1.example.com:7051", "Org1MSP", "no")
         );
     }
 }

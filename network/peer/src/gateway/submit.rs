@@ -30,9 +30,9 @@ impl GatewayService {
         orderers.shuffle(&mut rand::rng());
 
         let mut details = Vec::new();
-        for orderer in orderers
+        for (orderer, last) in orderers
             .iter()
-            .flat_map(|orderer| std::iter::repeat_n(orderer, TRIES))
+            .flat_map(|orderer| (1..=TRIES).map(move |number| (orderer, number == TRIES)))
         {
             let call = async {
                 self.connections
@@ -49,12 +49,12 @@ impl GatewayService {
                         status.code(),
                         status.message()
                     );
-                    details.push(detail(orderer, text));
+                    details.extend(last.then(|| detail(orderer, text)));
                     continue;
                 }
                 Err(_) => {
                     let text = "rpc error: code = DeadlineExceeded desc = context deadline exceeded";
-                    details.push(detail(orderer, text));
+                    details.extend(last.then(|| detail(orderer, text)));
                     continue;
                 }
             };
@@ -70,7 +70,7 @@ impl GatewayService {
                     if (400..500).contains(&(status as i32)) {
                         return Err(Status::aborted(text));
                     }
-                    details.push(detail(orderer, text));
+                    details.extend(last.then(|| detail(orderer, text)));
                 }
             }
         }

@@ -12,7 +12,7 @@ use super::collections::implicit_collection_name;
 use super::definition::{self, Approval, ChaincodeDefinition, private_name};
 use super::functions::{Answer, ChannelContext, Invocation};
 use super::state::{CHAINCODE_SOURCES, NAMESPACES, OrgState, PublicState};
-use super::{LifecycleError, input};
+use super::{FORMER_LIFECYCLE, LifecycleError, input};
 
 /// The policy of chaincode whose definition names none.
 const DEFAULT_ENDORSEMENT_POLICY: &str = "/Channel/Application/Endorsement";
@@ -146,6 +146,9 @@ impl Invocation<'_> {
         collections: Option<&CollectionConfigPackage>,
     ) -> Result<(), LifecycleError> {
         let committed = ChaincodeDefinition::read(name, &PublicState(channel.ledger))?;
+        if committed.is_none() {
+            channel.ledger.state(FORMER_LIFECYCLE, name)?;
+        }
         input::check(name, version, collections, channel.bundle, committed.as_ref())
             .map_err(LifecycleError::InvalidDefinition)
     }

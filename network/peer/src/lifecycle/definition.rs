@@ -11,6 +11,8 @@ use super::state::{self, CHAINCODE_SOURCES, NAMESPACES, ReadState, Record};
 
 /// Type name of a committed definition's record.
 pub(crate) const DEFINITION_TYPE: &str = "ChaincodeDefinition";
+/// Field with a definition's explicit collections.
+pub(crate) const COLLECTIONS_FIELD: &str = "Collections";
 /// Type name of an approved definition's record.
 const PARAMETERS_TYPE: &str = "ChaincodeParameters";
 /// Type name of an approved package's record.
@@ -60,7 +62,7 @@ impl ChaincodeDefinition {
             sequence: sequence(chaincode, state)?,
             endorsement: state::message(NAMESPACES, chaincode, "EndorsementInfo", state)?,
             validation: state::message(NAMESPACES, chaincode, "ValidationInfo", state)?,
-            collections: state::message(NAMESPACES, chaincode, "Collections", state)?,
+            collections: state::message(NAMESPACES, chaincode, COLLECTIONS_FIELD, state)?,
         }))
     }
 
@@ -87,7 +89,7 @@ impl ChaincodeDefinition {
         vec![
             ("EndorsementInfo", bytes(self.endorsement.encode_to_vec())),
             ("ValidationInfo", bytes(self.validation.encode_to_vec())),
-            ("Collections", bytes(self.collections.encode_to_vec())),
+            (COLLECTIONS_FIELD, bytes(self.collections.encode_to_vec())),
         ]
     }
 
@@ -159,7 +161,7 @@ impl Approval {
             sequence,
             endorsement: state::message(NAMESPACES, &name, "EndorsementInfo", org)?,
             validation: state::message(NAMESPACES, &name, "ValidationInfo", org)?,
-            collections: state::message(NAMESPACES, &name, "Collections", org)?,
+            collections: state::message(NAMESPACES, &name, COLLECTIONS_FIELD, org)?,
         };
         let Some(source) = state::metadata(CHAINCODE_SOURCES, &name, org)? else {
             return Err(format!("could not fetch chaincode-source metadata for {name}").into());

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fabric_chaincode_host::AccessError;
 use fabric_channel::Bundle;
-use fabric_ledger::{Collection, CollectionInfo, LedgerError, QueryExecutor};
+use fabric_ledger::{Collection, CollectionInfo, Ledger, LedgerError, QueryExecutor};
 use fabric_msp::policy::{Role, n_out_of_role, signed_by_any_member};
 use fabric_protos::common::SignaturePolicyEnvelope;
 use fabric_protos::peer::{ApplicationPolicy, StaticCollectionConfig, application_policy};
@@ -13,7 +13,7 @@ use prost::Message;
 
 use super::LIFECYCLE;
 use super::collections::{implicit_collection, implicit_collection_name, implicit_collection_org};
-use super::definition::{Approval, ChaincodeDefinition, DEFINITION_TYPE, sequence};
+use super::definition::{Approval, COLLECTIONS_FIELD, ChaincodeDefinition, DEFINITION_TYPE, sequence};
 use super::state::{self, NAMESPACES, ReadState};
 
 /// The policy of the lifecycle's own transactions.
@@ -53,6 +53,7 @@ pub(crate) enum Package {
 /// A chaincode that this peer's organisation approved with a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Runnable {
+    pub(crate) sequence: i64,
     pub(crate) version: String,
     pub(crate) package_id: String,
 }
@@ -145,6 +146,40 @@ impl Definitions {
         Ok(definition.and_then(|definition| definition.collection(collection).cloned()))
     }
 
+    /// The configuration of a collection as it was in force for the transactions of `block`; `None` when there was none.
+    ///
+    /// # Errors
+    /// As [`definition`](Self::definition), and what reading older blocks fails with.
+    pub(crate) fn collection_config_at(
+        &self,
+        chaincode: &str,
+        collection: &str,
+        block: u64,
+        ledger: &Ledger,
+    ) -> Result<Option<StaticCollectionConfig>, LedgerError> {
+        let state = ledger.query();
+        let key = state::field_key(NAMESPACES, chaincode, COLLECTIONS_FIELD);
+        let latest = state.versioned(LIFECYCLE, &key)?;
+        let since = latest.is_none_or(|latest| latest.version.block < block);
+        if since || implicit_collection_org(collection).is_some() {
+            return self.collection_config(chaincode, collection, &state);
+        }
+        for change in state.history(LIFECYCLE, &key) {
+            let change = change?;
+            let committed = ledger.transaction_status(&change.tx_id)?;
+            if committed.is_none_or(|(number, _, _)| number >= block) {
+                continue;
+            }
+            let collections = state::decode_message(&key, &change.value).map_err(ledger_error)?;
+            let then = ChaincodeDefinition {
+                collections,
+                ..ChaincodeDefinition::default()
+            };
+            return Ok(then.collection(collection).cloned());
+        }
+        Ok(None)
+    }
+
     /// The package that this peer's organisation approved for a definition in force.
     pub(crate) fn package(
         &self,
@@ -201,8 +236,12 @@ impl Definitions {
         let mut runnable = BTreeMap::new();
         for (name, definition) in self.all(state)? {
             if let Package::Approved(package_id) = self.package(&name, &definition, state)? {
-                let version = definition.endorsement.version.clone();
-                runnable.insert(name, Runnable { version, package_id });
+                let found = Runnable {
+                    sequence: definition.sequence,
+                    version: definition.endorsement.version.clone(),
+                    package_id,
+                };
+                runnable.insert(name, found);
             }
         }
         let runnable = Arc::new(runnable);

@@ -71,7 +71,7 @@ impl Invocation<'_> {
         let installed = installed
             .into_iter()
             .find(|package| package.package_id == args.package_id)
-            .ok_or_else(|| LifecycleError::PackageNotFound(args.package_id))?;
+            .ok_or_else(|| LifecycleError::NotInstalled(args.package_id))?;
         let references = self
             .references
             .of(&installed.package_id, |chaincodes| References {

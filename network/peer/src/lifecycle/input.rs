@@ -122,11 +122,11 @@ fn check_members(collection: &StaticCollectionConfig, bundle: &Bundle) -> Result
     }
     let policy = members_policy(collection)
         .ok_or_else(|| format!("collection member org policy is empty for collection '{name}'"))?;
-    let rule = policy
-        .rule
-        .as_ref()
-        .ok_or_else(|| format!("invalid member org policy for collection '{name}': it has no rule"))?;
-    check_or(rule, policy.identities.len())
+    let rule = policy.rule.as_ref().ok_or("Empty policy element".to_owned());
+    let rule = rule
+        .and_then(|rule| check_rule(rule, policy.identities.len()).map(|()| rule))
+        .map_err(|error| format!("invalid member org policy for collection '{name}': {error}"))?;
+    check_or(rule)
         .map_err(|error| format!("collection-name: {name} -- error in member org policy: {error}"))?;
     for principal in &policy.identities {
         let class = Classification::try_from(principal.principal_classification);
@@ -152,23 +152,32 @@ fn check_members(collection: &StaticCollectionConfig, bundle: &Bundle) -> Result
     Ok(())
 }
 
-/// A member policy may only say "one of these".
-fn check_or(rule: &SignaturePolicy, identities: usize) -> Result<(), String> {
+/// A rule must name identities that there are.
+fn check_rule(rule: &SignaturePolicy, identities: usize) -> Result<(), String> {
     match &rule.r#type {
-        None => Err("a rule is empty".to_owned()),
+        None => Err("Empty policy element".to_owned()),
         Some(signature_policy::Type::SignedBy(index)) => match usize::try_from(*index) {
             Ok(index) if index < identities => Ok(()),
             _ => Err(format!(
                 "identity index out of range, requested {index}, but identities length is {identities}"
             )),
         },
-        Some(signature_policy::Type::NOutOf(rule)) if rule.n == 1 => {
-            rule.rules.iter().try_for_each(|rule| check_or(rule, identities))
-        }
+        Some(signature_policy::Type::NOutOf(rule)) => rule
+            .rules
+            .iter()
+            .try_for_each(|rule| check_rule(rule, identities)),
+    }
+}
+
+/// A member policy may only say "one of these".
+fn check_or(rule: &SignaturePolicy) -> Result<(), String> {
+    match &rule.r#type {
+        Some(signature_policy::Type::NOutOf(rule)) if rule.n == 1 => rule.rules.iter().try_for_each(check_or),
         Some(signature_policy::Type::NOutOf(rule)) => Err(format!(
             "signature policy is not an OR concatenation, NOutOf {}",
             rule.n
         )),
+        Some(signature_policy::Type::SignedBy(_)) | None => Ok(()),
     }
 }
 

@@ -15,6 +15,7 @@ mod collections;
 mod definition;
 mod definitions;
 mod functions;
+mod indexes;
 mod input;
 mod references;
 mod state;
@@ -25,12 +26,18 @@ pub use definition::ChaincodeDefinition;
 pub use definitions::Definitions;
 pub(crate) use definitions::{Package, PolicySource};
 pub(crate) use functions::{ChannelContext, Invocation};
+pub(crate) use indexes::create_indexes;
 pub(crate) use references::References;
+pub(crate) use state::PublicState;
 
 use fabric_chaincode_host::{AccessError, StoreError};
 
 /// Name and namespace of the lifecycle's system chaincode.
 pub const LIFECYCLE: &str = "_lifecycle";
+
+/// Namespace of the lifecycle before Fabric 2. Fabric still looks there for what is not defined, and as that is part of the
+/// read set, endorsers must agree on it.
+pub(crate) const FORMER_LIFECYCLE: &str = "lscc";
 
 /// Why a lifecycle function refused. The texts are Fabric's where Fabric has one.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +67,9 @@ pub enum LifecycleError {
     /// No such package.
     #[error("chaincode install package '{0}' not found")]
     PackageNotFound(String),
+    /// No such package to be described.
+    #[error("could not find chaincode with package id '{0}'")]
+    NotInstalled(String),
     /// Name, version or collections are not acceptable.
     #[error("error validating chaincode definition: {0}")]
     InvalidDefinition(String),

@@ -150,7 +150,7 @@ pub(crate) fn int64(
     match read_field(namespace, name, field, state)? {
         None => Ok(0),
         Some(state_data::Type::Int64(number)) => Ok(number),
-        Some(_) => Err(wrong_type(namespace, name, field, "Int64")),
+        Some(_) => Err(wrong_type(&field_key(namespace, name, field), "Int64")),
     }
 }
 
@@ -164,7 +164,7 @@ pub(crate) fn string(
     match read_field(namespace, name, field, state)? {
         None => Ok(String::new()),
         Some(state_data::Type::String(text)) => Ok(text),
-        Some(_) => Err(wrong_type(namespace, name, field, "String")),
+        Some(_) => Err(wrong_type(&field_key(namespace, name, field), "String")),
     }
 }
 
@@ -175,12 +175,17 @@ pub(crate) fn message<M: Message + Default>(
     field: &str,
     state: &(impl ReadState + ?Sized),
 ) -> Result<M, AccessError> {
-    let bytes = match read_field(namespace, name, field, state)? {
+    let key = field_key(namespace, name, field);
+    decode_message(&key, &state.get(&key)?.unwrap_or_default())
+}
+
+/// The message in the stored value of a field; the empty message when there is no value.
+pub(crate) fn decode_message<M: Message + Default>(key: &str, stored: &[u8]) -> Result<M, AccessError> {
+    let bytes = match decode_field(key, stored)? {
         None => Vec::new(),
         Some(state_data::Type::Bytes(bytes)) => bytes,
-        Some(_) => return Err(wrong_type(namespace, name, field, "[]byte")),
+        Some(_) => return Err(wrong_type(key, "[]byte")),
     };
-    let key = field_key(namespace, name, field);
     M::decode(bytes.as_slice()).map_err(|error| format!("could not unmarshal key {key}: {error}").into())
 }
 
@@ -191,18 +196,17 @@ fn read_field(
     state: &(impl ReadState + ?Sized),
 ) -> Result<Option<state_data::Type>, AccessError> {
     let key = field_key(namespace, name, field);
-    let bytes = state.get(&key)?.unwrap_or_default();
-    let data = StateData::decode(bytes.as_slice())
+    decode_field(&key, &state.get(&key)?.unwrap_or_default())
+}
+
+fn decode_field(key: &str, stored: &[u8]) -> Result<Option<state_data::Type>, AccessError> {
+    let data = StateData::decode(stored)
         .map_err(|error| format!("could not unmarshal state for key {key}: {error}"))?;
     Ok(data.r#type)
 }
 
-fn wrong_type(namespace: &str, name: &str, field: &str, expected: &str) -> AccessError {
-    format!(
-        "expected key {} to encode a value of type {expected}",
-        field_key(namespace, name, field)
-    )
-    .into()
+fn wrong_type(key: &str, expected: &str) -> AccessError {
+    format!("expected key {key} to encode a value of type {expected}").into()
 }
 
 fn encode(value: &state_data::Type) -> Vec<u8> {
@@ -216,7 +220,7 @@ fn metadata_key(namespace: &str, name: &str) -> String {
     format!("{namespace}/metadata/{name}")
 }
 
-fn field_key(namespace: &str, name: &str, field: &str) -> String {
+pub(crate) fn field_key(namespace: &str, name: &str, field: &str) -> String {
     format!("{namespace}/fields/{name}/{field}")
 }
 

@@ -1,13 +1,15 @@
 //! The private values of a block, before it is committed (`gossip/privdata/pvtdataprovider.go` of Fabric).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use fabric_ledger::{LedgerError, ParsedTx, TxRwSet};
 use fabric_msp::Identity;
 use fabric_protos::rwset::{CollectionPvtReadWriteSet, NsPvtReadWriteSet, TxPvtReadWriteSet};
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 
-use super::{PrivateDataNetwork, Pull, may_have};
+use super::{PrivateDataNetwork, Pull, keeps, may_have};
 use crate::Channel;
 
 /// What is still wanted: by transaction, namespace and collection.
@@ -30,7 +32,7 @@ pub(crate) fn collect(
         };
         let mut missing = BTreeSet::new();
         for (namespace, collection) in rwset.private_collections() {
-            if may_have(channel, namespace, collection, own, &state)? {
+            if keeps(channel, namespace, collection, own, &state)? {
                 missing.insert((namespace.to_owned(), collection.to_owned()));
             }
         }
@@ -50,26 +52,49 @@ pub(crate) fn collect(
     Ok((found, wanted))
 }
 
-/// Asks every other peer once for what is still wanted, of a block's number and transactions.
+/// Who asks, and how long one peer may take to answer.
+pub(crate) struct Asking<'a> {
+    pub(crate) channel: &'a Channel,
+    pub(crate) own: &'a Identity,
+    pub(crate) network: &'a dyn PrivateDataNetwork,
+    pub(crate) patience: Duration,
+}
+
+/// Asks one eligible peer after the other for what is still wanted of `block`, once, until nothing is. `accept` gets
+/// the answers for a transaction and what of it is wanted: it takes what it can use and removes it from there, so
+/// what one peer lacks, or answers wrongly, is asked from the next. `tx_ids` by index in the block.
 pub(crate) async fn pull(
-    channel: &Channel,
-    own: &Identity,
-    network: &dyn PrivateDataNetwork,
-    (block, transactions): (u64, &[ParsedTx]),
+    asking: Asking<'_>,
+    block: u64,
+    tx_ids: &BTreeMap<u64, String>,
     wanted: &mut Wanted,
-    found: &mut BTreeMap<u64, TxPvtReadWriteSet>,
-) {
+    mut accept: impl FnMut(u64, TxPvtReadWriteSet, &mut BTreeSet<(String, String)>) -> Result<(), LedgerError>,
+) -> Result<(), LedgerError> {
+    let Asking {
+        channel,
+        own,
+        network,
+        patience,
+    } = asking;
     for member in network.members(channel.id()) {
+        if wanted.is_empty() {
+            break;
+        }
         if member.identity == own.serialized() {
             continue;
         }
+        let Ok(identity) = channel.bundle().msps().valid_identity(&member.identity) else {
+            continue;
+        };
         for (index, missing) in wanted.iter_mut() {
-            let transaction = usize::try_from(*index)
-                .ok()
-                .and_then(|index| transactions.get(index));
-            let Some((tx_id, Some(rwset))) =
-                transaction.map(|transaction| (&transaction.tx_id, transaction.rwset.as_deref()))
-            else {
+            let mut collections = Vec::new();
+            for (namespace, collection) in missing.iter() {
+                let state = channel.ledger().query();
+                if may_have(channel, namespace, collection, &identity, &state)? {
+                    collections.push((namespace.clone(), collection.clone()));
+                }
+            }
+            let Some(tx_id) = tx_ids.get(index).filter(|_| !collections.is_empty()) else {
                 continue;
             };
             let pull = Pull {
@@ -77,29 +102,33 @@ pub(crate) async fn pull(
                 tx_id: tx_id.clone(),
                 block,
                 index: *index,
-                collections: missing.iter().cloned().collect(),
+                collections,
                 requester: own.serialized().to_vec(),
             };
-            match network.pull(&member.address, pull).await {
-                Ok(answer) => {
-                    let mut set = found.remove(index).unwrap_or_default();
-                    take(answer, rwset, missing, &mut set);
-                    if !set.ns_pvt_rwset.is_empty() {
-                        found.insert(*index, set);
-                    }
+            match timeout(patience, network.pull(&member.address, pull)).await {
+                Ok(Ok(answer)) => accept(*index, answer, missing)?,
+                Ok(Err(error)) => {
+                    tracing::debug!(channel = channel.id(), %error, "no private data from there")
                 }
-                Err(error) => tracing::debug!(channel = channel.id(), %error, "no private data from there"),
+                Err(_) => {
+                    tracing::warn!(
+                        channel = channel.id(),
+                        peer = member.address,
+                        ?patience,
+                        "no answer in time"
+                    );
+                    // It will not be faster with the next transaction.
+                    break;
+                }
             }
         }
         wanted.retain(|_, missing| !missing.is_empty());
-        if wanted.is_empty() {
-            return;
-        }
     }
+    Ok(())
 }
 
 /// Moves what is wanted, and has the hash that the block speaks of, from `source` to `set`.
-fn take(
+pub(crate) fn take(
     source: TxPvtReadWriteSet,
     rwset: &TxRwSet,
     missing: &mut BTreeSet<(String, String)>,
@@ -119,7 +148,8 @@ fn take(
     }
 }
 
-fn insert(set: &mut TxPvtReadWriteSet, namespace: &str, collection: CollectionPvtReadWriteSet) {
+/// Adds a collection's values to a set.
+pub(crate) fn insert(set: &mut TxPvtReadWriteSet, namespace: &str, collection: CollectionPvtReadWriteSet) {
     match set
         .ns_pvt_rwset
         .iter_mut()

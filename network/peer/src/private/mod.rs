@@ -3,22 +3,24 @@
 //! ```text
 //! endorser ─▶ transient store ─▶ distribute ─▶ eligible peers' transient stores
 //! committer ─▶ collect: own transient store, then pull from eligible peers ─▶ ledger (or noted as missing)
+//! reconciler ─▶ pull what was missing from eligible peers ─▶ ledger
 //! ```
 //!
-//! Who may have what is decided here, on both sides: the sender picks receivers by the collection's policy,
-//! and whoever answers a pull checks the asking peer's identity against it again. How messages travel is the
-//! [`PrivateDataNetwork`]'s business.
+//! Who may have what is decided here, on both sides: the sender picks receivers by the collection's policy, and a
+//! receiver takes nothing of a collection that its organisation is no member of; whoever answers a pull checks the
+//! asking peer's identity against the policy again. A peer that endorses without being a member keeps nothing. How
+//! messages travel is the [`PrivateDataNetwork`]'s business.
 
 mod collect;
 mod distribute;
 mod network;
 mod serve;
 
-pub(crate) use collect::{Wanted, collect, pull};
-pub(crate) use distribute::{assemble, distribute};
+pub(crate) use collect::{Asking, Wanted, collect, insert, pull, take};
+pub(crate) use distribute::{assemble, disseminate};
 pub use network::InProcessNetwork;
 
-use fabric_ledger::QueryExecutor;
+use fabric_ledger::{LedgerError, QueryExecutor};
 use fabric_msp::Identity;
 use fabric_msp::policy::{Policy, SignaturePolicy};
 use fabric_protos::peer::StaticCollectionConfig;
@@ -26,7 +28,8 @@ use fabric_protos::rwset::TxPvtReadWriteSet;
 use fabric_protos::transientstore::TxPvtReadWriteSetWithConfigInfo;
 use futures::future::BoxFuture;
 
-use crate::lifecycle::members_policy;
+use crate::Channel;
+use crate::lifecycle::{member_organisations, members_policy};
 use crate::validator::View;
 
 /// Another peer of a channel.
@@ -130,16 +133,52 @@ pub(crate) fn collections_of(set: &TxPvtReadWriteSet) -> impl Iterator<Item = (&
     })
 }
 
-/// Whether `identity` may have the values of a collection, by the definition in `state`.
+/// Whether `identity` may be given the values of a collection, by the definition in `state`.
 pub(crate) fn may_have(
-    channel: &crate::Channel,
+    channel: &Channel,
     namespace: &str,
     collection: &str,
     identity: &Identity,
     state: &QueryExecutor,
-) -> Result<bool, fabric_ledger::LedgerError> {
+) -> Result<bool, LedgerError> {
     let config = channel
         .definitions()
         .collection_config(namespace, collection, state)?;
     Ok(config.is_some_and(|config| is_member(&config, identity, &channel.view())))
+}
+
+/// Whether this peer, whose identity is `own`, keeps the values of a collection: its organisation is named among the
+/// members, or it is one itself (`core/common/privdata/membershipinfo.go`).
+pub(crate) fn keeps(
+    channel: &Channel,
+    namespace: &str,
+    collection: &str,
+    own: &Identity,
+    state: &QueryExecutor,
+) -> Result<bool, LedgerError> {
+    let config = channel
+        .definitions()
+        .collection_config(namespace, collection, state)?;
+    let named = |config: &StaticCollectionConfig| {
+        let members = member_organisations(config);
+        members.iter().any(|member| member == own.msp_id())
+    };
+    Ok(config.is_some_and(|config| named(&config) || is_member(&config, own, &channel.view())))
+}
+
+/// The part of a private read-write set that this peer keeps.
+pub(crate) fn kept(
+    channel: &Channel,
+    set: TxPvtReadWriteSet,
+    own: &Identity,
+    state: &QueryExecutor,
+) -> Result<TxPvtReadWriteSet, LedgerError> {
+    let mut failed = None;
+    let kept = filtered(set, |namespace, collection, _| {
+        keeps(channel, namespace, collection, own, state).unwrap_or_else(|error| {
+            failed = Some(error);
+            false
+        })
+    });
+    failed.map_or(Ok(kept), Err)
 }

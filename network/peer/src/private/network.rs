@@ -74,9 +74,8 @@ impl PrivateDataNetwork for InProcessNetwork {
 
     fn push<'a>(&'a self, address: &'a str, push: Push) -> BoxFuture<'a, Result<(), NetworkError>> {
         async move {
-            self.peer(address)?
-                .receive_private_data(push)
-                .map_err(|error| failed(address, &error))
+            let peer = self.peer(address)?;
+            on_its_threads(address, move || peer.receive_private_data(push)).await
         }
         .boxed()
     }
@@ -87,9 +86,8 @@ impl PrivateDataNetwork for InProcessNetwork {
         pull: Pull,
     ) -> BoxFuture<'a, Result<TxPvtReadWriteSet, NetworkError>> {
         async move {
-            self.peer(address)?
-                .serve_private_data(&pull)
-                .map_err(|error| failed(address, &error))
+            let peer = self.peer(address)?;
+            on_its_threads(address, move || peer.serve_private_data(&pull)).await
         }
         .boxed()
     }
@@ -111,9 +109,17 @@ impl fmt::Debug for InProcessNetwork {
     }
 }
 
-fn failed(address: &str, error: &PeerError) -> NetworkError {
-    NetworkError {
+/// The other peer's work waits for its disk.
+async fn on_its_threads<T: Send + 'static>(
+    address: &str,
+    work: impl FnOnce() -> Result<T, PeerError> + Send + 'static,
+) -> Result<T, NetworkError> {
+    let failed = |why: String| NetworkError {
         address: address.to_owned(),
-        why: error.to_string(),
+        why,
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|error| failed(error.to_string())),
+        Err(error) => Err(failed(error.to_string())),
     }
 }

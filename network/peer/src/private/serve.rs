@@ -2,15 +2,16 @@
 
 use fabric_protos::rwset::TxPvtReadWriteSet;
 
-use super::{Pull, Push, collections_of, filtered, may_have};
+use super::{Pull, Push, collections_of, filtered, keeps, may_have};
 use crate::{Peer, PeerError};
 
 impl Peer {
-    /// Keeps private values that another peer endorsed, until their transaction is committed.
+    /// Keeps private values that another peer endorsed, until their transaction is committed. They are on disk when
+    /// this returns: it blocks.
     ///
     /// # Errors
     /// [`PeerError::UnknownChannel`]; [`PeerError::PrivateData`] for values of a collection that this peer's
-    /// organisation is no member of, so that a careless sender does not make it keep them.
+    /// organisation is no member of, so that a careless sender does not make it keep them; [`PeerError::Ledger`].
     pub fn receive_private_data(&self, push: Push) -> Result<(), PeerError> {
         let channel = self
             .channel(&push.channel_id)
@@ -23,19 +24,21 @@ impl Peer {
             .msps()
             .identity(self.signer().serialized())?;
         for (namespace, collection) in collections_of(&set) {
-            if !may_have(&channel, namespace, collection, &own, &state)? {
+            if !keeps(&channel, namespace, collection, &own, &state)? {
                 let why = format!("{} is no member of {namespace}/{collection}", self.msp_id());
                 return Err(PeerError::PrivateData(why));
             }
         }
-        channel
-            .ledger()
-            .transient()
-            .persist(&push.tx_id, channel.height(), set);
-        Ok(())
+        // A slow endorser's values come after the block: they were asked for meanwhile, or will be.
+        if channel.ledger().tx_exists(&push.tx_id)? {
+            return Ok(());
+        }
+        let transient = channel.ledger().transient();
+        Ok(transient.persist(&push.tx_id, channel.height(), set)?)
     }
 
-    /// The private values of a transaction that the asking peer may have and this peer has.
+    /// The private values of a transaction that the asking peer may have and this peer has. What expired or was purged
+    /// is not among them. It reads from the disk: it blocks.
     ///
     /// # Errors
     /// [`PeerError::UnknownChannel`]; [`PeerError::Msp`] when the asking peer is no member of the channel;

@@ -6,18 +6,19 @@ use std::sync::{Arc, Weak};
 
 use fabric_channel::Bundle;
 use fabric_deliver::{Chain, Chains, Deliver, DeliverOptions, Delivery, Responder, ResponseStream};
+use fabric_ledger::LedgerError;
 use fabric_protos::MAX_MESSAGE_SIZE;
 use fabric_protos::common::{Envelope, Status as BlockStatus};
 use fabric_protos::peer::deliver_response::Type;
 use fabric_protos::peer::deliver_server::{Deliver as DeliverRpc, DeliverServer};
 use fabric_protos::peer::{BlockAndPrivateData, DeliverResponse};
 use fabric_protos::rwset::TxPvtReadWriteSet;
-use sha2::{Digest, Sha256};
 use tonic::{Request, Response, Status, Streaming};
 
+use super::certificate::client_certificate_hash;
 use super::filtered::filtered_block;
 use crate::Peer;
-use crate::private::{filtered, may_have};
+use crate::private::{filtered, is_member};
 
 /// Delivers committed blocks.
 #[derive(Clone)]
@@ -57,9 +58,7 @@ impl DeliverService {
         content: Content,
         request: Request<Streaming<Envelope>>,
     ) -> Response<ResponseStream<DeliverResponse>> {
-        let certificate = request
-            .peer_certs()
-            .and_then(|certificates| Some(Sha256::digest(certificates.first()?.as_ref()).to_vec()));
+        let certificate = client_certificate_hash(&request);
         let responder = PeerResponder {
             content,
             peer: self.peer.clone(),
@@ -161,27 +160,41 @@ impl Responder for PeerResponder {
 }
 
 impl PeerResponder {
-    /// The private values of a block that the caller may have: those of collections that it is a member of.
+    /// The private values of a block that the caller may have: those of collections that it is a member of by the
+    /// definition in force for that block. Who is a member of none gets the block alone.
     ///
-    /// Fabric also gives values of collections without `memberOnlyRead` to everyone; this peer never gives
-    /// values to a stranger.
+    /// This is stricter than Fabric (`collPolicyChecker`), which gives the values of collections without
+    /// `memberOnlyRead`, implicit ones among them, to every reader of the channel. Chaincode can decide who reads such a
+    /// collection's values; here it is not asked.
     fn private_data(&self, delivery: &Delivery<'_>) -> Result<BTreeMap<u64, TxPvtReadWriteSet>, Status> {
         let gone = || Status::unavailable("this peer is shutting down: ask again or ask another one");
-        let internal = |error: fabric_ledger::LedgerError| Status::internal(error.to_string());
+        let internal = |error: LedgerError| Status::internal(error.to_string());
         let channel = self
             .peer
             .upgrade()
             .and_then(|peer| peer.channel(delivery.channel_id))
             .ok_or_else(gone)?;
         let number = delivery.block.header.as_ref().map_or(0, |header| header.number);
-        let caller = channel.bundle().msps().valid_identity(delivery.creator);
+        let view = channel.view();
+        let caller = view.bundle().msps().valid_identity(delivery.creator);
         let caller = caller.map_err(|error| Status::permission_denied(error.to_string()))?;
-        let state = channel.ledger().query();
+        let mut known = BTreeMap::new();
+        let mut is_member_of = |namespace: &str, collection: &str| {
+            let name = (namespace.to_owned(), collection.to_owned());
+            if let Some(member) = known.get(&name) {
+                return Ok(*member);
+            }
+            let definitions = channel.definitions();
+            let config = definitions.collection_config_at(namespace, collection, number, channel.ledger())?;
+            let member = config.is_some_and(|config| is_member(&config, &caller, &view));
+            known.insert(name, member);
+            Ok(member)
+        };
         let mut by_transaction = BTreeMap::new();
         for transaction in channel.ledger().private_data(number).map_err(internal)? {
             let mut failed = None;
             let set = filtered(transaction.set, |namespace, collection, _| {
-                may_have(&channel, namespace, collection, &caller, &state).unwrap_or_else(|error| {
+                is_member_of(namespace, collection).unwrap_or_else(|error| {
                     failed = Some(error);
                     false
                 })

@@ -2,8 +2,8 @@
 
 use fabric_channel::Bundle;
 use fabric_channel::acl::{LocalRole, local_role};
-use fabric_msp::Identity;
 use fabric_msp::policy::{Role, role_principal};
+use fabric_msp::{Identity, MspError};
 
 use crate::Peer;
 
@@ -22,7 +22,7 @@ pub enum AccessRefused {
         why: String,
     },
     /// The channel's policy does not hold.
-    #[error("Failed evaluating policy on signed data during check policy [{policy}]: [{why}]")]
+    #[error("failed evaluating policy on signed data during check policy [{policy}]: [{why}]")]
     Policy {
         /// The policy's path.
         policy: String,
@@ -46,10 +46,7 @@ pub(crate) fn check(
     creator: &Identity,
 ) -> Result<(), AccessRefused> {
     if let Some(role) = local_role(resource) {
-        return check_local(peer, role, creator).map_err(|error| AccessRefused::Local {
-            role,
-            why: error.to_string(),
-        });
+        return check_local(peer, role, creator).map_err(|why| AccessRefused::Local { role, why });
     }
     let unmapped = || AccessRefused::Unmapped(resource.to_owned());
     check_channel(bundle.ok_or_else(unmapped)?, resource, creator)
@@ -75,13 +72,22 @@ pub fn check_channel(bundle: &Bundle, resource: &str, creator: &Identity) -> Res
         .map_err(|error| refused(error.to_string()))
 }
 
-fn check_local(peer: &Peer, role: LocalRole, creator: &Identity) -> Result<(), fabric_msp::MspError> {
+fn check_local(peer: &Peer, role: LocalRole, creator: &Identity) -> Result<(), String> {
     let msp = &peer.config().local_msp;
-    let identity = msp.identity(creator.serialized())?;
-    msp.validate(&identity)?;
+    let identity = msp
+        .identity(creator.serialized())
+        .map_err(|error| error.to_string())?;
+    msp.validate(&identity).map_err(|error| error.to_string())?;
     let role = match role {
         LocalRole::Member => Role::Member,
         LocalRole::Admin => Role::Admin,
     };
-    msp.satisfies(&identity, &role_principal(msp.id(), role))
+    let satisfied = msp.satisfies(&identity, &role_principal(msp.id(), role));
+    satisfied.map_err(|error| match error {
+        // Scripts and people know this refusal by its text.
+        MspError::OrganizationalUnits { msp, .. } if role == Role::Admin => format!(
+            "The identity is not an admin under this MSP [{msp}]: The identity does not contain OU [ADMIN], MSP: [{msp}]"
+        ),
+        error => error.to_string(),
+    })
 }

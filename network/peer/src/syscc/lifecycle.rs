@@ -53,7 +53,13 @@ pub(super) fn invoke(peer: &Peer, caller: &Caller, call: &SystemCall) -> Respons
         channel: context,
     };
     match invocation.dispatch(&function, argument) {
-        Ok(payload) => success(payload),
+        Ok(payload) => {
+            if function == "InstallChaincode" {
+                // The definition may have been there before the package.
+                peer.create_indexes();
+            }
+            success(payload)
+        }
         Err(why) if why.is_not_found() => Response {
             status: 404,
             message: why.to_string(),

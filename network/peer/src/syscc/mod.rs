@@ -49,8 +49,12 @@ pub(crate) struct Caller {
 /// Runs a system chaincode. Refusals are responses too.
 pub(crate) async fn invoke(peer: &Arc<Peer>, caller: Caller, call: SystemCall) -> Response {
     if matches!(call.chaincode.as_str(), QSCC | CSCC) && caller.invoked != call.chaincode {
+        let why = match call.chaincode.as_str() {
+            QSCC => " because of potential for deadlocks",
+            _ => "",
+        };
         return error(format!(
-            "Rejecting invoke of {} from another chaincode, original invocation for '{}'",
+            "Rejecting invoke of {} from another chaincode{why}, original invocation for '{}'",
             call.chaincode.to_uppercase(),
             caller.invoked
         ));

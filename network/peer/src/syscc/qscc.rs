@@ -39,15 +39,23 @@ pub(super) fn invoke(peer: &Peer, caller: &Caller, call: &SystemCall) -> Respons
         "GetBlockByNumber" => block_by_number(&channel, &text(wanted)),
         "GetBlockByHash" => {
             let found = channel.ledger().block_by_hash(wanted);
+            let hash = hex::encode(wanted);
+            let missing = format!("no such block hash [{hash}] in index");
             answer(
                 found,
-                &format!("Failed to get block hash {}, error", hex::encode(wanted)),
+                &format!("Failed to get block hash {hash}, error"),
+                &missing,
             )
         }
         "GetBlockByTxID" => {
             let tx_id = text(wanted);
             let found = channel.ledger().block_by_tx_id(&tx_id);
-            answer(found, &format!("Failed to get block for txID {tx_id}, error"))
+            let missing = format!("no such transaction ID [{tx_id}] in index");
+            answer(
+                found,
+                &format!("Failed to get block for txID {tx_id}, error"),
+                &missing,
+            )
         }
         "GetTransactionByID" => transaction(&channel, &text(wanted)),
         _ => error(format!("Requested function {function} not found.")),
@@ -68,6 +76,7 @@ fn block_by_number(channel: &Channel, number: &str) -> Response {
     answer(
         channel.ledger().block(number),
         &format!("Failed to get block number {number}, error"),
+        &format!("no such block number [{number}] in index"),
     )
 }
 
@@ -86,10 +95,14 @@ fn transaction(channel: &Channel, tx_id: &str) -> Response {
     }
 }
 
-fn answer<M: Message>(found: Result<Option<std::sync::Arc<M>>, LedgerError>, failed: &str) -> Response {
+fn answer<M: Message>(
+    found: Result<Option<std::sync::Arc<M>>, LedgerError>,
+    failed: &str,
+    missing: &str,
+) -> Response {
     match found {
         Ok(Some(message)) => success(message.encode_to_vec()),
-        Ok(None) => error(format!("{failed} no such block in the ledger")),
+        Ok(None) => error(format!("{failed} {missing}")),
         Err(why) => error(format!("{failed} {why}")),
     }
 }

@@ -5,24 +5,31 @@ use std::collections::HashMap;
 use fabric_chaincode_host::InProcess;
 use fabric_protos::peer::chaincode_message::Type;
 use fabric_protos::peer::{
-    ChaincodeEvent, ChaincodeId, ChaincodeInput, ChaincodeMessage, DelState, GetState, PutState,
-    PutStateMetadata, Response, StateMetadata,
+    ChaincodeEvent, ChaincodeId, ChaincodeInput, ChaincodeMessage, DelState, GetState, GetStateByRange,
+    PurgePrivateState, PutState, PutStateMetadata, Response, StateMetadata,
 };
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use prost::Message;
 use tokio::sync::mpsc;
 
-/// Commands: `put key value`, `add key value` (reads first), `get key`, `putp collection key` (value from the
-/// transient map), `getp collection key`, `del key`, `policy key org`, `event name`, `status code`.
+/// Commands: `put key value`, `add key value` (reads first), `get key`, `putp collection key...` (value from the
+/// transient map), `getp collection key`, `hashp collection key`, `rangep collection`, `rangeputp collection key` (range,
+/// then a write), `purgep collection key`, `del key`, `policy key org`, `policyp collection key org`, `event name`, `status code`.
 pub(crate) fn store() -> InProcess {
     InProcess::new(|from_peer, to_peer| Box::pin(run(from_peer, to_peer)))
 }
 
 /// A package of type `in-process` for a registered chaincode.
 pub(crate) fn package(label: &str, name: &str) -> Vec<u8> {
+    package_with(label, name, &[])
+}
+
+/// The same with more files in the code package.
+pub(crate) fn package_with(label: &str, name: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
     let metadata = format!(r#"{{"type":"in-process","path":"","label":"{label}"}}"#);
-    let code = archive(&[("chaincode.json", format!(r#"{{"name":"{name}"}}"#).as_bytes())]);
+    let description = format!(r#"{{"name":"{name}"}}"#);
+    let code = archive(&[&[("chaincode.json", description.as_bytes())], files].concat());
     archive(&[("metadata.json", metadata.as_bytes()), ("code.tar.gz", &code)])
 }
 
@@ -125,6 +132,10 @@ impl Call {
             value: value.to_vec(),
             collection: collection.into(),
         };
+        let range = |collection: &str| GetStateByRange {
+            collection: collection.into(),
+            ..Default::default()
+        };
         let payload = match args {
             ["put", key, value] => self.ask(Type::PutState, &put("", key, value.as_bytes())).await?,
             ["add", key, value] => {
@@ -134,9 +145,25 @@ impl Call {
             }
             ["get", key] => self.ask(Type::GetState, &get("", key)).await?,
             ["getp", collection, key] => self.ask(Type::GetState, &get(collection, key)).await?,
-            ["putp", collection, key] => {
+            ["hashp", collection, key] => self.ask(Type::GetPrivateDataHash, &get(collection, key)).await?,
+            ["rangep", collection] => self.ask(Type::GetStateByRange, &range(collection)).await?,
+            ["rangeputp", collection, key] => {
+                self.ask(Type::GetStateByRange, &range(collection)).await?;
+                self.ask(Type::PutState, &put(collection, key, b"v")).await?
+            }
+            ["purgep", collection, key] => {
+                let purge = PurgePrivateState {
+                    key: (*key).into(),
+                    collection: (*collection).into(),
+                };
+                self.ask(Type::PurgePrivateData, &purge).await?
+            }
+            ["putp", collection, keys @ ..] => {
                 let value = self.transient("value");
-                self.ask(Type::PutState, &put(collection, key, &value)).await?
+                for key in keys {
+                    self.ask(Type::PutState, &put(collection, key, &value)).await?;
+                }
+                Vec::new()
             }
             ["del", key] => {
                 let delete = DelState {
@@ -145,7 +172,7 @@ impl Call {
                 };
                 self.ask(Type::DelState, &delete).await?
             }
-            ["policy", key, org] => {
+            ["policy", key, org] | ["policyp", _, key, org] => {
                 let policy = fabric_msp::policy::signed_by_any_peer(&[org]);
                 let metadata = StateMetadata {
                     metakey: "VALIDATION_PARAMETER".into(),
@@ -153,7 +180,10 @@ impl Call {
                 };
                 let put = PutStateMetadata {
                     key: (*key).into(),
-                    collection: String::new(),
+                    collection: match args {
+                        ["policyp", collection, ..] => (*collection).into(),
+                        _ => String::new(),
+                    },
                     metadata: Some(metadata),
                 };
                 self.ask(Type::PutStateMetadata, &put).await?

@@ -3,6 +3,7 @@
 
 mod chaincode;
 mod client;
+mod network;
 mod orderer;
 
 use std::collections::BTreeMap;
@@ -16,8 +17,12 @@ use fabric_protos::lifecycle::{self as proto, ChaincodeSource, chaincode_source}
 use fabric_protos::peer::{CollectionConfigPackage, ProposalResponse};
 use prost::Message;
 
-use crate::{Channel, CommittedBlock, InProcessNetwork, Peer, PeerConfig, RemoteEndpoint};
-pub(crate) use client::Request;
+use crate::{
+    Channel, CommittedBlock, InProcessNetwork, Peer, PeerConfig, PrivateDataNetwork, RemoteEndpoint,
+};
+pub(crate) use chaincode::package_with;
+pub(crate) use client::{Request, transaction};
+pub(crate) use network::{Behaviour, Bent};
 pub(crate) use orderer::sign_block;
 
 /// The channel's name.
@@ -25,7 +30,8 @@ pub(crate) const CHANNEL: &str = "mychannel";
 /// The chaincode's name.
 pub(crate) const CHAINCODE: &str = "store";
 
-/// Three organisations with a peer each, and the orderer's.
+/// Three organisations with a peer each, or more, and the orderer's. Peers are in rounds: the first of every organisation,
+/// then the second of every one.
 pub(crate) struct Net {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) orgs: Vec<Organization>,
@@ -38,13 +44,28 @@ pub(crate) struct Net {
 impl Net {
     /// Peers that have joined the channel; nothing is deployed.
     pub(crate) fn new() -> Self {
+        Self::with_peers(1)
+    }
+
+    /// The same with several peers in each organisation.
+    pub(crate) fn with_peers(each: usize) -> Self {
+        Self::with(each, |_| {})
+    }
+
+    /// The same on another channel.
+    pub(crate) fn with(each: usize, change: impl FnOnce(&mut ChannelSpec)) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let specs = [
+        let mut specs = [
             cryptogen::OrgSpec::peers("org1.example.com", "Org1MSP"),
             cryptogen::OrgSpec::peers("org2.example.com", "Org2MSP"),
             cryptogen::OrgSpec::peers("org3.example.com", "Org3MSP"),
             cryptogen::OrgSpec::orderers("example.com", "OrdererMSP"),
         ];
+        for spec in &mut specs[..3] {
+            spec.nodes = (0..each)
+                .map(|node| cryptogen::NodeSpec::new(&format!("peer{node}")))
+                .collect();
+        }
         let mut orgs =
             cryptogen::generate(dir.path().join("organizations"), &specs, None).expect("generates");
         let orderer_org = orgs.pop().expect("four organisations");
@@ -64,7 +85,9 @@ impl Net {
             .iter()
             .map(|org| OrgSpec::new(org.msp_config().expect("reads")))
             .collect();
-        let genesis = genesis_block(&ChannelSpec::new(CHANNEL, members, ordering)).expect("a genesis block");
+        let mut spec = ChannelSpec::new(CHANNEL, members, ordering);
+        change(&mut spec);
+        let genesis = genesis_block(&spec).expect("a genesis block");
         let mut net = Self {
             orderer: orderer_org.node_identity("orderer").expect("loads"),
             orgs,
@@ -73,7 +96,7 @@ impl Net {
             peers: Vec::new(),
             dir,
         };
-        for index in 0..net.orgs.len() {
+        for index in 0..net.orgs.len() * each {
             let peer = net.open_peer(index);
             peer.join(&net.genesis).expect("joins");
             net.peers.push(peer);
@@ -88,18 +111,37 @@ impl Net {
         net
     }
 
-    /// Opens the peer of an organisation in its directory.
+    /// The same with the chaincode deployed on several peers of each organisation.
+    pub(crate) async fn deployed_on(each: usize, collections: CollectionConfigPackage) -> Self {
+        let net = Self::with_peers(each);
+        net.deploy(1, collections).await;
+        net
+    }
+
+    /// Opens a peer in its directory.
     pub(crate) fn open_peer(&self, index: usize) -> Arc<Peer> {
-        let org = &self.orgs[index];
+        self.open_peer_with(index, self.network.clone(), |_| {})
+    }
+
+    /// Opens it with its own view of the others, and other settings.
+    pub(crate) fn open_peer_with(
+        &self,
+        index: usize,
+        network: Arc<dyn PrivateDataNetwork>,
+        change: impl FnOnce(&mut PeerConfig),
+    ) -> Arc<Peer> {
+        let (org, node) = (&self.orgs[index % self.orgs.len()], index / self.orgs.len());
+        let host = format!("peer{node}");
         let msp = Msp::from_dir(org.msp_dir(), org.msp_id()).expect("an MSP");
         let endpoint = RemoteEndpoint {
-            address: format!("peer0.{}:7051", org.domain()),
+            address: format!("{host}.{}:7051", org.domain()),
             ..RemoteEndpoint::default()
         };
         let dir = self.dir.path().join(format!("peer{index}"));
-        let signer = org.node_identity("peer0").expect("loads");
-        let config = PeerConfig::new(dir, signer, Arc::new(msp), endpoint);
-        let peer = Peer::open(config, self.network.clone(), self.network.clone()).expect("opens");
+        let signer = org.node_identity(&host).expect("loads");
+        let mut config = PeerConfig::new(dir, signer, Arc::new(msp), endpoint);
+        change(&mut config);
+        let peer = Peer::open(config, network, self.network.clone()).expect("opens");
         peer.chaincode()
             .register_in_process(CHAINCODE, chaincode::store());
         self.network.add(&peer);
@@ -126,11 +168,14 @@ impl Net {
                 chaincode_install_package: package.clone(),
             };
             let request = Request::system("_lifecycle", "InstallChaincode", &args).on("");
-            let response = request.sent(&self.admin(index), peer).await;
+            let response = request.sent(&self.admin(index % self.orgs.len()), peer).await;
             let package_id = fabric_chaincode_host::package_id("store_1", &package);
             if sequence == 1 {
                 let result = proto::InstallChaincodeResult::decode(&*payload(&response)).expect("decodes");
                 assert_eq!(result.package_id, package_id);
+            }
+            if index >= self.orgs.len() {
+                continue;
             }
             let local = chaincode_source::Local { package_id };
             let args = proto::ApproveChaincodeDefinitionForMyOrgArgs {
@@ -149,7 +194,9 @@ impl Net {
         }
         let args = self.commit_args(sequence, collections);
         let request = Request::system("_lifecycle", "CommitChaincodeDefinition", &args);
-        let envelope = request.endorsed(&self.admin(0), &self.peers).await;
+        let envelope = request
+            .endorsed(&self.admin(0), &self.peers[..self.orgs.len()])
+            .await;
         assert_eq!(self.order([envelope]).await, [0]);
     }
 
@@ -192,6 +239,13 @@ impl Net {
             );
         }
         first.expect("there are peers").codes
+    }
+
+    /// Stops a peer and opens it again in its directory.
+    pub(crate) fn restart(&mut self, index: usize) {
+        drop(self.peers.remove(index));
+        let peer = self.open_peer(index);
+        self.peers.insert(index, peer);
     }
 
     /// Runs the chaincode on some peers and gives the transaction.
@@ -244,6 +298,21 @@ pub(crate) fn collections(list: &[(&str, &[&str], i32, i32)]) -> CollectionConfi
     CollectionConfigPackage {
         config: config.collect(),
     }
+}
+
+/// The same collections with other settings.
+pub(crate) fn edited(
+    mut package: CollectionConfigPackage,
+    edit: impl Fn(&mut fabric_protos::peer::StaticCollectionConfig),
+) -> CollectionConfigPackage {
+    use fabric_protos::peer::collection_config::Payload;
+    for config in &mut package.config {
+        let Some(Payload::StaticCollectionConfig(collection)) = &mut config.payload else {
+            continue;
+        };
+        edit(collection);
+    }
+    package
 }
 
 /// Transient input of one entry.

@@ -127,6 +127,7 @@ async fn strangers_and_late_comers_are_refused() {
     let request = IssueRequest {
         common_name: "mallory".into(),
         kind: Kind::Client,
+        key: Default::default(),
         organizational_units: Vec::new(),
         sans: Vec::new(),
         attributes: Default::default(),
@@ -264,7 +265,10 @@ async fn system_chaincodes_answer_whom_they_may() {
     };
     let refused = join.sent(&net.client(0), peer).await.response.expect("responds");
     assert!(
-        refused.status == 500 && refused.message.contains("access denied for [JoinChain]"),
+        refused.status == 500
+            && refused
+                .message
+                .contains("access denied for [JoinChain][mychannel]"),
         "{}",
         refused.message
     );

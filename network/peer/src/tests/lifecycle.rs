@@ -30,14 +30,14 @@ pub(crate) fn approval(
     }
 }
 
-async fn ask(net: &Net, function: &str, args: &impl Message) -> Response {
+pub(super) async fn ask(net: &Net, function: &str, args: &impl Message) -> Response {
     let response = Request::system("_lifecycle", function, args)
         .sent(&net.admin(0), &net.peers[0])
         .await;
     response.response.expect("responds")
 }
 
-async fn approve(net: &Net, args: &proto::ApproveChaincodeDefinitionForMyOrgArgs) -> Response {
+pub(super) async fn approve(net: &Net, args: &proto::ApproveChaincodeDefinitionForMyOrgArgs) -> Response {
     ask(net, "ApproveChaincodeDefinitionForMyOrg", args).await
 }
 

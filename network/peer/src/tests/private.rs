@@ -9,9 +9,9 @@ use crate::testing::{CHAINCODE, CHANNEL, Net, Request, collections, payload, tra
 use fabric_protos::transientstore::TxPvtReadWriteSetWithConfigInfo;
 use sha2::{Digest, Sha256};
 
-const PAIR: &[&str] = &["Org1MSP", "Org2MSP"];
+pub(super) const PAIR: &[&str] = &["Org1MSP", "Org2MSP"];
 
-fn private_value(net: &Net, peer: usize) -> Option<Vec<u8>> {
+pub(super) fn private_value(net: &Net, peer: usize) -> Option<Vec<u8>> {
     net.channel(peer)
         .ledger()
         .query()
@@ -19,7 +19,7 @@ fn private_value(net: &Net, peer: usize) -> Option<Vec<u8>> {
         .unwrap_or_default()
 }
 
-async fn write(net: &Net, endorsers: &[usize]) -> Vec<u8> {
+pub(super) async fn write(net: &Net, endorsers: &[usize]) -> Vec<u8> {
     let peers: Vec<_> = endorsers.iter().map(|index| net.peers[*index].clone()).collect();
     let request = Request::chaincode(&["putp", "pair", "k"]).with(transient("value", "secret value"));
     let envelope = request.endorsed(&net.client(0), &peers).await;
@@ -108,17 +108,84 @@ async fn what_was_missing_at_commit_comes_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_enough_receivers_nothing_is_endorsed() {
+async fn queries_over_private_keys_are_for_evaluating_alone() {
     let net = Net::deployed(collections(&[("pair", PAIR, 1, 1)])).await;
-    net.network.remove("peer0.org2.example.com:7051");
-    let request = Request::chaincode(&["putp", "pair", "k"]).with(transient("value", "v"));
-    let response = request.sent(&net.client(0), &net.peers[0]).await;
+    assert_eq!(write(&net, &[0, 1]).await, [0]);
+    let found = payload(&net.evaluated(&["rangep", "pair"], 1).await);
+    assert!(found.windows(12).any(|part| part == b"secret value"));
+    let response = net.evaluated(&["rangeputp", "pair", "k"], 1).await;
+    assert!(response.endorsement.is_none());
+    let message = response.response.expect("responds").message;
+    assert!(message.contains("unsuppored transaction"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn purged_bytes_leave_every_members_disk_when_they_are_due() {
+    let mut net = Net::deployed(collections(&[("pair", PAIR, 1, 1)])).await;
+    for index in 0..2 {
+        drop(net.peers.remove(index));
+        let peer = net.open_peer_with(index, net.network.clone(), |config| config.purge_interval = 1);
+        net.peers.insert(index, peer);
+    }
+    assert_eq!(write(&net, &[0, 1]).await, [0]);
+    let on_disk =
+        |net: &Net| [0, 1].map(|index| holds(&net.dir.path().join(format!("peer{index}")), b"secret value"));
+    let purge = net.endorsed(&["purgep", "pair", "k"], &[0, 1]).await;
+    assert_eq!(net.order([purge]).await, [0]);
+    assert_eq!((private_value(&net, 0), private_value(&net, 1)), (None, None));
+    assert_eq!(on_disk(&net), [true, true], "the control");
+    let filler = net.endorsed(&["put", "k", "v"], &[0, 1]).await;
+    assert_eq!(net.order([filler]).await, [0]);
+    assert_eq!(on_disk(&net), [false, false]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_needs_the_capability() {
+    let net = Net::with(1, |spec| {
+        spec.capabilities.application = ["V2_0".to_owned()].into()
+    });
+    net.deploy(1, collections(&[("pair", PAIR, 0, 2)])).await;
+    assert_eq!(write(&net, &[0, 1]).await, [0]);
+    let response = net.evaluated(&["purgep", "pair", "k"], 0).await;
     assert!(response.endorsement.is_none());
     let message = response.response.expect("responds").message;
     assert!(
-        message.contains("required to disseminate to at least 1 peers, but know of only 0"),
+        message.ends_with(
+            "purge private data is not enabled, channel application capability of V2_5 or later is required"
+        ),
         "{message}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_and_transactions_from_qscc_have_hashes_alone() {
+    let net = Net::deployed(collections(&[("pair", PAIR, 1, 1)])).await;
+    let block = net.channel(0).height();
+    assert_eq!(write(&net, &[0, 1]).await, [0]);
+    let stored = net
+        .channel(0)
+        .ledger()
+        .block(block)
+        .expect("reads")
+        .expect("is there");
+    let envelope = &stored.data.as_ref().expect("has data").data[0];
+    let tx_id = fabric_ledger::ParsedTx::from_envelope(envelope).tx_id;
+    let number = block.to_string();
+    for args in [
+        ["GetTransactionByID", CHANNEL, tx_id.as_str()],
+        ["GetBlockByTxID", CHANNEL, tx_id.as_str()],
+        ["GetBlockByNumber", CHANNEL, number.as_str()],
+    ] {
+        let mut request = Request::chaincode(&args);
+        request.chaincode = "qscc".to_owned();
+        let answer = payload(&request.sent(&net.client(0), &net.peers[0]).await);
+        let contains = |part: &[u8]| answer.windows(part.len()).any(|found| found == part);
+        assert!(
+            contains(&Sha256::digest(b"secret value")),
+            "{args:?}: the control"
+        );
+        assert!(!contains(b"secret value"), "{args:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,20 +223,24 @@ async fn peers_ask_and_offer_in_vain_for_what_is_not_theirs() {
         .expect("reads")
         .remove(0)
         .set;
-    let data = TxPvtReadWriteSetWithConfigInfo {
-        pvt_rwset: Some(values),
-        ..Default::default()
-    };
-    let push = Push {
+    let push = |tx_id: &str| Push {
         channel_id: CHANNEL.to_owned(),
-        tx_id: "x".to_owned(),
-        data,
+        tx_id: tx_id.to_owned(),
+        data: TxPvtReadWriteSetWithConfigInfo {
+            pvt_rwset: Some(values.clone()),
+            ..Default::default()
+        },
     };
     assert!(matches!(
-        net.peers[2].receive_private_data(push),
+        net.peers[2].receive_private_data(push("x")),
         Err(PeerError::PrivateData(_))
     ));
     assert!(net.channel(2).ledger().transient().sets("x").is_empty());
+    // A member keeps it, unless the block was here first.
+    for (pushed, kept) in [("x", 1), (tx_id.as_str(), 0)] {
+        net.peers[1].receive_private_data(push(pushed)).expect("a member");
+        assert_eq!(net.channel(1).ledger().transient().sets(pushed).len(), kept);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,7 +267,7 @@ async fn implicit_collections_are_endorsed_by_their_owner() {
 }
 
 /// Whether any file below `dir` has these bytes.
-fn holds(dir: &std::path::Path, needle: &[u8]) -> bool {
+pub(super) fn holds(dir: &std::path::Path, needle: &[u8]) -> bool {
     std::fs::read_dir(dir).expect("a directory").any(|entry| {
         let path = entry.expect("an entry").path();
         if path.is_dir() {

@@ -25,7 +25,7 @@ use tonic::{Request as Rpc, Response, Status, Streaming};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::testing::{CHANNEL, Net, Request, collections, payload, transient};
+use crate::testing::{CHANNEL, Net, Request, collections, edited, payload, transient};
 use crate::{DeliverService, EndorserService, Peer, PeerConfig, RemoteEndpoint, health_server};
 
 /// An orderer that has some blocks and breaks off after every second one.
@@ -292,4 +292,82 @@ async fn proposals_and_health_over_the_wire() {
         .await
         .expect("answers");
     assert_eq!(health.into_inner().status, 1);
+}
+
+/// What a client gets of a block's private data: the names of the collections.
+async fn delivered(
+    net: &Net,
+    client: &mut DeliverClient<tonic::transport::Channel>,
+    org: usize,
+    block: u64,
+) -> Vec<String> {
+    let request = stream::iter([seek(&net.client(org), block, block)]);
+    let answers = client
+        .deliver_with_private_data(request)
+        .await
+        .expect("is answered");
+    let answer = answers
+        .into_inner()
+        .message()
+        .await
+        .expect("answers")
+        .expect("a block");
+    let Some(Type::BlockAndPrivateData(answer)) = answer.r#type else {
+        panic!("{answer:?}")
+    };
+    assert!(answer.block.is_some(), "everyone gets the block");
+    let namespaces = answer.private_data_map.values().flat_map(|set| &set.ns_pvt_rwset);
+    let collections = namespaces.flat_map(|namespace| &namespace.collection_pvt_rwset);
+    collections
+        .map(|collection| collection.collection_name.clone())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn private_data_is_delivered_to_the_members_of_its_time() {
+    // Open to reads through the chaincode, which can refuse; the stream does not ask it.
+    let open = |members: &[&str]| {
+        edited(collections(&[("pair", members, 0, 2)]), |collection| {
+            collection.member_only_read = false
+        })
+    };
+    let net = Net::deployed(open(&["Org1MSP", "Org2MSP"])).await;
+    let write = async |value: &str| {
+        let block = net.channel(0).height();
+        let request = Request::chaincode(&["putp", "pair", "k"]).with(transient("value", value));
+        let peers = [net.peers[0].clone(), net.peers[1].clone()];
+        assert_eq!(
+            net.order([request.endorsed(&net.client(0), &peers).await]).await,
+            [0]
+        );
+        block
+    };
+    let before = write("before").await;
+    net.deploy(2, open(&["Org1MSP", "Org3MSP"])).await;
+    let after = write("after").await;
+    let mut client = DeliverClient::new(serve(&net.peers[0]).await);
+    let mut got = Vec::new();
+    for org in 0..3 {
+        let (before, after) = (
+            delivered(&net, &mut client, org, before).await,
+            delivered(&net, &mut client, org, after).await,
+        );
+        got.push((before.len(), after.len()));
+    }
+    assert_eq!(got, [(1, 1), (1, 0), (0, 1)]);
+    // An organisation's own collection, in the block of its own approval.
+    let block = (1..net.channel(0).height())
+        .find(|block| {
+            !net.channel(0)
+                .ledger()
+                .private_data(*block)
+                .expect("reads")
+                .is_empty()
+        })
+        .expect("the first organisation approved");
+    assert_eq!(
+        delivered(&net, &mut client, 0, block).await,
+        ["_implicit_org_Org1MSP"]
+    );
+    assert_eq!(delivered(&net, &mut client, 1, block).await, [""; 0]);
 }

@@ -87,6 +87,14 @@ pub(crate) fn validate(block: &Block, context: Context<'_>) -> Result<Validated,
                 .bundle()
                 .apply_update(&envelope)
                 .map_err(|error| refused(error.to_string()))?;
+            bundle
+                .capabilities()
+                .check_peer()
+                .map_err(|source| ValidationError::Unsupported {
+                    channel: context.channel_id.to_owned(),
+                    block: header.number,
+                    source,
+                })?;
             config = Some(Arc::new(bundle));
         }
     }

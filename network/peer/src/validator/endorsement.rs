@@ -65,15 +65,7 @@ pub(crate) fn check(
     endorsed: &Endorsed,
     against: Against<'_>,
 ) -> Result<Result<(), Refusal>, ValidationError> {
-    let signatures: Vec<_> = endorsed
-        .endorsements
-        .iter()
-        .map(|endorsement| SignedData {
-            data: [endorsed.response_payload.as_slice(), &endorsement.endorser].concat(),
-            identity: endorsement.endorser.clone(),
-            signature: endorsement.signature.clone(),
-        })
-        .collect();
+    let signatures = signatures(endorsed);
     let endorsers = valid_identities(&signatures, against.view.bundle().msps());
     let written = endorsed
         .rwset
@@ -97,6 +89,18 @@ pub(crate) fn check(
         }
     }
     Ok(Ok(()))
+}
+
+/// What the endorsers signed.
+pub(crate) fn signatures(endorsed: &Endorsed) -> Vec<SignedData> {
+    let endorsements = endorsed.endorsements.iter();
+    endorsements
+        .map(|endorsement| SignedData {
+            data: [endorsed.response_payload.as_slice(), &endorsement.endorser].concat(),
+            identity: endorsement.endorser.clone(),
+            signature: endorsement.signature.clone(),
+        })
+        .collect()
 }
 
 enum Failed {

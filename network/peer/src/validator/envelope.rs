@@ -119,6 +119,10 @@ impl Steps<'_> {
 
         match kind {
             Ok(HeaderType::Config) => {
+                if data.is_empty() {
+                    let why = "the configuration is empty".to_owned();
+                    return Err(Refusal::new(Code::InvalidConfigTransaction, why).into());
+                }
                 self.check_channel(&channel)?;
                 Ok(Content::Config(data))
             }
@@ -232,6 +236,9 @@ fn check_action(data: &[u8], header: &Header) -> Result<Action, String> {
     check_signature_header(&signature)?;
     let payload = ChaincodeActionPayload::decode(action.payload.as_slice())
         .map_err(|error| format!("no chaincode action payload: {error}"))?;
+    if payload.chaincode_proposal_payload.is_empty() {
+        return Err("the action has no proposal".to_owned());
+    }
     let endorsed = payload.action.ok_or("the action has no endorsed part")?;
     let response = ProposalResponsePayload::decode(endorsed.proposal_response_payload.as_slice())
         .map_err(|error| format!("no proposal response payload: {error}"))?;

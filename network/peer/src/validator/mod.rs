@@ -10,13 +10,14 @@
 //! Order and codes follow `core/committer/txvalidator/v20` of Fabric. Nothing here writes.
 
 mod block;
-mod endorsement;
-mod envelope;
+pub(crate) mod endorsement;
+pub(crate) mod envelope;
 mod orderer;
 mod policies;
 
 pub(crate) use block::{Context, Validated, validate};
-pub use orderer::{BlockRefused, verify_block};
+pub(crate) use orderer::BLOCK_VALIDATION;
+pub use orderer::{BlockRefused, block_signatures, verify_block};
 pub(crate) use policies::View;
 
 use fabric_protos::peer::TxValidationCode;
@@ -53,6 +54,19 @@ pub enum ValidationError {
         block: u64,
         /// The reason.
         why: String,
+    },
+    /// The channel has agreed on rules that this software does not know. The peer must stop there: it would
+    /// reach other verdicts than the others.
+    #[error(
+        "[channel {channel}] incompatible: {source}; the peer takes no block from number {block} on until it runs software that supports it"
+    )]
+    Unsupported {
+        /// The channel.
+        channel: String,
+        /// The block with the configuration.
+        block: u64,
+        /// The capability.
+        source: fabric_channel::ChannelError,
     },
     /// The block lacks a part that every block has.
     #[error("block {0} has no header or no data")]

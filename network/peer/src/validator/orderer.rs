@@ -4,11 +4,11 @@
 use fabric_channel::Bundle;
 use fabric_ledger::{block_data_hash, block_header_bytes};
 use fabric_msp::policy::SignedData;
-use fabric_protos::common::{Block, BlockMetadataIndex, Envelope, Metadata, SignatureHeader};
+use fabric_protos::common::{Block, BlockHeader, BlockMetadataIndex, Envelope, Metadata, SignatureHeader};
 use prost::Message;
 
 /// The policy that the signatures of a block must satisfy.
-const BLOCK_VALIDATION: &str = "/Channel/Orderer/BlockValidation";
+pub(crate) const BLOCK_VALIDATION: &str = "/Channel/Orderer/BlockValidation";
 
 /// Why a block from an orderer is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,30 +89,40 @@ pub fn verify_block(
         number: expected,
         why,
     };
-    let slot = block
-        .metadata
-        .as_ref()
-        .and_then(|metadata| metadata.metadata.get(BlockMetadataIndex::Signatures as usize))
-        .ok_or(BlockRefused::Incomplete("signatures"))?;
-    let metadata = Metadata::decode(slot.as_slice())
-        .map_err(|error| refused(format!("the signatures do not decode: {error}")))?;
-    let header_bytes = block_header_bytes(header);
-    let mut signatures = Vec::with_capacity(metadata.signatures.len());
-    for signature in metadata.signatures {
-        let signer = SignatureHeader::decode(signature.signature_header.as_slice())
-            .map_err(|error| refused(format!("a signature header does not decode: {error}")))?;
-        signatures.push(SignedData {
-            data: [&metadata.value[..], &signature.signature_header, &header_bytes].concat(),
-            identity: signer.creator,
-            signature: signature.signature,
-        });
-    }
+    let signatures = block_signatures(block, header)
+        .ok_or(BlockRefused::Incomplete("signatures"))?
+        .map_err(refused)?;
     let policy = bundle
         .policy(BLOCK_VALIDATION)
         .ok_or_else(|| refused("the channel has no such policy".to_owned()))?;
     policy
         .evaluate_signed(&signatures)
         .map_err(|error| refused(error.to_string()))
+}
+
+/// What the ordering nodes signed of a block with this header; `None` when the block has no place for signatures, and
+/// the reason where they do not decode.
+pub fn block_signatures(block: &Block, header: &BlockHeader) -> Option<Result<Vec<SignedData>, String>> {
+    let slots = &block.metadata.as_ref()?.metadata;
+    let slot = slots.get(BlockMetadataIndex::Signatures as usize)?;
+    Some(signed_data(slot, header))
+}
+
+fn signed_data(slot: &[u8], header: &BlockHeader) -> Result<Vec<SignedData>, String> {
+    let metadata =
+        Metadata::decode(slot).map_err(|error| format!("the signatures do not decode: {error}"))?;
+    let header_bytes = block_header_bytes(header);
+    let mut signatures = Vec::with_capacity(metadata.signatures.len());
+    for signature in metadata.signatures {
+        let signer = SignatureHeader::decode(signature.signature_header.as_slice())
+            .map_err(|error| format!("a signature header does not decode: {error}"))?;
+        signatures.push(SignedData {
+            data: [&metadata.value[..], &signature.signature_header, &header_bytes].concat(),
+            identity: signer.creator,
+            signature: signature.signature,
+        });
+    }
+    Ok(signatures)
 }
 
 fn is_well_formed(bytes: &[u8]) -> bool {

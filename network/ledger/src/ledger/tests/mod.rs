@@ -1,4 +1,13 @@
+mod backends;
 mod conflicts;
+mod crash_model;
+mod crash_points;
+mod damage;
 mod durability;
+mod erasure;
+mod full_disk;
 mod private;
+mod restart;
+mod rich;
+mod rich_indexes;
 mod rwsets;

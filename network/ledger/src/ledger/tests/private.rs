@@ -11,7 +11,7 @@ use crate::{
     QueryExecutor, Simulator, Version,
 };
 
-/// Collection `coll` for ever, `short` for one block more.
+/// Collection `coll` for ever, `short` for one block more, `long` for three.
 #[derive(Debug)]
 struct Collections;
 
@@ -25,26 +25,27 @@ impl CollectionInfo for Collections {
         Ok(match (namespace, collection) {
             (NS, COLL) => Collection::Defined { block_to_live: 0 },
             (NS, "short") => Collection::Defined { block_to_live: 1 },
+            (NS, "long") => Collection::Defined { block_to_live: 3 },
             (NS, _) => Collection::Unknown,
             _ => Collection::NoneDefined,
         })
     }
 }
 
-fn options() -> LedgerOptions {
+pub(super) fn options() -> LedgerOptions {
     LedgerOptions {
         collections: Arc::new(Collections),
         ..LedgerOptions::default()
     }
 }
 
-fn ledger() -> (tempfile::TempDir, Ledger) {
+pub(super) fn ledger() -> (tempfile::TempDir, Ledger) {
     let temp = tempfile::tempdir().expect("temp dir");
     let ledger = new_ledger(temp.path(), options());
     (temp, ledger)
 }
 
-fn put_private(
+pub(super) fn put_private(
     collection: &'static str,
     key: &'static str,
     value: &'static str,
@@ -52,15 +53,15 @@ fn put_private(
     move |s| s.put_private(NS, collection, key, value.into()).expect("puts")
 }
 
-fn private(ledger: &Ledger, collection: &str, key: &str) -> Option<Vec<u8>> {
+pub(super) fn private(ledger: &Ledger, collection: &str, key: &str) -> Option<Vec<u8>> {
     ledger.query().private(NS, collection, key).expect("reads")
 }
 
-fn hash(ledger: &Ledger, collection: &str, key: &str) -> Option<Vec<u8>> {
+pub(super) fn hash(ledger: &Ledger, collection: &str, key: &str) -> Option<Vec<u8>> {
     ledger.query().private_hash(NS, collection, key).expect("reads")
 }
 
-fn private_keys(ledger: &Ledger, collection: &str) -> Vec<String> {
+pub(super) fn private_keys(ledger: &Ledger, collection: &str) -> Vec<String> {
     let range = ledger
         .query()
         .private_range(NS, collection, "", "")
@@ -69,7 +70,7 @@ fn private_keys(ledger: &Ledger, collection: &str) -> Vec<String> {
 }
 
 /// Commits without the private data, as a peer that is no member.
-fn commit_without(ledger: &Ledger, tx: &Tx) {
+pub(super) fn commit_without(ledger: &Ledger, tx: &Tx) {
     let (block, parsed, _) = next_block(ledger, std::slice::from_ref(tx));
     assert_eq!(
         ledger
@@ -81,7 +82,7 @@ fn commit_without(ledger: &Ledger, tx: &Tx) {
 }
 
 /// Files below `dir` that hold `needle`.
-fn files_with(dir: &Path, needle: &[u8]) -> Vec<String> {
+pub(super) fn files_with(dir: &Path, needle: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).expect("lists") {
         let path = entry.expect("entry").path();
@@ -107,7 +108,7 @@ fn members_have_values_and_everybody_has_hashes() {
     assert_eq!(private_keys(&ledger, COLL), ["k"]);
     let data = ledger.private_data(1).expect("reads");
     assert_eq!((data.len(), data[0].tx), (1, 0));
-    assert_eq!(ledger.missing_private_data(9).expect("reads"), []);
+    assert_eq!(ledger.missing_private_data(None, 9).expect("reads"), []);
     run(&ledger, "t2", |s| {
         s.delete_private(NS, COLL, "k").expect("deletes")
     });
@@ -176,7 +177,7 @@ fn a_missing_value_is_an_error_until_it_arrives() {
         namespace: NS.to_owned(),
         collection: COLL.to_owned(),
     };
-    assert_eq!(ledger.missing_private_data(9).expect("reads"), [missing]);
+    assert_eq!(ledger.missing_private_data(None, 9).expect("reads"), [missing]);
     assert_eq!(files_with(temp.path(), b"secret"), [""; 0]);
 
     let set = tx.results.private.expect("private set");
@@ -187,14 +188,14 @@ fn a_missing_value_is_an_error_until_it_arrives() {
     assert!(ledger.query().private(NS, COLL, "k").is_err());
     ledger.commit_late_private_data(late(set)).expect("taken");
     assert_eq!(private(&ledger, COLL, "k").as_deref(), Some(&b"secret"[..]));
-    assert_eq!(ledger.missing_private_data(9).expect("reads"), []);
+    assert_eq!(ledger.missing_private_data(None, 9).expect("reads"), []);
     assert_eq!(ledger.private_data(1).expect("reads").len(), 1);
     // The late data survives the loss of everything that is derived.
     drop(ledger);
     std::fs::remove_dir_all(temp.path().join("db")).expect("removes");
     let ledger = Ledger::open(temp.path(), options()).expect("opens");
     assert_eq!(private(&ledger, COLL, "k").as_deref(), Some(&b"secret"[..]));
-    assert_eq!(ledger.missing_private_data(9).expect("reads"), []);
+    assert_eq!(ledger.missing_private_data(None, 9).expect("reads"), []);
 }
 
 #[test]
@@ -223,7 +224,7 @@ fn data_that_does_not_match_its_hash_counts_as_missing() {
         [VALID]
     );
     assert!(ledger.query().private(NS, COLL, "k").is_err());
-    assert_eq!(ledger.missing_private_data(9).expect("reads").len(), 1);
+    assert_eq!(ledger.missing_private_data(None, 9).expect("reads").len(), 1);
 }
 
 #[test]

@@ -331,3 +331,47 @@ fn a_key_that_the_database_can_not_hold_is_refused_and_invalid() {
     put(&ledger, "t2", &longest, "v");
     assert_eq!(ledger.query().history(NS, &longest).count(), 1);
 }
+
+/// Anybody may ask for any key, and a set of reads may name any: the database itself would stop the program.
+#[test]
+fn nothing_is_under_a_key_that_is_too_long() {
+    let (_temp, ledger) = ledger();
+    let long = "k".repeat(70_000);
+    put(&ledger, "t", "kk", "v");
+    put(&ledger, "t2", "l", "v");
+    let query = ledger.query();
+    assert_eq!(query.state(NS, &long).expect("reads"), None);
+    assert!(query.metadata(NS, &long).expect("reads").is_empty());
+    assert_eq!(query.history(NS, &long).count(), 0);
+    assert!(!ledger.tx_exists(&long).expect("reads"));
+    assert!(ledger.transaction_status(&long).expect("reads").is_none());
+    let keys = |start: &str, end: &str| -> Vec<_> {
+        let found = query.range(NS, start, end);
+        found.map(|entry| entry.expect("reads").key).collect()
+    };
+    // All k's: after "kk", before "l".
+    assert_eq!(keys(&long, ""), ["l"]);
+    assert_eq!(keys("", &long), ["kk"]);
+    assert_eq!(keys("kk", &long), ["kk"]);
+
+    let mut tx = simulate(&ledger, "t3", |s| {
+        assert_eq!(s.state(NS, &long).expect("reads"), None);
+        s.put_state(NS, "m", b"v".to_vec()).expect("puts");
+    });
+    assert_eq!(commit(&ledger, &[tx.clone()]).codes, [0]);
+    let set = KvrwSet {
+        reads: vec![KvRead {
+            key: long.clone(),
+            version: Some(ProtoVersion::default()),
+        }],
+        range_queries_info: vec![RangeQueryInfo {
+            start_key: long,
+            itr_exhausted: true,
+            ..RangeQueryInfo::default()
+        }],
+        ..KvrwSet::default()
+    };
+    tx.results.public_set.ns_rwset[0].rwset = set.encode_to_vec();
+    tx.results.public = tx.results.public_set.encode_to_vec();
+    assert_eq!(commit(&ledger, &[tx]).codes, [11]);
+}

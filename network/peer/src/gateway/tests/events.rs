@@ -197,3 +197,46 @@ async fn a_gateway_that_closes_ends_streams_and_waits() {
         Code::Unavailable
     );
 }
+
+#[tokio::test]
+async fn only_a_block_or_the_next_commit_may_be_named_as_the_start() {
+    let (gateway, channel) = Setup::new("OR('A.peer')", Peer::endorsing("a"), Vec::new())
+        .start()
+        .await;
+    channel.commit(block(0, &[("t0", "cc", 0)]));
+    let from = |position| {
+        let mut request = events_request(None, "");
+        let mut content = ChaincodeEventsRequest::decode(request.request.as_slice()).expect("decodes");
+        content.start_position = Some(SeekPosition {
+            r#type: Some(position),
+        });
+        request.request = content.encode_to_vec();
+        gateway.chaincode_events(request)
+    };
+    let refused = [
+        (seek_position::Type::Oldest(Default::default()), "Oldest"),
+        (seek_position::Type::Newest(Default::default()), "Newest"),
+    ];
+    for (position, name) in refused {
+        let error = from(position).await.err().expect("refused");
+        assert_eq!(error.code(), Code::InvalidArgument);
+        assert_eq!(
+            error.message(),
+            format!("invalid start position type: *orderer.SeekPosition_{name}")
+        );
+    }
+    let mut next = from(seek_position::Type::NextCommit(Default::default()))
+        .await
+        .expect("a stream");
+    assert!(
+        next.next().now_or_never().is_none(),
+        "what is committed is no news"
+    );
+    // A transaction that the ledger does not know leaves the position in force: everything up to it is passed over,
+    // and it never comes.
+    let mut unknown = gateway
+        .chaincode_events(events_request(Some(0), "unknown"))
+        .await
+        .expect("a stream");
+    assert!(unknown.next().now_or_never().is_none());
+}

@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex};
 
 use fabric_msp::ca::{Ca, IssueRequest, Kind};
 use fabric_msp::policy::{SignedData, parse};
+use fabric_protos::common::msp_role::MspRoleType;
 use fabric_protos::common::{
-    Block, BlockData, BlockHeader, BlockMetadata, ChannelHeader, Envelope, Header, HeaderType, Payload,
-    SignatureHeader, Status as OrdererStatus,
+    Block, BlockData, BlockHeader, BlockMetadata, ChannelHeader, Envelope, Header, HeaderType, MspPrincipal,
+    MspRole, Payload, SignatureHeader, Status as OrdererStatus,
 };
 use fabric_protos::gateway::{
     ChaincodeEventsRequest, CommitStatusRequest, EndorseRequest, ErrorDetail, EvaluateRequest,
@@ -39,10 +40,9 @@ use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::status::RpcStatus;
-use super::{
-    ChaincodePolicies, CollectionPolicies, GatewayChannel, GatewayHost, GatewayOptions, GatewayService, Node,
-};
-use crate::directory::RemoteEndpoint;
+use super::{GatewayChannel, GatewayHost, GatewayOptions, GatewayService, Node};
+use crate::directory::{PeerInfo, RemoteEndpoint};
+use crate::discovery::{ChaincodePolicies, CollectionPolicies, Facts};
 
 type Script = Arc<dyn Fn(usize) -> Result<ProposalResponse, Status> + Send + Sync>;
 
@@ -128,10 +128,18 @@ struct Host {
 
 struct Channel {
     policies: ChaincodePolicies,
-    endorsers: Vec<Node>,
+    peers: Mutex<Arc<Vec<PeerInfo>>>,
     orderers: Vec<Node>,
     blocks: Mutex<BTreeMap<u64, Arc<Block>>>,
     height: watch::Sender<u64>,
+}
+
+impl Channel {
+    /// Changes what is known of the peers: this one is the first.
+    fn change(&self, change: impl FnOnce(&mut Vec<PeerInfo>)) {
+        let mut known = self.peers.lock().expect("no panic");
+        change(Arc::make_mut(&mut known));
+    }
 }
 
 impl GatewayHost for Host {
@@ -140,7 +148,14 @@ impl GatewayHost for Host {
     }
 
     fn process_proposal(&self, proposal: SignedProposal) -> BoxFuture<'_, Result<ProposalResponse, Status>> {
-        async move { self.local.answer(&proposal) }.boxed()
+        async move {
+            match self.local.answer(&proposal) {
+                // Stands for an answer that never comes.
+                Err(status) if status.code() == Code::Cancelled => std::future::pending().await,
+                answer => answer,
+            }
+        }
+        .boxed()
     }
 
     fn channel(&self, name: &str) -> Option<Arc<dyn GatewayChannel>> {
@@ -148,17 +163,21 @@ impl GatewayHost for Host {
     }
 }
 
-impl GatewayChannel for Channel {
+impl Facts for Channel {
     fn policies(&self, call: &ChaincodeCall) -> Result<Option<ChaincodePolicies>, String> {
         Ok((call.name == "cc").then(|| self.policies.clone()))
     }
 
-    fn endorsers(&self, chaincode: &str) -> Vec<Node> {
-        if chaincode == "cc" {
-            self.endorsers.clone()
-        } else {
-            Vec::new()
-        }
+    /// Everybody is a member and a peer of its organisation.
+    fn satisfies(&self, peer: &PeerInfo, principal: &MspPrincipal) -> bool {
+        let role = MspRole::decode(principal.principal.as_slice()).expect("a role");
+        role.msp_identifier == peer.msp_id && matches!(role.role(), MspRoleType::Member | MspRoleType::Peer)
+    }
+}
+
+impl GatewayChannel for Channel {
+    fn peers(&self, _fresh: bool) -> Arc<Vec<PeerInfo>> {
+        Arc::clone(&self.peers.lock().expect("no panic"))
     }
 
     fn orderers(&self) -> Vec<Node> {
@@ -209,6 +228,9 @@ struct Setup {
     local: Peer,
     remote: Vec<(&'static str, Peer)>,
     dead: Vec<&'static str>,
+    /// Orderers that nobody reaches, besides the one that answers.
+    dead_orderers: u16,
+    orderer: bool,
 }
 
 impl Setup {
@@ -219,24 +241,42 @@ impl Setup {
             local,
             remote,
             dead: Vec::new(),
+            dead_orderers: 0,
+            orderer: true,
         }
+    }
+
+    fn with_dead_orderers(mut self, count: u16) -> Self {
+        self.dead_orderers = count;
+        self
+    }
+
+    fn without_orderer(mut self) -> Self {
+        self.orderer = false;
+        self
     }
 
     async fn start(self) -> (GatewayService, Arc<Channel>) {
         let ca = Ca::new("tlsca", "example", None).expect("a CA");
         let local = node("A", "127.0.0.1:1".to_owned(), &ca);
-        let mut endorsers = vec![local.clone()];
+        let mut peers = vec![info(&local)];
         for (msp_id, peer) in self.remote {
             let address = serve(&ca, |server| server.add_service(EndorserServer::new(peer))).await;
-            endorsers.push(node(msp_id, address, &ca));
+            peers.push(info(&node(msp_id, address, &ca)));
         }
         for msp_id in self.dead {
-            endorsers.push(node(msp_id, format!("127.0.0.1:{}", endorsers.len() + 1), &ca));
+            peers.push(info(&node(msp_id, format!("127.0.0.1:{}", peers.len() + 1), &ca)));
         }
         let orderer = serve(&ca, |server| {
             server.add_service(AtomicBroadcastServer::new(Orderer))
         })
         .await;
+        let dead = (0..self.dead_orderers).map(|number| format!("127.0.0.1:{}", number + 1));
+        let alive = self.orderer.then_some(orderer);
+        let orderers = dead
+            .chain(alive)
+            .map(|address| node("OrdererMSP", address, &ca))
+            .collect();
         let policy = |text: &str| parse(text).expect("a policy");
         let collections = self.collection.map(|(name, members)| {
             (
@@ -249,11 +289,12 @@ impl Setup {
         });
         let channel = Arc::new(Channel {
             policies: ChaincodePolicies {
+                sequence: 1,
                 endorsement: policy(self.policy),
                 collections: collections.into_iter().collect(),
             },
-            endorsers,
-            orderers: vec![node("OrdererMSP", orderer, &ca)],
+            peers: Mutex::new(Arc::new(peers)),
+            orderers,
             blocks: Mutex::default(),
             height: watch::Sender::new(0),
         });
@@ -279,6 +320,17 @@ fn node(msp_id: &str, address: String, ca: &Ca) -> Node {
         msp_id: msp_id.to_owned(),
         endpoint,
         ledger_height: 1,
+    }
+}
+
+/// A peer that runs `cc`.
+fn info(node: &Node) -> PeerInfo {
+    PeerInfo {
+        msp_id: node.msp_id.clone(),
+        endpoint: node.endpoint.clone(),
+        identity: Vec::new(),
+        ledger_height: node.ledger_height,
+        chaincodes: BTreeMap::from([("cc".to_owned(), "1".to_owned())]),
     }
 }
 
@@ -350,6 +402,10 @@ fn collection(name: &str) -> ChaincodeCall {
 }
 
 fn proposal(transient: bool) -> SignedProposal {
+    proposal_on("health", transient)
+}
+
+fn proposal_on(channel: &str, transient: bool) -> SignedProposal {
     let spec = ChaincodeInvocationSpec {
         chaincode_spec: Some(ChaincodeSpec {
             chaincode_id: Some(ChaincodeId {
@@ -374,7 +430,7 @@ fn proposal(transient: bool) -> SignedProposal {
     };
     let channel_header = ChannelHeader {
         r#type: HeaderType::EndorserTransaction.into(),
-        channel_id: "health".to_owned(),
+        channel_id: channel.to_owned(),
         tx_id: "t".to_owned(),
         ..Default::default()
     };
