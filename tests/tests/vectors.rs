@@ -19,7 +19,6 @@ use fabric_protos::rwset::TxPvtReadWriteSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-const CHANNEL: &str = "mychannel";
 /// Where a recorded address says so, the port of this test's chaincode is put in.
 const PORTS: [&str; 2] = ["first", "second"];
 
@@ -119,19 +118,27 @@ fn peer(dir: &Path, msp_id: &str, recording: &Arc<Recording>, ports: &[String]) 
         .zip(ports)
         .map(|(name, port)| ((*name).to_owned(), port.clone()))
         .collect();
-    let values = recording.values.iter().filter(|values| values.msp_id == msp_id);
-    let network = Arc::new(Recorded(values.cloned().collect()));
+    // Values come from a member of every collection.
+    let other = if msp_id == ORGS[0] { ORGS[1] } else { ORGS[0] };
+    let other = SigningIdentity::from_msp_dir(vectors().join("material").join(other).join("peer"), other);
+    let network = Arc::new(Recorded {
+        values: recording.values.clone(),
+        identity: other.expect("an identity").serialized().to_vec(),
+    });
     Peer::open(config, network, Arc::new(InProcessNetwork::new())).expect("opens")
 }
 
-/// The private values that the recorded peer had, as if another peer had them.
-struct Recorded(Vec<Values>);
+/// The private values that the recorded peers had, as if another peer had them all: a peer asks only for what it may have.
+struct Recorded {
+    values: Vec<Values>,
+    identity: Vec<u8>,
+}
 
 impl PrivateDataNetwork for Recorded {
     fn members(&self, _: &str) -> Vec<Member> {
         vec![Member {
             address: "recorded".to_owned(),
-            identity: Vec::new(),
+            identity: self.identity.clone(),
         }]
     }
 
@@ -140,11 +147,13 @@ impl PrivateDataNetwork for Recorded {
     }
 
     fn pull<'a>(&'a self, _: &'a str, pull: Pull) -> BoxFuture<'a, Result<TxPvtReadWriteSet, NetworkError>> {
-        let found = self
-            .0
-            .iter()
-            .find(|values| (values.block, values.index) == (pull.block, pull.index));
-        let values = found.and_then(|values| values.values.clone()).unwrap_or_default();
+        let mut values = TxPvtReadWriteSet::default();
+        for found in &self.values {
+            if (found.block, found.index) == (pull.block, pull.index) {
+                let found = found.values.clone().unwrap_or_default();
+                values.ns_pvt_rwset.extend(found.ns_pvt_rwset);
+            }
+        }
         futures::future::ready(Ok(values)).boxed()
     }
 }

@@ -49,7 +49,7 @@ pub enum ChannelError {
         /// The organisation's name in the configuration.
         organization: String,
         /// Why.
-        source: MspError,
+        source: Box<MspError>,
     },
     /// A policy cannot be compiled.
     #[error("initializing policymanager failed: policy {path}: {source}")]

@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
             .map_err(|source| ChannelError::Msp {
                 group: parent.to_owned(),
                 organization: name.to_owned(),
-                source,
+                source: Box::new(source),
             })?;
         if self
             .msps

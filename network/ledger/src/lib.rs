@@ -18,9 +18,10 @@
 //!
 //! # On disk
 //! Block files and private data files are the truth; both consist of checksummed frames (length, CRC-32 of the content,
-//! CRC-32 of these two, content). Everything in `db/` is derived from them: removed, it is built again at the next
-//! opening. An unfinished frame at the end is dropped, since its sync never returned; damage anywhere else is refused
-//! with file and offset. Directories have mode 0700 and files 0600 (below `db/`, the directory above protects them).
+//! CRC-32 of these two, content). Everything in `db/` is derived from them: removed or damaged, it is built again at the
+//! next opening (`db.seal` and `db.damaged` beside it tell). An unfinished frame at the end is dropped, since its sync
+//! never returned; damage anywhere else is refused with file and offset. A write that fails, on a full disk for instance,
+//! is taken back, and may be tried again. Directories have mode 0700 and files 0600 (below `db/`, the directory above protects them).
 //!
 //! `transient/` holds private data of transactions that were endorsed and are in no block yet ([`TransientStore`]), from
 //! before their endorsement on. It is gone with their block at the latest; purges and expiry reach into it too.

@@ -47,7 +47,7 @@ pub enum Rejection {
         /// `initial`, `final` or `maintenance`.
         stage: &'static str,
         /// The filter's answer.
-        reason: Box<Rejection>,
+        reason: Box<Self>,
     },
     /// A configuration breaks the rules of maintenance mode, or of this node's one kind of consensus.
     #[error("config transaction inspection failed: {0}")]

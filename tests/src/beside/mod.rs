@@ -54,6 +54,9 @@ pub const THIRD: &str = "third";
 /// How long a block of the other network may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A case's name, and what it changes.
+type Edit<'a, T> = (&'a str, &'a dyn Fn(&mut T));
+
 /// Both networks and what was found so far.
 #[derive(Debug)]
 pub struct Beside {

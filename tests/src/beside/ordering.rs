@@ -18,6 +18,14 @@ use super::draft::{Parts, assemble, signed_envelope};
 use super::steps::put;
 use super::{Beside, ORGS};
 
+/// A case's name, what is sought, who asks, and what is changed in the header.
+type Case<'a> = (
+    &'a str,
+    Vec<u8>,
+    &'a SigningIdentity,
+    &'a dyn Fn(&mut ChannelHeader),
+);
+
 impl Beside {
     /// Compares what the ordering service refuses and delivers.
     pub(super) async fn ordering(&mut self) {
@@ -163,7 +171,7 @@ impl Beside {
         let fail = seek_info::SeekBehavior::FailIfNotReady;
         let now = || SeekInfo::encode_to_vec(&seek(Some(oldest()), Some(at(1)), fail));
         let plain: &dyn Fn(&mut ChannelHeader) = &|_| {};
-        let cases: Vec<(&str, Vec<u8>, &SigningIdentity, &dyn Fn(&mut ChannelHeader))> = vec![
+        let cases: Vec<Case<'_>> = vec![
             ("the first two", now(), &user, plain),
             (
                 "the newest",

@@ -8,7 +8,7 @@ use prost::Message;
 
 use super::draft::Draft;
 use super::steps::{put, script};
-use super::{Beside, ORGS, SCRIPT};
+use super::{Beside, Edit, ORGS, SCRIPT};
 
 impl Beside {
     /// Compares system chaincodes and refusals.
@@ -266,7 +266,7 @@ impl Beside {
         let user = self.user(ORGS[0]);
         let channel = self.channel.clone();
         let draft = || Draft::new(&channel, SCRIPT, script([put("", "k", "1")]));
-        let edits: [(&str, &dyn Fn(&mut Draft)); 14] = [
+        let edits: [Edit<'_, Draft>; 14] = [
             ("an unknown channel", &|draft| {
                 draft.channel = "unknown".to_owned()
             }),

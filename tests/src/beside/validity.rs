@@ -12,9 +12,7 @@ use prost::Message;
 
 use super::draft::{Draft, Parts, assemble, endorsement, transaction};
 use super::steps::*;
-use super::{Beside, ORGS, SCRIPT, SECOND};
-
-type Edit<'a> = (&'a str, &'a dyn Fn(&mut Parts));
+use super::{Beside, Edit, ORGS, SCRIPT, SECOND};
 
 impl Beside {
     async fn rival(&mut self, case: &str, steps: Vec<Vec<u8>>) -> Envelope {
@@ -197,7 +195,7 @@ impl Beside {
     pub(super) async fn shapes(&mut self) {
         let user = self.user(ORGS[0]);
         let other = self.user(ORGS[1]);
-        let edits: [Edit<'_>; 20] = [
+        let edits: [Edit<'_, Parts>; 20] = [
             ("nothing changed", &|_| {}),
             ("another transaction id", &|parts| {
                 parts.channel.tx_id = "0".repeat(64)
@@ -246,7 +244,7 @@ impl Beside {
             let names: Vec<&str> = group.iter().map(|(case, _)| *case).collect();
             self.order(&format!("shapes: {}", names.join(", ")), &block).await;
         }
-        let edits: [(&str, &dyn Fn(&mut ChaincodeActionPayload)); 2] = [
+        let edits: [Edit<'_, ChaincodeActionPayload>; 2] = [
             ("no proposal payload", &|payload| {
                 payload.chaincode_proposal_payload.clear();
             }),

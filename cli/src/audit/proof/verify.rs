@@ -50,7 +50,7 @@ pub(in crate::audit) fn verify(dir: &Path, trust: &SourceArgs, output: &Output) 
         .into());
     }
     let header = proof.header(HEADER)?;
-    let config_header = config.header.clone().unwrap_or_default();
+    let config_header = config.header.unwrap_or_default();
     let (anchor, anchored) = match proof.chain(&header, &config_header)? {
         Some(genesis) => (genesis, "the genesis block".to_owned()),
         None => (

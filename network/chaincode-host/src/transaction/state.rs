@@ -42,7 +42,7 @@ impl Transaction<'_> {
         self.refuse_private_in_init()?;
         if !request.collection.is_empty() {
             // Everybody may read hashes. But the collection's definition becomes part of what the transaction read.
-            let _anybody = self.permission(&request.collection);
+            let _anybody = self.collection_access(&request.collection);
         }
         let hash = self
             .ledger()?

@@ -211,7 +211,7 @@ mod tests {
         let document = document("k", &value);
         assert_eq!(text(result(&document, None, value.value.clone())), "bytes");
         let fields = [path::parse("a").expect("a field")];
-        assert_eq!(text(result(&document, Some(&fields), value.value.clone())), "{}");
+        assert_eq!(text(result(&document, Some(&fields), value.value)), "{}");
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl IndexDefinition {
         for path in &self.paths {
             match path::get(document, path) {
                 Found::Value(value) => encode(value, &mut entry),
-                Found::NotFound | Found::BadPath => return None,
+                Found::Nothing | Found::BadPath => return None,
             }
         }
         entry.truncate(MAX_ENTRY);

@@ -19,7 +19,7 @@ pub(crate) enum Json {
     Bool(bool),
     Number(Number),
     String(String),
-    Array(Vec<Json>),
+    Array(Vec<Self>),
     /// Names in byte order, as Go writes them.
     Object(Object),
 }

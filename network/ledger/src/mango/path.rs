@@ -33,7 +33,7 @@ pub(crate) fn parse(field: &str) -> Result<Path, QueryError> {
 pub(crate) enum Found<'v> {
     Value(&'v Json),
     /// An object on the way has no such member.
-    NotFound,
+    Nothing,
     /// Something on the way is neither an object nor an array with such an element.
     BadPath,
 }
@@ -45,7 +45,7 @@ pub(crate) fn get<'v>(value: &'v Json, path: &[String]) -> Found<'v> {
         value = match value {
             Json::Object(members) => match members.get(part) {
                 Some(member) => member,
-                None => return Found::NotFound,
+                None => return Found::Nothing,
             },
             Json::Array(items) => match part.parse().ok().and_then(|at: usize| items.get(at)) {
                 Some(item) => item,

@@ -26,13 +26,13 @@ const MAX_REGEXES: usize = 32;
 pub(crate) enum Selector {
     /// The selector `{}`.
     Everything,
-    And(Vec<Selector>),
-    Or(Vec<Selector>),
-    Not(Box<Selector>),
+    And(Vec<Self>),
+    Or(Vec<Self>),
+    Not(Box<Self>),
     /// Stays only inside the operators on elements, where CouchDB does not resolve it and fails at it.
-    Nor(Vec<Selector>),
+    Nor(Vec<Self>),
     /// A condition on what a way leads to.
-    Field(Path, Box<Selector>),
+    Field(Path, Box<Self>),
     Lt(Json),
     Lte(Json),
     Eq(Json),
@@ -48,9 +48,9 @@ pub(crate) enum Selector {
     BeginsWith(String),
     All(Vec<Json>),
     Size(i128),
-    ElemMatch(Box<Selector>),
-    AllMatch(Box<Selector>),
-    KeyMapMatch(Box<Selector>),
+    ElemMatch(Box<Self>),
+    AllMatch(Box<Self>),
+    KeyMapMatch(Box<Self>),
 }
 
 impl Selector {

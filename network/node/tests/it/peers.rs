@@ -32,10 +32,10 @@ async fn every_peer_has_its_own_name_keys_and_ledger() {
             tls_ca: member.tls_ca.clone(),
         };
         assert_eq!(member.peers[0], first);
-        for index in 0..2 {
+        for (index, host) in hosts.iter().enumerate() {
             let peer = network.peer_at(&member.msp_id, index).expect("runs");
             identities.insert(peer.signer().serialized().to_vec());
-            assert!(network.dir().join("peers").join(&hosts[index]).is_dir());
+            assert!(network.dir().join("peers").join(host).is_dir());
             height_at(&network, &member.msp_id, index, 1).await;
         }
     }

@@ -36,10 +36,13 @@ impl GatewayService {
             Status::invalid_argument(format!("invalid chaincode events request: {error}"))
         })?;
         let channel = self.host.channel(&request.channel_id).ok_or_else(|| {
-            Status::permission_denied(format!(
-                "Failed to get policy manager for channel [{}]",
-                request.channel_id
-            ))
+            Status::permission_denied(match request.channel_id.as_str() {
+                "" => {
+                    "Invalid channel ID name during check policy on signed data. Name must be different from nil."
+                        .to_owned()
+                }
+                id => format!("Failed to get policy manager for channel [{id}]"),
+            })
         })?;
         let question = SignedData {
             data: signed.request,

@@ -148,11 +148,11 @@ impl Drop for Resident<'_> {
     }
 }
 
-type Read1<'g> = Result<(RawBlock, Resident<'g>), ReadError>;
+type Reading<'g> = Result<(RawBlock, Resident<'g>), ReadError>;
 
 fn read_all<'g>(
     mut source: Box<dyn Source>,
-    to: &SyncSender<Read1<'g>>,
+    to: &SyncSender<Reading<'g>>,
     stopped: &AtomicBool,
     resident: &'g Gauge,
 ) {
@@ -194,7 +194,7 @@ pub(super) struct Member {
 
 type Job = (Arc<Block>, SyncSender<()>);
 
-fn gather<'g>(reads: &[Receiver<Read1<'g>>], jobs: &SyncSender<Job>, to: &SyncSender<Height<'g>>) {
+fn gather<'g>(reads: &[Receiver<Reading<'g>>], jobs: &SyncSender<Job>, to: &SyncSender<Height<'g>>) {
     loop {
         let (mut groups, mut broken): (Vec<Group<'g>>, Vec<_>) = (Vec::new(), Vec::new());
         for (copy, reads) in reads.iter().enumerate() {

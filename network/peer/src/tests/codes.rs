@@ -382,7 +382,8 @@ async fn the_first_wrong_decides() {
     assert_eq!(codes(&net, vec![committed.envelope(&net)]).await, [Code::Valid]);
     type Change<'c> = Box<dyn FnOnce(&mut Draft) + 'c>;
     // In the order of the checks: each row has its own wrong and all of those below it.
-    let wrongs: Vec<(Code, fn(&Net) -> Change<'_>)> = vec![
+    type Wrong = (Code, fn(&Net) -> Change<'_>);
+    let wrongs: Vec<Wrong> = vec![
         (Code::BadCommonHeader, |_| {
             Box::new(|draft| draft.channel.epoch = 1)
         }),

@@ -93,7 +93,7 @@ pub(crate) fn validate(block: &Block, context: Context<'_>) -> Result<Validated,
                 .map_err(|source| ValidationError::Unsupported {
                     channel: context.channel_id.to_owned(),
                     block: header.number,
-                    source,
+                    source: Box::new(source),
                 })?;
             config = Some(Arc::new(bundle));
         }

@@ -66,7 +66,7 @@ pub enum ValidationError {
         /// The block with the configuration.
         block: u64,
         /// The capability.
-        source: fabric_channel::ChannelError,
+        source: Box<fabric_channel::ChannelError>,
     },
     /// The block lacks a part that every block has.
     #[error("block {0} has no header or no data")]

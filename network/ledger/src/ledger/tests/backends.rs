@@ -14,17 +14,17 @@ use crate::{
 /// A state database under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Backend {
-    LevelDb,
-    CouchDb,
+    Level,
+    Couch,
     /// With indexes over public and private values.
-    IndexedCouchDb,
+    IndexedCouch,
 }
 
 impl Backend {
     fn database(self) -> StateDatabase {
         match self {
-            Self::LevelDb => StateDatabase::GoLevelDb,
-            Self::CouchDb | Self::IndexedCouchDb => StateDatabase::CouchDb,
+            Self::Level => StateDatabase::GoLevelDb,
+            Self::Couch | Self::IndexedCouch => StateDatabase::CouchDb,
         }
     }
 
@@ -44,7 +44,7 @@ impl Backend {
     }
 
     fn indexed(self, ledger: Ledger) -> Ledger {
-        if self == Self::IndexedCouchDb {
+        if self == Self::IndexedCouch {
             let file = |collection: Option<&str>| IndexFile {
                 collection: collection.map(str::to_owned),
                 name: "v.json".into(),
@@ -58,16 +58,16 @@ impl Backend {
 
     /// The bookmark behind the last page of a range.
     fn last_bookmark(self, end: &str) -> &str {
-        if self == Self::LevelDb { "" } else { end }
+        if self == Self::Level { "" } else { end }
     }
 }
 
 /// One test for each behaviour and backend.
 macro_rules! every_backend {
     ($($behaviour:ident)*) => {
-        mod leveldb { $(#[test] fn $behaviour() { super::$behaviour(super::Backend::LevelDb) })* }
-        mod couchdb { $(#[test] fn $behaviour() { super::$behaviour(super::Backend::CouchDb) })* }
-        mod indexed_couchdb { $(#[test] fn $behaviour() { super::$behaviour(super::Backend::IndexedCouchDb) })* }
+        mod leveldb { $(#[test] fn $behaviour() { super::$behaviour(super::Backend::Level) })* }
+        mod couchdb { $(#[test] fn $behaviour() { super::$behaviour(super::Backend::Couch) })* }
+        mod indexed_couchdb { $(#[test] fn $behaviour() { super::$behaviour(super::Backend::IndexedCouch) })* }
     };
 }
 
@@ -310,6 +310,8 @@ fn private_values_and_ranges(backend: Backend) {
     );
 }
 
+type Query<'q> = &'q dyn Fn(&mut Simulator) -> Result<(), LedgerError>;
+
 fn reading_queries_forbid_writes(backend: Backend) {
     let temp = tempfile::tempdir().expect("temp dir");
     let ledger = backend.create(temp.path());
@@ -317,15 +319,11 @@ fn reading_queries_forbid_writes(backend: Backend) {
     let rich_page = |s: &mut Simulator| s.query_page(NS, r#"{"selector":{}}"#, "", 1).map(drop);
     let private_range = |s: &mut Simulator| s.open_private_range(NS, COLL, "", "").map(drop);
     let private_query = |s: &mut Simulator| s.open_private_query(NS, COLL, r#"{"selector":{}}"#).map(drop);
-    let queries: [(
-        &dyn Fn(&mut Simulator) -> Result<(), LedgerError>,
-        [&str; 2],
-        bool,
-    ); 4] = [
+    let queries: [(Query<'_>, [&str; 2], bool); 4] = [
         (&page, PAGINATED, true),
-        (&rich_page, PAGINATED, backend != Backend::LevelDb),
+        (&rich_page, PAGINATED, backend != Backend::Level),
         (&private_range, PRIVATE, true),
-        (&private_query, PRIVATE, backend != Backend::LevelDb),
+        (&private_query, PRIVATE, backend != Backend::Level),
     ];
     for (query, [after_write, then_write], offered) in queries {
         let mut simulator = ledger.simulator("tx");
@@ -378,7 +376,7 @@ fn a_lost_database_is_built_again(backend: Backend) {
     );
     assert_eq!(ledger.query().history(NS, "k1").count(), 2);
     assert_eq!(ledger.commit_hash(), hash);
-    if backend == Backend::IndexedCouchDb {
+    if backend == Backend::IndexedCouch {
         let query = r#"{"selector": {"v": {"$gte": 2}}, "sort": [{"v": "desc"}]}"#;
         let rows = ledger
             .query()
@@ -408,5 +406,5 @@ fn the_commit_hash_is_the_same(backend: Backend) {
         });
         ledger.commit_hash()
     };
-    assert_eq!(hash(backend), hash(Backend::LevelDb));
+    assert_eq!(hash(backend), hash(Backend::Level));
 }

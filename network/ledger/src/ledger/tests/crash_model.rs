@@ -19,10 +19,13 @@ type Puts = BTreeMap<String, Vec<u8>>;
 /// Private data that was made, by transaction id: what the clients know.
 pub(super) type Secrets = BTreeMap<String, TxPvtReadWriteSet>;
 
+/// Who wrote a key, and what; nothing for a delete.
+type Modification = (Version, Option<Vec<u8>>);
+
 #[derive(Debug, Default)]
 struct Model {
     public: BTreeMap<String, (Vec<u8>, Version)>,
-    history: BTreeMap<String, Vec<(Version, Option<Vec<u8>>)>>,
+    history: BTreeMap<String, Vec<Modification>>,
     /// Collection and key hash → hash of the value, and who wrote it.
     hashed: BTreeMap<(String, Vec<u8>), (Vec<u8>, Version)>,
     /// Collection and key hash → the last purge.

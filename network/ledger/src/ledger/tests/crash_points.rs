@@ -50,7 +50,6 @@ fn random_crash_points_lose_nothing_and_show_nothing_wrong() {
 }
 
 #[derive(Debug, Default)]
-#[expect(dead_code, reason = "printed")]
 struct Tally {
     kills: u64,
     power_failures: u64,
@@ -192,12 +191,9 @@ fn step(ledger: &Ledger, random: &mut Random, answers: &mut Answers) {
         ledger.compact().ok();
         return;
     }
-    match random.below(7) {
-        0 => {
-            late(ledger, random, answers);
-            return;
-        }
-        _ => {}
+    if random.chance(1, 7) {
+        late(ledger, random, answers);
+        return;
     }
     let number = ledger.height();
     let txs: Vec<Tx> = (0..1 + random.below(3))

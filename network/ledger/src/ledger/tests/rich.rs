@@ -275,7 +275,7 @@ fn results_count_as_reads_but_phantoms_pass() {
         s.put_state(NS, "m4", br#"{"color":"blue"}"#.to_vec())
             .expect("puts")
     });
-    assert_eq!(commit(&ledger, &[phantom, reader.clone()]).codes, [VALID, VALID]);
+    assert_eq!(commit(&ledger, &[phantom, reader]).codes, [VALID, VALID]);
     let again = simulate(&ledger, "again", |s| {
         query(s);
         s.put_state(NS, "result", b"2".to_vec()).expect("puts");

@@ -27,7 +27,7 @@ impl Selector {
             Self::Nor(_) => return Err(Unevaluable),
             Self::Field(path, condition) => match path::get(value, path) {
                 Found::Value(found) => condition.holds(found)?,
-                Found::NotFound => matches!(**condition, Self::Exists(false)),
+                Found::Nothing => matches!(**condition, Self::Exists(false)),
                 Found::BadPath => false,
             },
             Self::Lt(other) => order(other) == Ordering::Less,
