@@ -82,7 +82,8 @@ fn the_command_prints_one_document_and_keeps_the_files() {
     );
     let verdict: Value = serde_json::from_slice(&audit.stdout).expect("a JSON document");
     assert_eq!(verdict["ok"], true);
-    assert_eq!(verdict["ledgers"].as_array().map(Vec::len), Some(4));
+    // Four organisations and the ordering node.
+    assert_eq!(verdict["ledgers"].as_array().map(Vec::len), Some(5));
 }
 
 #[test]

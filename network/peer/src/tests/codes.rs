@@ -33,6 +33,8 @@ struct Draft {
     wrong_hash: bool,
     /// Who signs in place of the creator.
     signer: Option<SigningIdentity>,
+    /// Changes the action after it was endorsed.
+    bent: Option<fn(&mut ChaincodeActionPayload)>,
 }
 
 impl Draft {
@@ -73,6 +75,7 @@ impl Draft {
             actions: 1,
             wrong_hash: false,
             signer: None,
+            bent: None,
         }
     }
 
@@ -114,13 +117,16 @@ impl Draft {
                 .expect("signs");
             Endorsement { endorser, signature }
         });
-        let content = ChaincodeActionPayload {
+        let mut content = ChaincodeActionPayload {
             chaincode_proposal_payload: self.proposal,
             action: Some(fabric_protos::peer::ChaincodeEndorsedAction {
                 endorsements: endorsements.collect(),
                 proposal_response_payload: response.clone(),
             }),
         };
+        if let Some(bend) = self.bent {
+            bend(&mut content);
+        }
         let action = TransactionAction {
             header: action_header,
             payload: content.encode_to_vec(),
@@ -248,6 +254,23 @@ async fn every_code_that_a_block_can_bring_about() {
         ),
         (
             draft("k").with(|draft| draft.proposal.clear()).envelope(&net),
+            Code::InvalidEndorserTransaction,
+        ),
+        (
+            draft("k")
+                .with(|draft| draft.bent = Some(|content| content.action = None))
+                .envelope(&net),
+            Code::InvalidEndorserTransaction,
+        ),
+        (
+            draft("k")
+                .with(|draft| {
+                    draft.bent = Some(|content| {
+                        let action = content.action.as_mut().expect("is there");
+                        action.proposal_response_payload = vec![0xff];
+                    });
+                })
+                .envelope(&net),
             Code::InvalidEndorserTransaction,
         ),
         (payload(HeaderType::Config, b""), Code::InvalidConfigTransaction),
