@@ -38,7 +38,7 @@ pub struct SourceArgs {
     /// The directory of a running network: its nodes are asked.
     #[arg(long, value_name = "DIR", conflicts_with = "connect")]
     pub network: Option<PathBuf>,
-    /// A profile of a running network, as for `bench --profile`, with [[orderers]]: its nodes are asked.
+    /// A profile of a running network, as for `bench --profile`, with `[[orderers]]`: its nodes are asked.
     #[arg(long, value_name = "FILE")]
     pub connect: Option<PathBuf>,
     /// The channel's genesis block, which is trusted. A network's directory has its own.

@@ -62,7 +62,7 @@ pub struct BatchConfig {
     pub absolute_max_bytes: u32,
     /// Bytes that a block should not exceed.
     pub preferred_max_bytes: u32,
-    /// Longest wait for a block to fill, with [`Cutting::Timer`].
+    /// Longest wait for a block to fill, with [`Cutting::Timer`](fabric_orderer::Cutting::Timer).
     pub timeout: Duration,
 }
 
