@@ -116,11 +116,12 @@ pub async fn rebuild(args: &RebuildArgs, output: &Output) -> Result<()> {
     Ok(())
 }
 
-fn summary(dir: &Path) -> Result<NetworkSummary> {
+/// What `network.json` in a network's directory says.
+pub fn summary(dir: &Path) -> Result<NetworkSummary> {
     let path = dir.join("network.json");
     let bytes = std::fs::read(&path).map_err(|e| {
         format!(
-            "{}: {e}; name the directory of a network that `careledger network up` made",
+            "{}: {e}; name a directory that `careledger network up` or `demo --dir` made",
             path.display()
         )
     })?;

@@ -14,6 +14,7 @@ use super::args::SourceArgs;
 use super::{hexed, live};
 use crate::Result;
 use crate::bench::profile::Profile;
+use crate::network::summary;
 
 /// Copies of a chain, ready to be read, and the block that is trusted.
 pub(super) struct Opened {
@@ -216,17 +217,6 @@ fn first_blocks(sources: Vec<Box<dyn Source>>) -> Result<Vec<Block>> {
 
 fn hash(block: &Block) -> [u8; 32] {
     block_header_hash(&block.header.clone().unwrap_or_default())
-}
-
-fn summary(dir: &Path) -> Result<NetworkSummary> {
-    let path = dir.join("network.json");
-    let bytes = std::fs::read(&path).map_err(|error| {
-        format!(
-            "{}: {error}; name a directory that `demo --dir` or `network up --dir` made, or a ledger's own",
-            path.display()
-        )
-    })?;
-    Ok(serde_json::from_slice(&bytes)?)
 }
 
 /// The network's genesis block, also when the directory was moved.
