@@ -5,7 +5,7 @@ import * as crypto from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 
 import * as grpc from '@grpc/grpc-js';
-import { connect, hash, signers, StatusCode } from '@hyperledger/fabric-gateway';
+import { checkpointers, connect, hash, signers, StatusCode } from '@hyperledger/fabric-gateway';
 
 const at = JSON.parse(process.argv[2]);
 const credentials = grpc.credentials.createSsl(await readFile(at.tlsCa));
@@ -59,6 +59,72 @@ try {
 
     await contract.submit('keep', { transientData: { note: 'kept apart' }, endorsingOrganizations: [at.mspId] });
     seen.kept = text(await contract.evaluate('kept', { endorsingOrganizations: [at.mspId] }));
+
+    // Deletes, composite keys, pages.
+    await contract.submitTransaction('put', 'gone', 'soon');
+    await contract.submitTransaction('remove', 'gone');
+    seen.deletes = JSON.parse(text(await contract.evaluateTransaction('history', 'gone'))).map((h) => h.isDelete);
+    for (const [colour, name] of [['red', 'a'], ['red', 'b'], ['blue', 'c']]) {
+        await contract.submitTransaction('label', 'colour', colour, name);
+    }
+    seen.labels = JSON.parse(text(await contract.evaluateTransaction('labels', 'colour', 'red')));
+    const page = async (bookmark) => JSON.parse(text(await contract.evaluateTransaction('rangePage', 'j', 'k', '3', bookmark)));
+    const first = await page('');
+    seen.pages = [first.keys, (await page(first.bookmark)).keys];
+    seen.query = JSON.parse(text(await contract.evaluateTransaction('query', '{"selector":{"size":{"$gt":15}},"sort":["size"]}'))).map((n) => n.key);
+
+    // A key with a policy of its own: the gateway plans for it, and a transaction without its endorser is invalid.
+    await contract.submitTransaction('put', 'gamma', 'free');
+    await contract.submitTransaction('guard', 'gamma', 'Org3MSP');
+    seen.guards = JSON.parse(text(await contract.evaluateTransaction('guards', 'gamma')));
+    try {
+        await contract.submit('put', { arguments: ['gamma', 'unguarded'], endorsingOrganizations: ['Org1MSP', 'Org2MSP'] });
+    } catch (error) {
+        seen.unguarded = { name: error.name, code: error.code, policy: StatusCode.ENDORSEMENT_POLICY_FAILURE };
+    }
+    seen.guarded = text(await contract.submitTransaction('put', 'gamma', 'planned'));
+
+    // A collection of two organisations, asked by members and by others.
+    const body = '{"size":7}';
+    await contract.submit('share', { arguments: ['s1'], transientData: { note: body } });
+    seen.shared = text(await contract.evaluate('shared', { arguments: ['s1'], endorsingOrganizations: ['Org2MSP'] }));
+    seen.sharedRange = JSON.parse(text(await contract.evaluate('sharedRange', { arguments: ['s', 't'], endorsingOrganizations: ['Org1MSP'] })));
+    seen.sharedQuery = JSON.parse(text(await contract.evaluate('sharedQuery', { arguments: ['{"selector":{"size":7}}'], endorsingOrganizations: ['Org1MSP'] })));
+    const sharedHash = text(await contract.evaluate('sharedHash', { arguments: ['s1'], endorsingOrganizations: ['Org3MSP'] }));
+    seen.sharedHash = sharedHash === crypto.createHash('sha256').update(body).digest('hex');
+    try {
+        await contract.evaluate('shared', { arguments: ['s1'], endorsingOrganizations: ['Org3MSP'] });
+    } catch (error) {
+        seen.notShared = error.details.map((detail) => detail.message);
+    }
+    await contract.submit('purge', { arguments: ['s1'], endorsingOrganizations: ['Org1MSP', 'Org2MSP'] });
+    seen.purged = text(await contract.evaluate('shared', { arguments: ['s1'], endorsingOrganizations: ['Org1MSP'] }));
+
+    // Blocks in all three forms, and events that go on behind a checkpoint.
+    const startBlock = status.blockNumber;
+    const firstOf = async (stream) => {
+        try {
+            for await (const item of await stream) return item;
+        } finally {
+            (await stream).close();
+        }
+    };
+    const whole = await firstOf(network.getBlockEvents({ startBlock }));
+    const filtered = await firstOf(network.getFilteredBlockEvents({ startBlock }));
+    const apart = await firstOf(network.getBlockAndPrivateDataEvents({ startBlock }));
+    seen.blocks = [
+        BigInt(whole.getHeader().getNumber()) === startBlock,
+        BigInt(filtered.getNumber()) === startBlock && filtered.getFilteredTransactionsList()[0].getTxid() === status.transactionId,
+        BigInt(apart.getBlock().getHeader().getNumber()) === startBlock,
+    ];
+    const checkpoint = checkpointers.inMemory();
+    const before = await firstOf(network.getChaincodeEvents(at.chaincode, { startBlock }));
+    await checkpoint.checkpointChaincodeEvent(before);
+    const after = await firstOf(network.getChaincodeEvents(at.chaincode, { checkpoint }));
+    seen.checkpoint = [text(before.payload), text(after.payload)];
+} catch (error) {
+    console.error(JSON.stringify(error.details));
+    throw error;
 } finally {
     gateway.close();
     client.close();

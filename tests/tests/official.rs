@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use careledger_tests::command::Running;
 use fabric_gateway_sdk::{
-    ChaincodeDefinition, ChaincodePackage, ChaincodeService, Deployer, Endpoint, Gateway, SigningIdentity,
-    deploy,
+    ChaincodeDefinition, ChaincodePackage, ChaincodeService, CollectionConfig, Deployer, Endpoint, Gateway,
+    SigningIdentity, deploy,
 };
 use fabric_node::NetworkSummary;
 use serde_json::{Value, json};
@@ -61,7 +61,10 @@ async fn official_node_client_and_chaincode_run_unchanged() {
         let admin = gateway(&summary, &organisation.msp_id, "Admin").await;
         deployers.push(Deployer::new(admin, package.clone()));
     }
-    deploy(CHANNEL, &ChaincodeDefinition::new(CHAINCODE, "1"), &deployers)
+    let definition = ChaincodeDefinition::new(CHAINCODE, "1")
+        .collection(&CollectionConfig::new("pair", ["Org1MSP", "Org2MSP"]))
+        .expect("a collection");
+    deploy(CHANNEL, &definition, &deployers)
         .await
         .expect("the chaincode is deployed");
 
@@ -146,6 +149,29 @@ async fn official_node_client_and_chaincode_run_unchanged() {
     assert_eq!(details[0]["mspId"], "Org1MSP");
     assert_eq!(seen["endorseError"]["name"], "EndorseError");
     assert_eq!(seen["kept"], "kept apart");
+    assert_eq!(seen["deletes"], json!([true, false]));
+    assert_eq!(seen["labels"], json!([["red", "a"], ["red", "b"]]));
+    assert_eq!(seen["pages"], json!([["j1", "j2", "j3"], ["j4"]]));
+    assert_eq!(seen["query"], json!(["j3", "j1"]));
+    assert_eq!(seen["guards"], json!(["Org3MSP"]));
+    assert_eq!(
+        seen["unguarded"],
+        json!({ "name": "CommitError", "code": 10, "policy": 10 })
+    );
+    assert_eq!(seen["guarded"], "planned");
+    assert_eq!(seen["shared"], "{\"size\":7}");
+    assert_eq!(seen["sharedRange"], json!(["s1"]));
+    assert_eq!(seen["sharedQuery"], json!(["s1"]));
+    assert_eq!(seen["sharedHash"], true, "SHA-256 of what was shared");
+    let refused = seen["notShared"][0].as_str().expect("a refusal");
+    assert!(
+        refused.contains("private data matching public hash version is not available"),
+        "{refused}"
+    );
+    assert_eq!(seen["purged"], "");
+    assert_eq!(seen["blocks"], json!([true, true, true]));
+    assert_eq!(seen["checkpoint"][0], "alpha");
+    assert_ne!(seen["checkpoint"][1], "alpha", "the next event, not the same");
     assert!(network.stop().success(), "SIGTERM ends the network cleanly");
 }
 

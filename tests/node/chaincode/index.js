@@ -3,6 +3,7 @@
 // A small contract on the official Node contract API. It touches each kind of ledger call that a Node contract makes.
 
 const { Contract } = require('fabric-contract-api');
+const { KeyEndorsementPolicy } = require('fabric-shim');
 
 class Notes extends Contract {
     constructor() {
@@ -48,6 +49,73 @@ class Notes extends Contract {
         }
         await iterator.close();
         return JSON.stringify({ keys, count: metadata.fetchedRecordsCount, bookmark: metadata.bookmark });
+    }
+
+    async rangePage(ctx, from, to, size, bookmark) {
+        const { iterator, metadata } = await ctx.stub.getStateByRangeWithPagination(from, to, Number(size), bookmark);
+        const keys = [];
+        for (let next = await iterator.next(); ; next = await iterator.next()) {
+            if (next.value) keys.push(next.value.key);
+            if (next.done) break;
+        }
+        await iterator.close();
+        return JSON.stringify({ keys, count: metadata.fetchedRecordsCount, bookmark: metadata.bookmark });
+    }
+
+    async remove(ctx, key) {
+        await ctx.stub.deleteState(key);
+    }
+
+    async label(ctx, type, group, name) {
+        await ctx.stub.putState(ctx.stub.createCompositeKey(type, [group, name]), Buffer.from('labelled'));
+    }
+
+    async labels(ctx, type, group) {
+        const found = [];
+        for await (const { key } of ctx.stub.getStateByPartialCompositeKey(type, [group])) {
+            found.push(ctx.stub.splitCompositeKey(key).attributes);
+        }
+        return JSON.stringify(found);
+    }
+
+    // From now on, the organisation alone endorses writes of the key.
+    async guard(ctx, key, mspId) {
+        const policy = new KeyEndorsementPolicy();
+        policy.addOrgs('PEER', mspId);
+        await ctx.stub.setStateValidationParameter(key, policy.getPolicy());
+    }
+
+    async guards(ctx, key) {
+        const policy = await ctx.stub.getStateValidationParameter(key);
+        return JSON.stringify(new KeyEndorsementPolicy(Buffer.from(policy)).listOrgs());
+    }
+
+    async share(ctx, key) {
+        await ctx.stub.putPrivateData('pair', key, ctx.stub.getTransient().get('note'));
+    }
+
+    async shared(ctx, key) {
+        return Buffer.from(await ctx.stub.getPrivateData('pair', key)).toString();
+    }
+
+    async sharedHash(ctx, key) {
+        return Buffer.from(await ctx.stub.getPrivateDataHash('pair', key)).toString('hex');
+    }
+
+    async sharedRange(ctx, from, to) {
+        const keys = [];
+        for await (const { key } of ctx.stub.getPrivateDataByRange('pair', from, to)) keys.push(key);
+        return JSON.stringify(keys);
+    }
+
+    async sharedQuery(ctx, query) {
+        const keys = [];
+        for await (const { key } of ctx.stub.getPrivateDataQueryResult('pair', query)) keys.push(key);
+        return JSON.stringify(keys);
+    }
+
+    async purge(ctx, key) {
+        await ctx.stub.purgePrivateData('pair', key);
     }
 
     async history(ctx, key) {
