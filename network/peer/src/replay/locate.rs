@@ -70,16 +70,10 @@ fn field(message: &[u8], range: Range<usize>, tag: u64, mut nth: usize) -> Optio
 }
 
 fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
-    let mut value = 0u64;
-    for shift in (0..64).step_by(7) {
-        let byte = *bytes.get(*at)?;
-        *at += 1;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
+    let mut rest = bytes.get(*at..)?;
+    let value = prost::encoding::decode_varint(&mut rest).ok()?;
+    *at = bytes.len() - rest.len();
+    Some(value)
 }
 
 #[cfg(test)]
