@@ -1,6 +1,7 @@
 //! Accesses and broken glasses: decide, and write what came of it. Whatever is decided, the calls and the sizes are the same.
 
-use super::{held, review_key};
+use super::held;
+use super::review::review_key;
 use crate::caller::Caller;
 use crate::identity::patient_key;
 use crate::state::{Collection, derived_salt, done, registered, tx_id};

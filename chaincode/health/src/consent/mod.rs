@@ -1,24 +1,21 @@
 //! The consent contract: what changes it here, the questions in `questions`, accesses in `access`.
 
 mod access;
+mod lifecycle;
 mod questions;
 mod release;
+mod review;
 
-use crate::caller::Caller;
-use crate::intent::{check_act, check_nonce};
-use crate::state::{Collection, done, registered, tx_id};
-use careledger_api::consortium::{Consortium, OrganisationRole};
+use crate::state::{Collection, tx_id};
 use careledger_api::contracts::consent::{
     AccessRecord, AccessRequest, BreakGlassRequest, CONSENT_SLOTS, Consent, ConsentView, Consents,
     Notification, OpenReview, Release, Requester, Review, Revocation, SignedQuery,
 };
 use careledger_api::contracts::identity::PatientQuery;
 use careledger_api::decision::Decision;
-use careledger_api::event::EventKind;
 use careledger_api::hashing::keyed_hash;
 use careledger_api::ids::{ConsentId, PatientId, Salt, TxId};
 use careledger_api::intent::SignedIntent;
-use careledger_api::roles::Role;
 use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::{Context, ReadContext};
 use serde::{Deserialize, Serialize};
@@ -62,14 +59,6 @@ struct Revoked {
     salt: Salt,
 }
 
-/// The value of `bgrev~T`.
-#[derive(Serialize, Deserialize)]
-struct Reviewed {
-    review: Review,
-    organisation: String,
-    tx: TxId,
-}
-
 impl StoredConsent {
     pub(crate) fn blank(salt: &Salt, id: &ConsentId) -> Self {
         Self {
@@ -93,14 +82,6 @@ fn slots_key(patient: &PatientId) -> String {
 
 fn epoch_key(patient: &PatientId) -> String {
     format!("epoch~{patient}")
-}
-
-fn review_key(access: &TxId) -> String {
-    format!("bg~{access}")
-}
-
-fn review_done_key(access: &TxId) -> String {
-    format!("bgrev~{access}")
 }
 
 /// Says that something about the patient changed: an access decided before this transaction and ordered after it is invalid.
@@ -136,55 +117,7 @@ impl Consents for ConsentRules {
         consent: Consent,
         intent: SignedIntent,
     ) -> Result<Receipt, HealthError> {
-        let consortium = registered(ctx)?.consortium;
-        Caller::of(ctx)?.require_member(&consortium)?;
-        let care = Collection::care(&consortium, &custodian)?;
-        consent.validate()?;
-        let patient = consent.patient;
-        check_act(ctx, &consortium, &care, &custodian, &patient, &intent)?;
-        check_nonce(&intent, consent.id.nonce())?;
-        let now = ctx.timestamp().seconds;
-        if consent.period.until <= now {
-            return Err(HealthError::Expired("the consent's period is over".into()));
-        }
-        let (id, salt) = (consent.id, consent.salt);
-        let slots: Option<Slots> = care.get(ctx, &slots_key(&patient))?;
-        let mut slots = slots.ok_or(HealthError::NotFound)?.slots;
-        let stored = StoredConsent {
-            granted: Some(Granted {
-                consent,
-                intent,
-                tx: tx_id(ctx)?,
-            }),
-            salt,
-        };
-        if !care.write_once(ctx, &consent_key(&patient, &id), &stored)? {
-            return Err(HealthError::Replayed(
-                "a consent of this id was granted before".into(),
-            ));
-        }
-        let mut free = None;
-        for (place, slot) in slots.iter().enumerate() {
-            let used: Option<StoredConsent> = care.get(ctx, &consent_key(&patient, slot))?;
-            let over = used
-                .and_then(|s| s.granted)
-                .is_none_or(|g| g.consent.period.until <= now);
-            if over || care.exists(ctx, &revocation_key(&patient, slot))? {
-                free = Some(place);
-                break;
-            }
-        }
-        match free.and_then(|place| slots.get_mut(place)) {
-            Some(slot) => *slot = id,
-            None => {
-                return Err(HealthError::Limit(
-                    "the patient has eight active consents here; revoke one first".into(),
-                ));
-            }
-        }
-        write_slots(ctx, &care, &patient, slots, &salt)?;
-        write_epoch(ctx, &care, &patient, &salt)?;
-        done(ctx, EventKind::Consent, Some(&care))
+        lifecycle::grant(ctx, &custodian, consent, intent)
     }
 
     fn revoke(
@@ -194,29 +127,7 @@ impl Consents for ConsentRules {
         revocation: Revocation,
         intent: SignedIntent,
     ) -> Result<Receipt, HealthError> {
-        let consortium = registered(ctx)?.consortium;
-        Caller::of(ctx)?.require_member(&consortium)?;
-        let care = Collection::care(&consortium, &custodian)?;
-        revocation.validate()?;
-        let Revocation {
-            patient,
-            consents,
-            salt,
-        } = revocation;
-        check_act(ctx, &consortium, &care, &custodian, &patient, &intent)?;
-        // The patient's id is in the key: naming another's consent revokes nothing of theirs. No body is read, so that a withheld one does
-        // not stop a revocation.
-        for id in &consents {
-            let salt = Salt::from_bytes(*keyed_hash(&salt, "revocation", &[id.as_bytes()]).as_bytes());
-            let revoked = Revoked {
-                tx: tx_id(ctx)?,
-                at: ctx.timestamp().seconds,
-                salt,
-            };
-            care.write_once(ctx, &revocation_key(&patient, id), &revoked)?;
-        }
-        write_epoch(ctx, &care, &patient, &salt)?;
-        done(ctx, EventKind::Consent, Some(&care))
+        lifecycle::revoke(ctx, &custodian, revocation, intent)
     }
 
     fn access(
@@ -238,33 +149,7 @@ impl Consents for ConsentRules {
     }
 
     fn review(&self, ctx: &Context<'_>, custodian: String, review: Review) -> Result<Receipt, HealthError> {
-        let consortium = registered(ctx)?.consortium;
-        let caller = Caller::of(ctx)?;
-        require_reviewer(&consortium, &caller, &custodian)?;
-        let care = Collection::care(&consortium, &custodian)?;
-        review.salt.require_drawn()?;
-        let open: OpenReview = care
-            .get::<access::StoredReview>(ctx, &review_key(&review.access))?
-            .ok_or(HealthError::NotFound)?
-            .open;
-        if open.organisation == caller.organisation {
-            return Err(HealthError::SodViolation(
-                "another organisation than the one that broke the glass reviews it".into(),
-            ));
-        }
-        let key = review_done_key(&review.access);
-        if !care.write_once(
-            ctx,
-            &key,
-            &Reviewed {
-                review,
-                organisation: caller.organisation,
-                tx: tx_id(ctx)?,
-            },
-        )? {
-            return Err(HealthError::NotFound);
-        }
-        done(ctx, EventKind::Access, Some(&care))
+        review::review(ctx, &custodian, review)
     }
 
     fn decide(
@@ -373,14 +258,4 @@ fn held(
 /// Decoys for a question, which writes nothing and so leaves no read set: any id that is not there serves.
 fn no_decoys(_: usize) -> ConsentId {
     ConsentId::from_bytes([0; 16])
-}
-
-/// Reviewers of a custodian's broken glasses are the data protection officers of the custodian and of the regulators.
-fn require_reviewer(consortium: &Consortium, caller: &Caller, custodian: &str) -> Result<(), HealthError> {
-    let organisation = if caller.organisation == custodian {
-        OrganisationRole::Custodian
-    } else {
-        OrganisationRole::Regulator
-    };
-    caller.require_in(consortium, organisation, &[Role::Dpo])
 }

@@ -1,7 +1,8 @@
 //! Questions about consents and accesses. Each checks its caller before it reads a body.
 
 use super::access::{StoredAccess, StoredReview, committed, records_of};
-use super::{held, no_decoys, require_reviewer, review_done_key};
+use super::review::{require_reviewer, review_done_key};
+use super::{held, no_decoys};
 use crate::caller::Caller;
 use crate::intent::check_question;
 use crate::state::{Collection, registered};

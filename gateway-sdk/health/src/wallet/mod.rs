@@ -2,15 +2,16 @@
 //!
 //! A patient holds no Fabric identity. Whoever carries an intent can drop it, but neither forge, change nor replay it.
 
+mod consent;
+mod identity;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use careledger_api::HealthError;
 use careledger_api::consortium::Consortium;
-use careledger_api::contracts::consent::{Consent, Provision, Revocation, SignedQuery};
-use careledger_api::contracts::identity::Enrolment;
 use careledger_api::date::Period;
 use careledger_api::hashing::keyed_hash;
-use careledger_api::ids::{ConsentId, Nonce, PatientId, Salt};
+use careledger_api::ids::{Nonce, PatientId, Salt};
 use careledger_api::intent::{IntentDraft, IntentScope, SignedIntent};
 use careledger_api::keys::{Algorithm, DeviceKey};
 use serde::Serialize;
@@ -110,55 +111,8 @@ impl PatientAt {
         &self.custodian
     }
 
-    /// Enrols the device key (`identity.enrol`).
-    pub fn enrol(&self) -> Result<Signed<Enrolment>, HealthError> {
-        let body = Enrolment {
-            key: self.key.public_key(),
-            random: self.random,
-            salt: salt(),
-        };
-        self.sign(
-            "identity",
-            "enrol",
-            "enrolment",
-            SignedIntent::nonce_of(self.id.as_bytes()),
-            INTENT_SECONDS,
-            body,
-        )
-    }
-
-    /// Grants a consent (`consent.grant`) with a fresh id.
-    pub fn grant(&self, period: Period, provisions: Vec<Provision>) -> Result<Signed<Consent>, HealthError> {
-        let id = ConsentId::from_bytes(rand::random());
-        let body = Consent {
-            id,
-            patient: self.id,
-            period,
-            provisions,
-            salt: salt(),
-        };
-        self.sign("consent", "grant", "consent", id.nonce(), INTENT_SECONDS, body)
-    }
-
-    /// Takes consents back (`consent.revoke`).
-    pub fn revoke(&self, consents: Vec<ConsentId>) -> Result<Signed<Revocation>, HealthError> {
-        let body = Revocation {
-            patient: self.id,
-            consents,
-            salt: salt(),
-        };
-        self.sign("consent", "revoke", "revocation", nonce(), INTENT_SECONDS, body)
-    }
-
-    /// A signed question whose answer clients of the organisation `reader` carry (`consent.myNotifications`, `consent.myConsents`).
-    pub fn ask(&self, function: &str, reader: &str) -> Result<Signed<SignedQuery>, HealthError> {
-        let body = SignedQuery {
-            patient: self.id,
-            reader: reader.to_owned(),
-        };
-        self.sign("consent", function, "query", nonce(), QUERY_SECONDS, body)
-    }
-
+    /// Signs an act on `contract.function` whose only public argument is the custodian and whose transient input `input` is `body`. It can be carried
+    /// for `seconds`.
     fn sign<T: Serialize>(
         &self,
         contract: &str,
