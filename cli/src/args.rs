@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::audit::args::AuditCommand;
+use crate::consent::args::ConsentCommand;
+use crate::notify::NotifyArgs;
+use crate::record::args::RecordCommand;
+use crate::wallet::WalletCommand;
 
 /// A healthcare consortium ledger: consent, records and claims on Hyperledger Fabric's own protocol.
 #[derive(Debug, Parser)]
@@ -33,6 +37,17 @@ pub enum Command {
     /// Prove what happened.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// A patient's wallet: the secret from which ids and keys follow.
+    #[command(subcommand)]
+    Wallet(WalletCommand),
+    /// A patient's consents and log.
+    #[command(subcommand)]
+    Consent(ConsentCommand),
+    /// Records: into a vault, onto the ledger, and back.
+    #[command(subcommand)]
+    Record(RecordCommand),
+    /// Tell of every access to a custodian's records, here or by a webhook; runs until interrupted.
+    Notify(NotifyArgs),
     /// Put a load on a network and report throughput and latency.
     Bench(BenchArgs),
 }
@@ -119,6 +134,10 @@ pub enum BenchMode {
     Private,
     /// Submit an access attempt against the consent contract and wait for its commit.
     Access,
+    /// From the request for access to the first verified byte of the record: access, its commit, the key from the vault, the first chunk.
+    Fetch,
+    /// The same with broken glass for the emergency summary, one client in eight (at least one); the others ask for access meanwhile and do not count.
+    Emergency,
 }
 
 /// `careledger bench`.
@@ -133,6 +152,12 @@ pub struct BenchArgs {
     /// How long to measure, seconds.
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub seconds: u64,
+    /// Measure until this many transactions are done, however long that takes, from the first one on.
+    #[arg(long, value_name = "N", conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..))]
+    pub transactions: Option<u64>,
+    /// Patients that `--mode access` asks about in turn, on the embedded network.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub patients: u32,
     /// Organisations of the embedded network; a majority endorses.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=16))]
     pub organisations: u32,

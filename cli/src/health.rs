@@ -12,13 +12,13 @@ use fabric_chaincode_host::InProcess;
 use fabric_contract_core::CallError;
 use fabric_gateway_sdk::{
     ChaincodeDefinition, ChaincodePackage, CollectionConfig, Deployed, Deployer, Endpoint, Gateway,
-    PeerAdmin, deploy,
+    PeerAdmin, SigningIdentity, deploy,
 };
 use fabric_msp::cryptogen::UserSpec;
 use fabric_node::{Network, NetworkConfig};
 use tonic::transport::Channel;
 
-use crate::Result;
+use crate::{Result, credentials};
 
 /// The hospital: keeps the records.
 pub const HOSPITAL: &str = "HospitalMSP";
@@ -34,7 +34,7 @@ pub const CHAINCODE: &str = "careledger";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Who works where. Common names are random in production; here they say the role and nobody's name.
-const PEOPLE: [(&str, Role); 14] = [
+const PEOPLE: [(&str, Role); 27] = [
     (HOSPITAL, Role::Admin),
     (HOSPITAL, Role::Custodian),
     (HOSPITAL, Role::Registrar),
@@ -43,12 +43,25 @@ const PEOPLE: [(&str, Role); 14] = [
     (HOSPITAL, Role::Portal),
     (HOSPITAL, Role::Dpo),
     (HOSPITAL, Role::ProviderBilling),
+    (HOSPITAL, Role::Clinician),
     (CLINIC, Role::Clinician),
     (CLINIC, Role::Emergency),
     (CLINIC, Role::Custodian),
+    (CLINIC, Role::Registrar),
+    (CLINIC, Role::Vault),
+    (CLINIC, Role::Notifier),
+    (CLINIC, Role::Portal),
+    (CLINIC, Role::Dpo),
     (INSURER, Role::Payer),
+    (INSURER, Role::Portal),
+    (HOSPITAL, Role::Issuer),
+    (HOSPITAL, Role::RecoveryOfficer),
+    (CLINIC, Role::Issuer),
+    (REGULATOR, Role::Issuer),
+    (REGULATOR, Role::RecoveryOfficer),
     (REGULATOR, Role::Dpo),
     (REGULATOR, Role::Auditor),
+    (REGULATOR, Role::Portal),
 ];
 
 /// The consortium of the preset: two custodians, a payer, a regulator.
@@ -67,6 +80,7 @@ pub fn consortium() -> Consortium {
             member(INSURER, OrganisationRole::Payer),
             member(REGULATOR, OrganisationRole::Regulator),
         ],
+        policy: careledger_api::consortium::Policy::default(),
     }
 }
 
@@ -127,7 +141,7 @@ impl<'n> Gateways<'n> {
             .channels
             .get(msp_id)
             .ok_or_else(|| format!("{msp_id} is no member of this network"))?;
-        let identity = self.network.user(msp_id, &self.full_name(msp_id, name)?)?;
+        let identity = self.identity(msp_id, name)?;
         let gateway = |channel: &Channel| {
             Gateway::builder(channel.clone())
                 .identity(identity.clone())
@@ -136,12 +150,19 @@ impl<'n> Gateways<'n> {
         Ok(channels.iter().map(gateway).collect())
     }
 
+    /// A member's user: `Admin`, `User1`, or a role's name.
+    pub fn identity(&self, msp_id: &str, name: &str) -> Result<SigningIdentity> {
+        Ok(self.network.user(msp_id, &self.full_name(msp_id, name)?)?)
+    }
+
     /// A typed health client as the member's person with that role.
     pub fn health(&self, msp_id: &str, role: Role) -> Result<HealthClient> {
-        Ok(HealthClient::new(
-            &self.user(msp_id, role.as_str())?,
-            consortium(),
-        ))
+        self.health_as(msp_id, role.as_str())
+    }
+
+    /// A typed health client as one of the member's users: `Admin`, `User1`, or a role's name.
+    pub fn health_as(&self, msp_id: &str, name: &str) -> Result<HealthClient> {
+        Ok(HealthClient::new(&self.user(msp_id, name)?, consortium()))
     }
 
     fn full_name(&self, msp_id: &str, name: &str) -> Result<String> {
@@ -172,7 +193,7 @@ pub struct Established {
 }
 
 /// Makes a network a health consortium: deploys the chaincode through the lifecycle, establishes the consortium, and gives each collection its
-/// secret. What was done before is passed over, so that a network can be started again.
+/// secret and each clinician a credential. What was done before is passed over, so that a network can be started again.
 pub async fn establish(gateways: &Gateways<'_>, tell: &mut (dyn FnMut(Established) + Send)) -> Result<()> {
     let consortium = consortium();
     let deployed = deploy_chaincode(gateways).await?;
@@ -243,7 +264,30 @@ pub async fn establish(gateways: &Gateways<'_>, tell: &mut (dyn FnMut(Establishe
             });
         }
     }
+    for member in &consortium.organisations {
+        let asking = asking(&member.msp_id);
+        if asking.is_empty() {
+            continue;
+        }
+        if let Some(issued) = credentials::issue(gateways, &member.msp_id, &asking).await? {
+            tell(Established {
+                what: format!("{} issues its clinicians' credentials", member.msp_id),
+                tx_id: issued.tx_id,
+                block: issued.block,
+                together: false,
+            });
+        }
+    }
     Ok(())
+}
+
+/// The roles of a member's people who ask for patients' data, to whom [`establish`] gives credentials.
+pub fn asking(msp_id: &str) -> Vec<Role> {
+    PEOPLE
+        .iter()
+        .filter(|(member, role)| *member == msp_id && role.needs_credential())
+        .map(|(_, role)| *role)
+        .collect()
 }
 
 /// The result of a call, or `None` where the contract says that it was done before.

@@ -12,6 +12,7 @@ use crate::args::{RebuildArgs, StatusArgs, UpArgs};
 use crate::demo::report::milliseconds;
 use crate::health::{self, Gateways};
 use crate::output::Output;
+use crate::vaults::Vaults;
 
 /// Starts a network, prints `ready`, and runs it until SIGINT or SIGTERM.
 pub async fn up(args: &UpArgs, output: &Output) -> Result<()> {
@@ -19,10 +20,13 @@ pub async fn up(args: &UpArgs, output: &Output) -> Result<()> {
     let is_health = args.consortium == "health";
     output.doing("starting the network");
     let network = Network::start(config(args)?).await?;
+    let mut vaults = None;
     if is_health {
         output.doing("deploying the health chaincode");
         let gateways = Gateways::connect(&network).await?;
         health::establish(&gateways, &mut |_| {}).await?;
+        output.doing("starting the vaults");
+        vaults = Some(Vaults::start(&network, &gateways).await?);
     }
     output.done();
     let ms = milliseconds(began);
@@ -30,10 +34,17 @@ pub async fn up(args: &UpArgs, output: &Output) -> Result<()> {
     for line in description(summary, ms) {
         output.line(line);
     }
+    let found = vaults.as_ref().map(|v| &v.summary.vaults);
+    for (msp_id, vault) in found.into_iter().flatten() {
+        output.line(format!("  {msp_id:<16} {:<28} {}", "vault", vault.url));
+    }
     output.line("ready");
-    output.document(&json!({ "ready": true, "ms": ms, "network": summary }));
+    output.document(&json!({ "ready": true, "ms": ms, "network": summary, "vaults": found }));
     interrupted().await?;
     output.doing("stopping");
+    if let Some(vaults) = vaults {
+        vaults.stop().await;
+    }
     network.stop().await;
     Ok(())
 }
@@ -167,7 +178,8 @@ fn description(summary: &NetworkSummary, ms: f64) -> Vec<String> {
     lines
 }
 
-async fn interrupted() -> Result<()> {
+/// Waits for SIGINT or SIGTERM.
+pub(crate) async fn interrupted() -> Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         interrupt = tokio::signal::ctrl_c() => interrupt?,

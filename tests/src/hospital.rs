@@ -2,10 +2,12 @@
 //! person of every role.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use careledger::demo;
-use careledger::health::{self, CLINIC, Gateways, HOSPITAL};
+use careledger::credentials;
+use careledger::health::{self, CLINIC, Gateways, HOSPITAL, REGULATOR};
+use careledger::vault::{self, VaultPlan};
 use careledger_api::codes::{Action, Category, Purpose};
 use careledger_api::contracts::consent::{AccessRequest, ActorFilter, Consent, Effect, Provision};
 use careledger_api::date::Period;
@@ -17,6 +19,7 @@ use careledger_sdk::vault::{OpenedRecord, ReleaseRequest, VaultClient, VaultErro
 use careledger_sdk::wallet::{PatientAt, Signed, unix_now};
 use careledger_sdk::{HealthClient, Wallet, fhir};
 use careledger_vault::Server;
+use careledger_vault::erase::BackupPlan;
 use careledger_vault::kek::FileKey;
 use careledger_vault::store::Store;
 use fabric_gateway_sdk::{Gateway, SigningIdentity};
@@ -39,19 +42,37 @@ pub struct Hospital {
     pub server: Server,
     /// A client of it.
     pub vault: VaultClient,
+    /// Its records.
+    pub store: Arc<Store>,
+    /// The regulator's vault, which holds replicas of them.
+    pub replica: Replica,
     /// A patient with records at the hospital.
     pub patient: PatientAt,
     /// The patient's records by category.
     pub documents: BTreeMap<Category, Vec<DocumentId>>,
     channels: BTreeMap<String, Channel>,
-    _dir: TempDir,
+    dir: TempDir,
+}
+
+/// A vault that holds replicas.
+#[derive(Debug)]
+pub struct Replica {
+    /// The vault.
+    pub server: Server,
+    /// A client of it.
+    pub vault: VaultClient,
 }
 
 impl Hospital {
     /// Starts network and vault, establishes the consortium, enrols a patient and anchors a generated history.
     pub async fn open() -> Self {
+        Self::open_on(health::network_config()).await
+    }
+
+    /// The same on a network of another configuration.
+    pub async fn open_on(config: NetworkConfig) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let config = with_everybody(health::network_config())
+        let config = with_everybody(config)
             .with_free_ports()
             .with_dir(dir.path().join("network"));
         let network = Network::start(config).await.expect("the network starts");
@@ -59,15 +80,19 @@ impl Hospital {
         health::establish(&gateways, &mut |_| {})
             .await
             .expect("the consortium is established");
+        credit_everybody(&gateways).await;
 
-        let vault_dir = dir.path().join("vault");
-        std::fs::create_dir(&vault_dir).expect("a directory");
-        let kek = FileKey::open_or_create(&vault_dir.join("kek")).expect("a key");
-        let store = Arc::new(Store::open(&vault_dir, Box::new(kek)).expect("a store"));
-        let server = demo::start_vault(&network, &gateways, &vault_dir, Arc::clone(&store))
-            .await
-            .expect("the vault starts");
-        let vault = demo::vault_client(&network, &server).expect("a client");
+        let (replica, ..) = start_vault(
+            &network,
+            &gateways,
+            REGULATOR,
+            &dir.path().join("replica"),
+            vec![],
+        )
+        .await;
+        let replicas = vec![(REGULATOR.to_owned(), replica.vault.clone())];
+        let (Replica { server, vault }, store) =
+            start_vault(&network, &gateways, HOSPITAL, &dir.path().join("vault"), replicas).await;
         let mut channels = BTreeMap::new();
         for member in &network.summary().organisations {
             let channel = endpoint(network.summary(), &member.msp_id)
@@ -83,14 +108,21 @@ impl Hospital {
             network,
             server,
             vault,
+            store,
+            replica,
             patient,
             documents: BTreeMap::new(),
             channels,
-            _dir: dir,
+            dir,
         };
-        hospital.enrol().await;
-        hospital.anchor(&store).await;
+        hospital.enrol(&hospital.patient).await;
+        hospital.anchor(&Arc::clone(&hospital.store)).await;
         hospital
+    }
+
+    /// Where everything is: `network` with the peers' and the orderer's files, `vault`, and `replica`.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// A client of a person, through the person's own organisation's peer.
@@ -104,6 +136,11 @@ impl Hospital {
             .identity(identity)
             .connect();
         HealthClient::new(&gateway, health::consortium())
+    }
+
+    /// The connection to an organisation's peer.
+    pub fn channel(&self, msp_id: &str) -> Channel {
+        self.channels[msp_id].clone()
     }
 
     /// A person by role, `User1`, or `Admin`.
@@ -158,6 +195,7 @@ impl Hospital {
             data_period: None,
             authored_by: None,
             documents: None,
+            encounter: None,
             kem_key,
         }
     }
@@ -179,8 +217,9 @@ impl Hospital {
         self.vault.release(who, request, kem).await
     }
 
-    async fn enrol(&self) {
-        let Signed { body, intent } = self.patient.enrol().expect("signed");
+    /// Enrols a patient at the hospital.
+    pub async fn enrol(&self, patient: &PatientAt) {
+        let Signed { body, intent } = patient.enrol().expect("signed");
         let registrar = self.client(HOSPITAL, Role::Registrar);
         registrar
             .identity()
@@ -198,7 +237,8 @@ impl Hospital {
         for record in &records {
             let document = DocumentId::from_bytes(rand::random());
             let opening = store
-                .put(document, 1, &record.mime, &record.content)
+                .put(document, 1, &record.mime, record.content.as_slice())
+                .await
                 .expect("stored");
             let metadata = metadata_of(record, self.patient.id(), document, HOSPITAL).expect("metadata");
             self.documents
@@ -242,8 +282,53 @@ pub fn treatment_at_the_clinic() -> Provision {
         data_period: None,
         authored_by: vec![],
         documents: vec![],
+        encounters: vec![],
         period: None,
         obligations: vec![],
+    }
+}
+
+/// Starts a vault with the hospital's records: the hospital's own, or the regulator's with replicas.
+async fn start_vault(
+    network: &Network,
+    gateways: &Gateways<'_>,
+    holder: &str,
+    dir: &Path,
+    replicas: Vec<(String, VaultClient)>,
+) -> (Replica, Arc<Store>) {
+    std::fs::create_dir(dir).expect("a directory");
+    let kek = FileKey::open_or_create(&dir.join("kek")).expect("a key");
+    let store = Arc::new(Store::open(dir, Box::new(kek)).await.expect("a store"));
+    let plan = VaultPlan {
+        holder,
+        custodian: HOSPITAL,
+        dir,
+        store: Arc::clone(&store),
+        replicas,
+        backups: vec![BackupPlan {
+            name: format!("nightly copies of {holder}"),
+            days: 35,
+        }],
+    };
+    let server = vault::start(network, gateways, plan)
+        .await
+        .expect("the vault starts");
+    let vault = vault::client(network, holder, &server).expect("a client");
+    (Replica { server, vault }, store)
+}
+
+/// Credentials for those whom [`with_everybody`] added.
+async fn credit_everybody(gateways: &Gateways<'_>) {
+    for member in health::consortium().organisations {
+        let have = health::asking(&member.msp_id);
+        let others: Vec<Role> = Role::ALL
+            .iter()
+            .copied()
+            .filter(|role| role.needs_credential() && !have.contains(role))
+            .collect();
+        credentials::issue(gateways, &member.msp_id, &others)
+            .await
+            .expect("credentials are issued");
     }
 }
 

@@ -11,6 +11,8 @@ pub mod kv;
 pub mod ledgers;
 pub mod members;
 pub mod model;
+pub mod raw;
+pub mod receiver;
 pub mod scan;
 pub mod script;
 pub mod signer;

@@ -191,7 +191,7 @@ fn every_form(token: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     forms
 }
 
-fn engines() -> [GeneralPurpose; 2] {
+pub(crate) fn engines() -> [GeneralPurpose; 2] {
     let config = GeneralPurposeConfig::new()
         .with_encode_padding(false)
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
@@ -204,7 +204,7 @@ fn engines() -> [GeneralPurpose; 2] {
 
 /// The base64 characters that depend on the token alone, when it starts at byte 0, 1 or 2 of a group. Alignments that leave fewer than
 /// [`SHORTEST`] such characters are dropped: the decoded run is scanned as well.
-fn at_each_alignment(engine: &GeneralPurpose, token: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn at_each_alignment(engine: &GeneralPurpose, token: &[u8]) -> Vec<Vec<u8>> {
     (0..3)
         .filter_map(|lead| {
             let padded = [vec![0; lead], token.to_vec()].concat();

@@ -57,6 +57,7 @@ impl Patient {
             patient: self.id,
             period: two_hours(),
             provisions: vec![treatment_at_the_clinic()],
+            supersedes: None,
             salt: salt(),
         }
     }

@@ -5,7 +5,16 @@ use serde_json::Value;
 
 #[test]
 fn bench_prints_its_document_in_every_mode() {
-    for mode in ["put", "get", "range", "update", "private", "access"] {
+    for mode in [
+        "put",
+        "get",
+        "range",
+        "update",
+        "private",
+        "access",
+        "fetch",
+        "emergency",
+    ] {
         let output = command::run(&[
             "bench",
             "--mode",

@@ -317,6 +317,7 @@ async fn the_vault_gives_no_key_beyond_a_committed_permitted_access() {
         reason: OverrideReason::Emergency,
         minutes: 30,
         attest: true,
+        encounter: None,
         kem_key: kem.public(),
     };
     let emergency = hospital.client(CLINIC, Role::Emergency);

@@ -58,7 +58,13 @@ impl Body {
         let hospital = |roles: &[Role]| roles.iter().map(|role| (HOSPITAL, *role)).collect();
         match self {
             Self::Decision => hospital(&[Role::Custodian]),
-            Self::Outcome | Self::Release | Self::Documents => hospital(&[Role::Custodian, Role::Vault]),
+            Self::Outcome | Self::Documents => hospital(&[Role::Custodian, Role::Vault]),
+            // A regulator's vault holds replicas.
+            Self::Release => vec![
+                (HOSPITAL, Role::Custodian),
+                (HOSPITAL, Role::Vault),
+                (REGULATOR, Role::Vault),
+            ],
             Self::Notifications => hospital(&[Role::Custodian, Role::Notifier]),
             // The patient signed the question for the hospital as its reader, whoever works there.
             Self::MyNotifications | Self::MyConsents => hospital(Role::ALL),
@@ -98,6 +104,7 @@ impl Case {
             reason: OverrideReason::Emergency,
             minutes: 30,
             attest: true,
+            encounter: None,
             kem_key: kem.public(),
         };
         let emergency = hospital.client(CLINIC, Role::Emergency);
@@ -143,6 +150,7 @@ impl Case {
                     organisation: CLINIC.to_owned(),
                     role: Role::Clinician,
                     person: "0".repeat(64),
+                    groups: vec![],
                 };
                 let request = self.hospital.request(&GRANTED, KemKeyPair::generate().public());
                 send!(consents.decide(HOSPITAL, requester, request))
@@ -151,8 +159,17 @@ impl Case {
             Body::Release => send!(consents.release(HOSPITAL, self.access.clone(), unix_now())),
             Body::Notifications => send!(consents.notifications(HOSPITAL, query)),
             Body::MyNotifications => {
-                let Signed { body, intent } = signed("myNotifications");
-                send!(consents.my_notifications(HOSPITAL, body, intent))
+                let Signed { body, intent } = self
+                    .hospital
+                    .patient
+                    .log(HOSPITAL, &[], None, 200)
+                    .expect("signed");
+                let page = consents
+                    .my_log(HOSPITAL, body, intent)
+                    .endorsed_by(target)
+                    .send()
+                    .await;
+                page.map(|page| page.entries.len())
             }
             Body::MyConsents => {
                 let Signed { body, intent } = signed("myConsents");

@@ -7,7 +7,7 @@ use std::path::Path;
 use careledger::health::{CHAINCODE, CLINIC, HOSPITAL, INSURER, REGULATOR, consortium};
 use careledger_api::HealthError;
 use careledger_api::codes::OverrideReason;
-use careledger_api::contracts::consent::{BreakGlassRequest, SignedQuery};
+use careledger_api::contracts::consent::{BreakGlassRequest, LogQuery, SignedQuery};
 use careledger_api::ids::{ConsentId, TxId};
 use careledger_api::roles::Role;
 use careledger_sdk::HealthCallError;
@@ -46,6 +46,7 @@ impl Story {
             reason: OverrideReason::Emergency,
             minutes: 30,
             attest: true,
+            encounter: None,
             kem_key: kem.public(),
         };
         let emergency = hospital.client(CLINIC, Role::Emergency);
@@ -331,8 +332,16 @@ async fn a_patients_question_is_answered_to_its_reader_alone() {
                     };
                     let forged = consents.my_consents(HOSPITAL, query.clone(), intent.clone());
                     assert_refused(forged.endorsed_by([target]).send().await, unsigned);
-                    // Nor does the question about consents ask for notifications.
-                    let other = consents.my_notifications(HOSPITAL, query, intent.clone());
+                    // Nor does the question about consents ask for the log.
+                    let log = LogQuery {
+                        patient: query.patient,
+                        reader: query.reader,
+                        kinds: vec![],
+                        since: None,
+                        after: None,
+                        limit: 1,
+                    };
+                    let other = consents.my_log(HOSPITAL, log, intent.clone());
                     assert_refused(other.endorsed_by([target]).send().await, unsigned);
                 }
             }

@@ -24,6 +24,8 @@ crate::codes::code_enum! {
         Record = "record",
         /// A step of a claim.
         Claim = "claim",
+        /// A professional's credential.
+        Credential = "credential",
     }
 }
 

@@ -27,6 +27,8 @@ pub fn canonical_text(json: &[u8]) -> Result<Vec<u8>, HealthError> {
 /// SHA-256 over the domain `careledger/v1/<tag>`, a zero byte and each part preceded by its length (8 bytes, big-endian): no two
 /// different lists of parts, and no two tags, hash the same bytes.
 pub fn tagged_hash(tag: &str, parts: &[&[u8]]) -> Hash {
+    #[cfg(feature = "counted")]
+    crate::counted::hashed(parts.iter().map(|part| part.len()).sum());
     let mut hasher = Sha256::new();
     hasher.update(DOMAIN);
     hasher.update(tag.as_bytes());
@@ -36,6 +38,11 @@ pub fn tagged_hash(tag: &str, parts: &[&[u8]]) -> Hash {
         hasher.update(part);
     }
     Hash::from_bytes(hasher.finalize().into())
+}
+
+/// Plain SHA-256, as the chain shows it of private keys and values.
+pub fn sha256(bytes: &[u8]) -> Hash {
+    Hash::from_bytes(Sha256::digest(bytes).into())
 }
 
 /// Salted commitment to a value: the tagged hash of salt and canonical form.

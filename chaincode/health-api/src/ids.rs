@@ -91,8 +91,45 @@ hex_type! {
     ConsentId, 16
 }
 hex_type! {
+    /// What lets somebody act for a patient: a delegation or a guardianship; 16 random bytes drawn by who makes it.
+    AuthorityId, 16
+}
+hex_type! {
+    /// A request for a consent; 16 random bytes drawn by the requester.
+    RequestId, 16
+}
+hex_type! {
+    /// An act of two officers; 16 random bytes drawn by the one who proposes it.
+    ActId, 16
+}
+hex_type! {
     /// A document; 16 random bytes drawn by its custodian. Public.
     DocumentId, 16
+}
+hex_type! {
+    /// An encounter, such as one stay at a hospital; 16 bytes that its custodian drew at random or derived with a secret from its own
+    /// number. It stays in private values.
+    EncounterId, 16
+}
+hex_type! {
+    /// A batch of documents anchored under one root; 16 random bytes drawn by its custodian. Public.
+    BatchId, 16
+}
+hex_type! {
+    /// A matter for which documents are held; 16 random bytes drawn by whoever places the hold. Public.
+    HoldId, 16
+}
+hex_type! {
+    /// A copy of ciphertext at a second organisation; 16 random bytes drawn by the custodian.
+    ReplicaId, 16
+}
+hex_type! {
+    /// The holder of a certificate: a tagged hash of MSP id, subject and issuer. Only the holder's organisation knows who that is.
+    PersonId, 32
+}
+hex_type! {
+    /// A recovery of a patient's keys; 16 random bytes drawn by the new wallet.
+    RecoveryId, 16
 }
 hex_type! {
     /// A claim; 16 random bytes drawn by the provider.
@@ -109,6 +146,11 @@ hex_type! {
 hex_type! {
     /// 32 random bytes that keep a value from being guessed by its hash. Drawn afresh for every value, destroyed with it.
     Salt, 32
+}
+hex_type! {
+    /// A code by which its patient is found in an emergency; 16 random bytes drawn by the wallet, on a card or a locked phone. Whoever holds
+    /// it can ask for the patient's id under break-glass conditions.
+    FindCode, 16
 }
 hex_type! {
     /// A SHA-256 hash or salted commitment.
@@ -152,6 +194,20 @@ impl PatientId {
 
 impl ConsentId {
     /// The single-use number of the intent that grants this consent.
+    pub fn nonce(&self) -> Nonce {
+        Nonce(self.0)
+    }
+}
+
+impl AuthorityId {
+    /// The single-use number of the intent that delegates.
+    pub fn nonce(&self) -> Nonce {
+        Nonce(self.0)
+    }
+}
+
+impl RequestId {
+    /// The single-use number of the intent that answers this request.
     pub fn nonce(&self) -> Nonce {
         Nonce(self.0)
     }

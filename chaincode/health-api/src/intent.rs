@@ -12,7 +12,7 @@
 use crate::HealthError;
 use crate::date::Period;
 use crate::hashing::{canonical, canonical_text, commit_bytes, tagged_hash};
-use crate::ids::{Hash, KeyId, Nonce, PatientId, Salt};
+use crate::ids::{AuthorityId, Hash, KeyId, Nonce, PatientId, Salt};
 use crate::keys::{DeviceKey, PublicKey};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -46,10 +46,13 @@ pub struct IntentScope {
 pub struct Intent {
     /// For which call.
     pub scope: IntentScope,
-    /// Who acts.
+    /// In whose name.
     pub patient: PatientId,
-    /// With which device key.
+    /// With which device key: the patient's, or under an authority its holder's.
     pub key: KeyId,
+    /// The authority under which somebody else signs in the patient's name; none where the patient signs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<AuthorityId>,
     /// Tagged hash of the canonical array of public arguments.
     pub arguments: Hash,
     /// For each transient input but the intent its salted commitment.
@@ -144,6 +147,7 @@ impl SignedIntent {
 pub struct IntentDraft {
     scope: IntentScope,
     patient: PatientId,
+    authority: Option<AuthorityId>,
     period: Period,
     nonce: Nonce,
     arguments: Hash,
@@ -164,12 +168,19 @@ impl IntentDraft {
         Ok(Self {
             scope,
             patient,
+            authority: None,
             period,
             nonce,
             arguments,
             transient: BTreeMap::new(),
             salts: BTreeMap::new(),
         })
+    }
+
+    /// Signs under an authority over the patient: the key is then its holder's.
+    pub fn under(mut self, authority: AuthorityId) -> Self {
+        self.authority = Some(authority);
+        self
     }
 
     /// Covers a transient input, under the function's parameter name, with a fresh salt.
@@ -191,6 +202,7 @@ impl IntentDraft {
             scope: self.scope,
             patient: self.patient,
             key: key.public_key().id(),
+            authority: self.authority,
             arguments: self.arguments,
             transient: self.transient,
             period: self.period,
@@ -284,6 +296,9 @@ mod tests {
         let mut longer = good.clone();
         longer.intent.period.until += 1;
         bad(check(&longer, &inputs()));
+        let mut elevated = good.clone();
+        elevated.intent.authority = Some(AuthorityId::from_bytes([7; 16]));
+        bad(check(&elevated, &inputs()));
         let mut garbage = good.clone();
         garbage.signature = "no hex".into();
         bad(check(&garbage, &inputs()));

@@ -60,6 +60,8 @@ impl PublicKey {
     /// Checks a signature over `message`. `BAD_INTENT` if it does not hold, has another form (a P-256 signature whose s is in the upper
     /// half would be a second valid signature of the same act) or the key is no point of its curve.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), HealthError> {
+        #[cfg(feature = "counted")]
+        crate::counted::verified();
         let holds = match self.algorithm {
             Algorithm::P256 => {
                 let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&self.bytes);

@@ -6,7 +6,10 @@
 //! client ── typed call ── contracts::{registry, identity, consent, record, claims}   (traits; implemented by careledger-chaincode)
 //!                          │ uses
 //!                          ├─ decision      consents × request × time → permit, deny, …          (pure)
+//!                          ├─ templates     a name × recipients → the provisions of a common grant      (pure)
 //!                          ├─ adjudication  claim × plan × coverage → lines that balance exactly (pure)
+//!                          ├─ safety        facts × order → allergy and interaction alerts      (pure)
+//!                          ├─ recovery      device keys, guardians, who takes over when           (pure)
 //!                          ├─ merkle, hashing, keys, intent: commitments, proofs, signatures     (pure)
 //!                          └─ consortium    organisations → collections, members, who endorses what
 //! ```
@@ -27,6 +30,8 @@ pub mod adjudication;
 pub mod codes;
 pub mod consortium;
 pub mod contracts;
+#[cfg(feature = "counted")]
+pub mod counted;
 pub mod date;
 pub mod decision;
 pub mod error;
@@ -36,7 +41,10 @@ pub mod ids;
 pub mod intent;
 pub mod keys;
 pub mod merkle;
+pub mod recovery;
 pub mod roles;
+pub mod safety;
+pub mod templates;
 
 pub use error::HealthError;
 

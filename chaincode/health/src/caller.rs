@@ -1,10 +1,11 @@
 //! Who calls, and whether they may.
 
+use crate::credential::require_active;
 use careledger_api::HealthError;
 use careledger_api::consortium::{Consortium, OrganisationRole};
 use careledger_api::contracts::consent::Requester;
-use careledger_api::hashing::tagged_hash;
-use careledger_api::roles::{ROLE_ATTRIBUTE, Role};
+use careledger_api::contracts::credential::person_of;
+use careledger_api::roles::{GROUPS_ATTRIBUTE, ROLE_ATTRIBUTE, Role, parse_groups};
 use fabric_contract_core::ReadContext;
 
 /// The proposal's creator.
@@ -13,10 +14,12 @@ pub(crate) struct Caller {
     role: Option<Role>,
     admin: bool,
     person: String,
+    groups: Vec<String>,
 }
 
 impl Caller {
-    /// Reads the creator's certificate. `UNAUTHENTICATED` if it cannot be read. An unknown role is no role.
+    /// Reads the creator's certificate. `UNAUTHENTICATED` if it cannot be read, `INVALID_CODE` if its groups cannot. An unknown role is
+    /// no role.
     pub(crate) fn of(ctx: &ReadContext<'_>) -> Result<Self, HealthError> {
         let client = ctx.client()?;
         Ok(Self {
@@ -25,7 +28,8 @@ impl Caller {
                 .attribute(ROLE_ATTRIBUTE)
                 .and_then(|role| role.parse().ok()),
             admin: client.is_admin(),
-            person: tagged_hash("person", &[client.id().as_bytes()]).to_string(),
+            person: person_of(client).to_string(),
+            groups: parse_groups(client.attribute(GROUPS_ATTRIBUTE).unwrap_or_default())?,
         })
     }
 
@@ -64,6 +68,25 @@ impl Caller {
         }
     }
 
+    /// The caller has one of the roles of the custodian's own clients, or one of those of a regulator's.
+    pub(crate) fn require_office(
+        &self,
+        consortium: &Consortium,
+        custodian: &str,
+        of_custodian: &[Role],
+        of_regulator: &[Role],
+    ) -> Result<Role, HealthError> {
+        if self.organisation == custodian {
+            self.require_role(consortium, of_custodian)
+        } else if consortium.has_role(&self.organisation, OrganisationRole::Regulator) {
+            self.require_role(consortium, of_regulator)
+        } else {
+            Err(HealthError::Forbidden(
+                "only clients of the custodian and of regulators may do this".into(),
+            ))
+        }
+    }
+
     /// The caller administers a member organisation: role `admin`, or an administrator of its MSP.
     pub(crate) fn require_admin(&self, consortium: &Consortium) -> Result<(), HealthError> {
         self.require_member(consortium)?;
@@ -93,12 +116,23 @@ impl Caller {
         }
     }
 
+    /// The caller holds a credential of its organisation that counts at `at` (seconds since 1970).
+    pub(crate) fn require_credential(&self, ctx: &ReadContext<'_>, at: i64) -> Result<(), HealthError> {
+        require_active(ctx, &self.person, &self.organisation, at)
+    }
+
+    /// The caller as [`Requester::person`].
+    pub(crate) fn person(&self) -> &str {
+        &self.person
+    }
+
     /// The caller as the asker of an access.
     pub(crate) fn requester(self, role: Role) -> Requester {
         Requester {
             organisation: self.organisation,
             role,
             person: self.person,
+            groups: self.groups,
         }
     }
 }

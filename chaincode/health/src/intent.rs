@@ -1,8 +1,11 @@
 //! Signed intents against the ledger: is the key the patient's and live, and does the intent cover this call.
 
+use crate::consent::authority::{Under, standing};
+use crate::identity::knows_key;
 use crate::state::Collection;
 use careledger_api::HealthError;
 use careledger_api::consortium::Consortium;
+use careledger_api::contracts::consent::Power;
 use careledger_api::ids::{KeyId, Nonce, PatientId, Salt, TxId};
 use careledger_api::intent::{IntentScope, MAX_QUERY_SECONDS, SignedIntent};
 use careledger_api::keys::PublicKey;
@@ -37,8 +40,8 @@ pub(crate) fn scope(ctx: &ReadContext<'_>, consortium: &Consortium) -> IntentSco
     }
 }
 
-/// Checks an act of `patient` whose only public argument is the custodian. `BAD_INTENT` for an unknown or revoked key as for a bad signature:
-/// the answer does not tell whether the patient is known here.
+/// Checks an act of `patient`, signed with the patient's own key, whose only public argument is the custodian. `BAD_INTENT` for an unknown or revoked key as
+/// for a bad signature: the answer does not tell whether the patient is known here. `FORBIDDEN` for whoever acts for the patient.
 pub(crate) fn check_act(
     ctx: &ReadContext<'_>,
     consortium: &Consortium,
@@ -47,24 +50,49 @@ pub(crate) fn check_act(
     patient: &PatientId,
     intent: &SignedIntent,
 ) -> Result<(), HealthError> {
+    if intent.intent.authority.is_some() {
+        return Err(HealthError::Forbidden(
+            "only the patient's own key signs this act".into(),
+        ));
+    }
+    check_act_with(ctx, consortium, care, custodian, patient, intent, &[]).map(drop)
+}
+
+/// As [`check_act`], also for who holds an authority over the patient that gives all these powers: the answer is that authority. `FORBIDDEN` if it
+/// does not give them now, `BAD_INTENT` if there is none or it was ended.
+pub(crate) fn check_act_with(
+    ctx: &ReadContext<'_>,
+    consortium: &Consortium,
+    care: &Collection,
+    custodian: &str,
+    patient: &PatientId,
+    intent: &SignedIntent,
+    powers: &[Power],
+) -> Result<Option<Under>, HealthError> {
+    let unproven = || HealthError::BadIntent("the signature does not verify with the device key".into());
     if intent.intent.patient != *patient {
         return Err(HealthError::BadIntent("it was signed for another patient".into()));
     }
-    let key_id = &intent.intent.key;
-    let stored: Option<StoredKey> = care.get(ctx, &key_key(patient, key_id))?;
-    let revoked = care.exists(ctx, &key_revocation_key(patient, key_id))?;
-    let Some(stored) = stored.filter(|_| !revoked) else {
-        return Err(HealthError::BadIntent(
-            "the signature does not verify with the device key".into(),
-        ));
+    let authority = match &intent.intent.authority {
+        Some(id) => Some(standing(ctx, care, patient, id)?.ok_or_else(unproven)?),
+        None => None,
     };
+    let signer = authority.as_ref().map_or(patient, |authority| &authority.holder);
+    let key_id = &intent.intent.key;
+    let stored: Option<StoredKey> = care.get(ctx, &key_key(signer, key_id))?;
+    let revoked = care.exists(ctx, &key_revocation_key(signer, key_id))?;
+    let stored = stored.filter(|_| !revoked).ok_or_else(unproven)?;
+    let now = ctx.timestamp().seconds;
     intent.verify(
         &scope(ctx, consortium),
         &(custodian,),
         ctx.transient(),
         &stored.key,
-        ctx.timestamp().seconds,
-    )
+        now,
+    )?;
+    authority
+        .map(|authority| authority.require(powers, now))
+        .transpose()
 }
 
 /// As [`check_act`], for a question: nothing is spent, so the intent must be short-lived.
@@ -77,7 +105,25 @@ pub(crate) fn check_question(
     intent: &SignedIntent,
 ) -> Result<(), HealthError> {
     check_act(ctx, consortium, care, custodian, patient, intent)?;
-    // `check_act` refused a period whose length overflows.
+    short_lived(intent)
+}
+
+/// As [`check_act_with`], for a question: nothing is spent, so the intent must be short-lived.
+pub(crate) fn check_question_with(
+    ctx: &ReadContext<'_>,
+    consortium: &Consortium,
+    care: &Collection,
+    custodian: &str,
+    patient: &PatientId,
+    intent: &SignedIntent,
+    powers: &[Power],
+) -> Result<(), HealthError> {
+    check_act_with(ctx, consortium, care, custodian, patient, intent, powers)?;
+    short_lived(intent)
+}
+
+/// After the act's own check, which refused a period whose length overflows.
+fn short_lived(intent: &SignedIntent) -> Result<(), HealthError> {
     if intent.intent.period.until - intent.intent.period.from > MAX_QUERY_SECONDS {
         return Err(HealthError::BadIntent(
             "an intent that asks a question lives at most 10 minutes".into(),
@@ -97,18 +143,22 @@ pub(crate) fn check_nonce(intent: &SignedIntent, expected: Nonce) -> Result<(), 
     }
 }
 
-/// Whether a stored consent is what its patient signed: the same checks as at its grant but for the time, which has passed. A key that was
-/// revoked since still proves what it signed before.
+/// Whether a stored act is what `signer` signed: the same checks as when it was carried but for the time, which has passed. A key that was revoked since
+/// still proves what it signed before.
 pub(crate) fn proves<T: Serialize>(
     ctx: &ReadContext<'_>,
     care: &Collection,
     scope: &IntentScope,
     custodian: &str,
+    signer: &PatientId,
     (input, value): (&str, &T),
     intent: &SignedIntent,
 ) -> Result<bool, HealthError> {
-    let stored: Option<StoredKey> = care.get(ctx, &key_key(&intent.intent.patient, &intent.intent.key))?;
+    let stored: Option<StoredKey> = care.get(ctx, &key_key(signer, &intent.intent.key))?;
     let Some(stored) = stored else { return Ok(false) };
+    if !knows_key(ctx, care, signer, &intent.intent.key)? {
+        return Ok(false);
+    }
     let inputs = BTreeMap::from([(input.to_owned(), careledger_api::hashing::canonical(value)?)]);
     let at = intent.intent.period.from;
     Ok(intent

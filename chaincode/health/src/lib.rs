@@ -6,6 +6,7 @@
 //!   identity                    patients' device keys                       ┐
 //!   consent                     grants, revocations, accesses, break-glass  │ care_<custodian>
 //!   record                      anchors (public), descriptions              ┘
+//!   credential                  professionals' standing (public), who they are (care_<organisation>)
 //!   claims                      plans' versions (public), rules and coverage (payer_<payer>), claims (pair_<payer>_<provider>)
 //! ```
 //!
@@ -19,19 +20,52 @@
 //! - Whatever an access decides, it makes the same ledger calls and writes values of the same size.
 //! - Every transaction writes something, because Fabric validates an empty one against the channel's majority.
 //!
+//! # Public keys of records
+//! | key | value | changes |
+//! |---|---|---|
+//! | `doc~D`, `ver~D~N` | a document's head, a version's commitment | by its custodian, never |
+//! | `batch~B` | one root for up to 4,096 documents' first versions | never |
+//! | `keep~D` | retention by year, legal holds, the erasure and the transfer under way | by the offices that each needs |
+//! | `att~D~N~T` | that a version was attested | never |
+//!
 //! # Private keys
 //! | key | value | changes |
 //! |---|---|---|
 //! | `secret` | 32 random bytes that salt what contracts write | never |
 //! | `pat~P` | a patient is enrolled | never |
 //! | `key~P~K`, `keyrev~P~K` | a device key, its revocation | never |
+//! | `acct~P` | the patient's account: keys, guardians, what waits | by custodian and regulator |
+//! | `freeze~P~N`, `recveto~P~R` | the account is frozen for the Nth time, a recovery is vetoed | never |
+//! | `rec~P~R`, `recap~P~R~A` | the key that a recovery is for, an approval or attestation with its signature | never |
+//! | `polset~P~T`, `ntc~T` | a choice of guardians with its signature, what a transaction did to whose account | never |
 //! | `nonce~P~N` | a spent nonce and when it may be pruned | deleted by two organisations |
 //! | `pidx~P` | the patient's consent slots | by grants |
 //! | `consent~P~C`, `revoke~P~C` | a consent with its intent, its revocation | never |
-//! | `epoch~P` | the last grant or revocation | by both, blindly |
+//! | `era~P`, `eraend~P~E` | the era whose permits count, named by its value's hash; its end | when everything is taken back; never |
+//! | `epoch~P` | the last act that changed what counts | by every such act, blindly |
+//! | `auth~P~A`, `authrev~P~A` | who may act for the patient, its end | never |
+//! | `wards~P` | the guardians and proxies that count | by two officers; two organisations guard it from enrolment on |
+//! | `assent~P~C` | a minor's word on a guardian's consent | never |
+//! | `req~P~R`, `reqend~P~R`, `ans~P~R` | a request for a consent, its withdrawal, the patient's answer | never |
+//! | `reqs~H` | an organisation's open requests to a patient, under a keyed hash of both | by requests |
+//! | `off~A`, `offdone~A` | an act that one officer proposed, the other's confirmation | never |
+//! | `again~T` | an act carried once more | never |
 //! | `acc~P~T`, `tx~T` | an access or broken glass, the way to it by transaction | never |
-//! | `bg~T`, `bgrev~T` | a broken glass to review, its review | never |
-//! | `doc~P~D`, `emg~P~D` | a document's description, the patient's word on the emergency summary | by custodian, by patient |
+//! | `bg~T`, `bgrev~T`, `bgesc~T` | a broken glass to review, its review, its way to the regulator | never |
+//! | `disc~P~T`, `ack~P~T` | a disclosure outside the ledger, the receipt of a notification | never |
+//! | `tell~P` | whether the patient wants to be told of accesses | by the patient |
+//! | `disp~P~T`, `dispans~P~T` | a dispute about an act, its answer | never |
+//! | `code~H`, `coderev~H` | a code by which a patient is found (H its hash), taken back | never |
+//! | `find~T`, `findans~T`, `found~P~T` | a search, that it was answered, whom it found | never |
+//! | `alert~P~T` | the alerts of an order | never |
+//! | `doc~P~D`, `emg~P~D`, `sum~P` | a document's description, the patient's word on the emergency summary, its pointers | by custodian, by patient, by custodian; purged by two organisations after an erasure |
+//! | `att~D~N~T`, `why~T` | what an attestation means, the reason of a public act | never |
+//! | `ersreq~P~D`, `purged~D`, `cnf~D~O` | a request to erase, that descriptions were purged, an organisation's confirmation | never, by the purge, never |
+//! | `rep~R`, `lost~R`, `probe~R~T` | a copy of ciphertext, that it is lost, a probe of it | never |
+//! | `link~P~N` | the patient's id at another custodian, proven by its key there | purged by the patient |
+//! | `cor~P~N`, `corans~P~N` | a request to correct, its answer | never; purged by two organisations after an erasure |
+//! | `dup~T` | an order that was not placed again | never |
+//! | `npi~F~C` | the details behind a credential, under the NPI's keyed hash and their own commitment | never |
 //! | `claim~I`, `fp~F`, `adj~I`, `pay~I` | a claim, a service's fingerprint, its adjudication, its payment | never |
 //! | `head~I` | where a claim stands | by the organisation whose step is next |
 //! | `plan~I~V`, `cov~I`, `paid~I~Y` | a plan's rules, a coverage, what a member paid in a year | never, never, by adjudications |
@@ -40,6 +74,7 @@
 mod caller;
 mod claims;
 mod consent;
+mod credential;
 mod identity;
 mod intent;
 mod record;
@@ -48,6 +83,7 @@ mod state;
 
 use careledger_api::contracts::claims::ClaimsContract;
 use careledger_api::contracts::consent::ConsentsContract;
+use careledger_api::contracts::credential::CredentialsContract;
 use careledger_api::contracts::identity::IdentityContract;
 use careledger_api::contracts::record::RecordContract;
 use careledger_api::contracts::registry::RegistryContract;
@@ -62,6 +98,7 @@ pub fn chaincode() -> Chaincode {
         .contract(RegistryContract(registry::RegistryRules))
         .contract(IdentityContract(identity::IdentityRules))
         .contract(ConsentsContract(consent::ConsentRules))
+        .contract(CredentialsContract(credential::CredentialRules))
         .contract(RecordContract(record::RecordRules))
         .contract(ClaimsContract(claims::ClaimRules))
 }

@@ -152,13 +152,22 @@ impl Collection {
     /// From now on two member organisations guard the key: one alone, whatever code it runs, neither overwrites nor deletes it. A collection
     /// of one member is guarded by that one.
     pub(crate) fn guard(&self, ctx: &Context<'_>, key: &str) -> Result<(), HealthError> {
+        Ok(ctx.set_private_key_policy(&self.name, key, &self.two_members())?)
+    }
+
+    /// Whether two member organisations guard the key, as [`Collection::guard`] has it.
+    pub(crate) fn is_guarded(&self, ctx: &ReadContext<'_>, key: &str) -> Result<bool, HealthError> {
+        Ok(ctx.private_key_policy(&self.name, key)? == Some(self.two_members()))
+    }
+
+    fn two_members(&self) -> KeyPolicy {
         let required = u32::try_from(self.members.len().min(2)).unwrap_or(2);
         let principals = self
             .members
             .iter()
             .map(|member| Principal::new(member, Role::Peer))
             .collect();
-        Ok(ctx.set_private_key_policy(&self.name, key, &KeyPolicy { required, principals })?)
+        KeyPolicy { required, principals }
     }
 
     /// From now on that organisation alone changes the key.

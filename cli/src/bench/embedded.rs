@@ -2,37 +2,27 @@
 
 use std::sync::Arc;
 
-use careledger_api::codes::Category;
-use careledger_api::consortium::care_collection;
-use careledger_api::contracts::consent::{ActorFilter, Effect, Provision};
-use careledger_api::date::Period;
-use careledger_api::ids::PatientId;
-use careledger_api::roles::Role;
-use careledger_sdk::Wallet;
-use careledger_sdk::wallet::{Signed, salt, unix_now};
 use fabric_gateway_sdk::{
     ChaincodeDefinition, ChaincodePackage, CollectionConfig, Deployer, Endpoint, Gateway, SigningIdentity,
     deploy,
 };
 use fabric_node::{InProcess, Network, NetworkConfig, OrganisationConfig};
 
-use super::contract;
 use super::target::{Member, Operation, Target};
+use super::{contract, hospital};
 use crate::Result;
 use crate::args::{BenchArgs, BenchMode};
-use crate::health::{self, CLINIC, Gateways, HOSPITAL};
+use crate::health;
 use crate::output::Output;
 
 /// The key-value chaincode's name.
 const CHAINCODE: &str = "keyvalue";
 /// The collection for `--mode private`.
 const COLLECTION: &str = "pair";
-/// How long the patient's consent holds: the longest run (a day) and some, seconds.
-const CONSENT_SECONDS: i64 = 100_000;
 
 /// The network for a mode: organisations `Org1MSP` and so on; the health consortium for accesses.
 pub fn network_config(mode: BenchMode, organisations: u32) -> NetworkConfig {
-    if mode == BenchMode::Access {
+    if matches!(mode, BenchMode::Access | BenchMode::Fetch | BenchMode::Emergency) {
         return health::network_config().with_free_ports();
     }
     let member = |n| OrganisationConfig::new(&format!("Org{n}MSP"), &format!("org{n}.example.com"));
@@ -47,7 +37,9 @@ pub async fn prepare(network: &Network, args: &BenchArgs, output: &Output) -> Re
     output.doing("deploying the chaincode");
     let put = "put".to_owned();
     let operation = match args.mode {
-        BenchMode::Access => return health_target(network, output).await,
+        BenchMode::Access | BenchMode::Fetch | BenchMode::Emergency => {
+            return hospital::prepare(network, args, output).await;
+        }
         BenchMode::Put => Operation::Put { put },
         BenchMode::Get => Operation::Get {
             put,
@@ -116,6 +108,7 @@ async fn keyvalue_target(network: &Network, operation: Operation) -> Result<Targ
             endpoint: endpoint(network, &msp_id)?,
             identity: user,
             msp_id,
+            background: false,
         });
     }
     Ok(Target {
@@ -123,84 +116,11 @@ async fn keyvalue_target(network: &Network, operation: Operation) -> Result<Targ
         chaincode: CHAINCODE.to_owned(),
         members,
         operation,
+        vault: None,
     })
 }
 
-/// The health consortium with one patient, whose consent lets the clinic have what the benchmark asks for.
-async fn health_target(network: &Network, output: &Output) -> Result<Target> {
-    let gateways = Gateways::connect(network).await?;
-    health::deploy_chaincode(&gateways).await?;
-    output.doing("establishing the consortium");
-    let consortium = health::consortium();
-    let admin = gateways.health(HOSPITAL, Role::Admin)?;
-    admin.registry().establish(consortium.clone()).send().await?;
-    let custodian = gateways.health(HOSPITAL, Role::Custodian)?;
-    custodian
-        .registry()
-        .open_collection(care_collection(HOSPITAL), salt())
-        .send()
-        .await?;
-    let patient = consenting_patient(&gateways).await?;
-    Ok(Target {
-        channel: consortium.channel,
-        chaincode: consortium.chaincode,
-        members: vec![Member {
-            msp_id: CLINIC.to_owned(),
-            endpoint: endpoint(network, CLINIC)?,
-            identity: user(network, CLINIC, Role::Clinician.as_str())?,
-        }],
-        operation: Operation::Access {
-            custodian: HOSPITAL.to_owned(),
-            patient,
-        },
-    })
-}
-
-async fn consenting_patient(gateways: &Gateways<'_>) -> Result<PatientId> {
-    let patient = Wallet::generate(health::consortium()).at(HOSPITAL)?;
-    let Signed { body, intent } = patient.enrol()?;
-    gateways
-        .health(HOSPITAL, Role::Registrar)?
-        .identity()
-        .enrol(HOSPITAL, body, intent)
-        .send()
-        .await?;
-    let now = unix_now();
-    let period = Period {
-        from: now - 60,
-        until: now + CONSENT_SECONDS,
-    };
-    let Signed { body, intent } = patient.grant(period, vec![permit_the_clinic()])?;
-    gateways
-        .health(HOSPITAL, Role::Portal)?
-        .consents()
-        .grant(HOSPITAL, body, intent)
-        .send()
-        .await?;
-    Ok(patient.id())
-}
-
-fn permit_the_clinic() -> Provision {
-    Provision {
-        effect: Effect::Permit,
-        actors: vec![ActorFilter {
-            organisation: Some(CLINIC.to_owned()),
-            ..ActorFilter::default()
-        }],
-        purposes: vec![],
-        actions: vec![],
-        categories: vec![Category::Laboratory, Category::Medication],
-        labels: vec![],
-        codes: vec![],
-        data_period: None,
-        authored_by: vec![],
-        documents: vec![],
-        period: None,
-        obligations: vec![],
-    }
-}
-
-fn endpoint(network: &Network, msp_id: &str) -> Result<Endpoint> {
+pub(super) fn endpoint(network: &Network, msp_id: &str) -> Result<Endpoint> {
     let organisation = network
         .summary()
         .organisation(msp_id)
@@ -212,7 +132,7 @@ fn endpoint(network: &Network, msp_id: &str) -> Result<Endpoint> {
 }
 
 /// A member's user by the short name: `User1`, or a role's name.
-fn user(network: &Network, msp_id: &str, name: &str) -> Result<SigningIdentity> {
+pub(super) fn user(network: &Network, msp_id: &str, name: &str) -> Result<SigningIdentity> {
     let organisation = network
         .summary()
         .organisation(msp_id)

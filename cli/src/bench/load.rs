@@ -1,5 +1,6 @@
 //! The load: every client acts, waits for the answer, and acts again, until time is up.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,28 +23,52 @@ const TELL: Duration = Duration::from_millis(500);
 /// How long the last answers may take before they are given up.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Runs the load for `seconds` and says what the clients saw and what the process used meanwhile.
-pub async fn run(workers: Vec<Worker>, seconds: u64, output: &Output) -> Result<(Recorder, Usage)> {
+/// The longest run that counts transactions: what a test machine is given for one.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// So many seconds, after a warm-up.
+    Seconds(u64),
+    /// So many transactions that succeed, without a warm-up.
+    Transactions(u64),
+}
+
+/// Runs the load and says what the clients saw and what the process used meanwhile.
+pub async fn run(workers: Vec<Worker>, extent: Extent, output: &Output) -> Result<(Recorder, Usage)> {
     let rss_before_mib = process::rss_mib();
-    let window = Window::after(WARM_UP, Duration::from_secs(seconds));
+    let (window, left) = match extent {
+        Extent::Seconds(seconds) => (Window::after(WARM_UP, Duration::from_secs(seconds)), u64::MAX),
+        Extent::Transactions(count) => (Window::after(Duration::ZERO, LONGEST), count),
+    };
+    let left = Arc::new(AtomicU64::new(left));
     let recorder = Arc::new(Mutex::new(Recorder::new(window)));
     let mut clients = JoinSet::new();
     for worker in workers {
-        clients.spawn(client(worker, window.end, Arc::clone(&recorder)));
+        clients.spawn(client(
+            worker,
+            window.end,
+            Arc::clone(&recorder),
+            Arc::clone(&left),
+        ));
     }
 
     output.doing("warming up");
     sleep_until(window.start.into()).await;
     let cpu_before = process::cpu_ms();
     loop {
-        let left = window.end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let time = window.end.saturating_duration_since(Instant::now());
+        if time.is_zero() || left.load(Ordering::Relaxed) == 0 {
             break;
         }
-        sleep(left.min(TELL)).await;
+        sleep(time.min(TELL)).await;
         let elapsed = window.start.elapsed().as_secs_f64();
         let count = locked(&recorder).count();
-        output.doing(format!("measuring: {count} done in {elapsed:.1} of {seconds} s"));
+        output.doing(match extent {
+            Extent::Seconds(seconds) => format!("measuring: {count} done in {elapsed:.1} of {seconds} s"),
+            Extent::Transactions(all) => format!("measuring: {count} of {all} done in {elapsed:.1} s"),
+        });
     }
     let cpu_ms = process::cpu_ms()
         .zip(cpu_before)
@@ -52,6 +77,7 @@ pub async fn run(workers: Vec<Worker>, seconds: u64, output: &Output) -> Result<
         cpu_ms,
         rss_before_mib,
         rss_mib: process::rss_mib(),
+        disk_mib: None,
     };
 
     output.doing("waiting for the last answers");
@@ -69,19 +95,31 @@ pub async fn run(workers: Vec<Worker>, seconds: u64, output: &Output) -> Result<
     Ok((recorder, usage))
 }
 
-async fn client(mut worker: Worker, end: Instant, recorder: Arc<Mutex<Recorder>>) {
+/// Acts until `end`, or until nothing of `left` is left: one of it is taken before each act that counts, and given back where the act fails.
+async fn client(mut worker: Worker, end: Instant, recorder: Arc<Mutex<Recorder>>, left: Arc<AtomicU64>) {
+    let take = |left: u64| left.checked_sub(1);
     loop {
         let begin = Instant::now();
-        if begin >= end {
+        let over = if worker.counts() {
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                .is_err()
+        } else {
+            left.load(Ordering::Relaxed) == 0
+        };
+        if begin >= end || over {
             return;
         }
         let outcome = worker.act().await;
         let answered = Instant::now();
         match outcome {
-            Ok(block) => locked(&recorder).answered(begin, answered, block),
+            Ok(block) if worker.counts() => locked(&recorder).answered(begin, answered, block),
+            Ok(_) => {}
             Err(failure) => {
                 tracing::debug!(code = failure.code, "a transaction failed: {}", failure.text);
                 locked(&recorder).failed(answered, failure);
+                if worker.counts() {
+                    left.fetch_add(1, Ordering::Relaxed);
+                }
                 sleep(AFTER_FAILURE).await;
             }
         }

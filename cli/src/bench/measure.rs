@@ -14,6 +14,7 @@ const LONGEST_US: u64 = 600_000_000;
 #[derive(Debug)]
 pub struct Recorder {
     window: Window,
+    last: Option<Instant>,
     latencies: Histogram<u64>,
     blocks: Option<(u64, u64)>,
     errors: BTreeMap<String, Failures>,
@@ -59,6 +60,7 @@ impl Recorder {
             .expect("a range of more than one doubling and three digits make a histogram");
         Self {
             window,
+            last: None,
             latencies,
             blocks: None,
             errors: BTreeMap::new(),
@@ -70,6 +72,7 @@ impl Recorder {
         if !self.window.holds(end) {
             return;
         }
+        self.last = self.last.max(Some(end));
         let us = u64::try_from((end - begin).as_micros()).unwrap_or(LONGEST_US);
         self.latencies.saturating_record(us.max(1));
         if let Some(block) = block {
@@ -96,6 +99,13 @@ impl Recorder {
     /// Answers so far.
     pub fn count(&self) -> u64 {
         self.latencies.len()
+    }
+
+    /// From the window's opening to the last answer that counts.
+    pub fn elapsed(&self) -> Duration {
+        self.last.map_or(Duration::ZERO, |last| {
+            last.saturating_duration_since(self.window.start)
+        })
     }
 
     /// Blocks from the first to the last that held a counted transaction.

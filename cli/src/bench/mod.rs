@@ -12,8 +12,10 @@
 pub mod contract;
 mod embedded;
 mod failure;
+mod hospital;
 mod load;
 mod measure;
+mod patient;
 mod process;
 pub mod profile;
 mod report;
@@ -28,6 +30,7 @@ use std::time::Instant;
 use fabric_node::Network;
 
 use self::failure::Failure;
+use self::load::Extent;
 use self::measure::Recorder;
 use self::profile::Profile;
 use self::report::{Asked, Engine, Report, Usage};
@@ -67,11 +70,13 @@ async fn of_embedded(args: &BenchArgs, output: &Output) -> Result<Report> {
     let config = embedded::network_config(args.mode, args.organisations);
     let asked = asked(args, config.organisations.len());
     let network = Network::start(config).await?;
+    let dir = network.summary().dir.clone();
     let measured = async {
         let target = embedded::prepare(&network, args, output).await?;
         measure(args, &target, output).await
     };
     let measured = measured.await;
+    let disk_mib = process::disk_mib(&dir);
     output.doing("stopping the network");
     network.stop().await;
     let Measured {
@@ -79,6 +84,7 @@ async fn of_embedded(args: &BenchArgs, output: &Output) -> Result<Report> {
         usage,
         first,
     } = measured?;
+    let usage = Usage { disk_mib, ..usage };
     let first_ms = first.saturating_duration_since(began).as_secs_f64() * 1_000.0;
     Ok(Report::new(
         asked,
@@ -107,7 +113,10 @@ async fn measure(args: &BenchArgs, target: &Target, output: &Output) -> Result<M
     worker.first().await.map_err(said)?;
     let first = Instant::now();
     worker.prepare().await.map_err(said)?;
-    let (recorder, usage) = load::run(workers, args.seconds, output).await?;
+    let extent = args
+        .transactions
+        .map_or(Extent::Seconds(args.seconds), Extent::Transactions);
+    let (recorder, usage) = load::run(workers, extent, output).await?;
     Ok(Measured {
         recorder,
         usage,
@@ -123,11 +132,14 @@ fn asked(args: &BenchArgs, organisations: usize) -> Asked {
         BenchMode::Update => "update",
         BenchMode::Private => "private",
         BenchMode::Access => "access",
+        BenchMode::Fetch => "fetch",
+        BenchMode::Emergency => "emergency",
     };
     Asked {
         mode,
         clients: args.clients,
         seconds: args.seconds,
+        transactions: args.transactions,
         organisations,
     }
 }

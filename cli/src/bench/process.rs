@@ -1,6 +1,8 @@
-//! What this process uses: processor time and memory, as Linux tells it in `/proc/self`. Elsewhere there are no figures.
+//! What this process uses: processor time and memory, as Linux tells it in `/proc/self` (elsewhere there are no figures), and disk.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// Ticks a second in `/proc/<pid>/stat`: the kernel's `USER_HZ`, which is 100 on every architecture that Rust's Linux targets know.
 const TICKS_PER_SECOND: u64 = 100;
@@ -13,6 +15,25 @@ pub fn cpu_ms() -> Option<u64> {
 /// Memory that is resident now, in MiB.
 pub fn rss_mib() -> Option<f64> {
     rss_mib_in(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// What the files under `dir` take on the disk, in MiB; none where it cannot be read.
+pub fn disk_mib(dir: &Path) -> Option<f64> {
+    let mut blocks: u64 = 0;
+    let mut open = vec![dir.to_owned()];
+    while let Some(dir) = open.pop() {
+        for entry in fs::read_dir(dir).ok()? {
+            let entry = entry.ok()?;
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => open.push(entry.path()),
+                Ok(metadata) => blocks += metadata.blocks(),
+                // A running network renames and removes files.
+                Err(_) => {}
+            }
+        }
+    }
+    // stat(2) counts in units of 512 bytes.
+    Some(blocks as f64 / 2_048.0)
 }
 
 /// `utime` and `stime`, fields 14 and 15 of proc_pid_stat(5). The command's name (field 2) may hold blanks and brackets, so fields count
@@ -47,6 +68,18 @@ mod tests {
     fn memory_is_the_resident_set() {
         let status = "Name:\tcareledger\nVmHWM:\t   99999 kB\nVmRSS:\t    2048 kB\nThreads:\t3\n";
         assert_eq!(rss_mib_in(status), Some(2.0));
+    }
+
+    #[test]
+    fn a_directory_takes_what_its_files_take() {
+        let dir = tempfile::tempdir().expect("a directory");
+        assert_eq!(disk_mib(dir.path()), Some(0.0));
+        let inner = dir.path().join("inner");
+        fs::create_dir(&inner).expect("a directory");
+        fs::write(inner.join("file"), vec![7; 1 << 20]).expect("written");
+        let found = disk_mib(dir.path()).expect("counted");
+        assert!((1.0..1.1).contains(&found), "{found}");
+        assert_eq!(disk_mib(&dir.path().join("missing")), None);
     }
 
     #[test]

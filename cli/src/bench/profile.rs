@@ -200,6 +200,7 @@ impl Profile {
             chaincode: self.chaincode.clone(),
             members,
             operation,
+            vault: None,
         })
     }
 
@@ -240,8 +241,11 @@ impl Profile {
                 let patient = patient.unwrap_or_else(|| PatientId::from_bytes(rand::random()));
                 Ok(Operation::Access {
                     custodian: custodian.clone(),
-                    patient,
+                    patients: [patient].into(),
                 })
+            }
+            BenchMode::Fetch | BenchMode::Emergency => {
+                Err("--mode fetch and --mode emergency measure an embedded network with its vault; leave out --profile".into())
             }
         }
     }
@@ -354,6 +358,7 @@ impl Organisation {
             msp_id: self.msp_id.clone(),
             endpoint,
             identity,
+            background: false,
         })
     }
 }

@@ -11,12 +11,15 @@ use crate::output::Output;
 /// What was asked for.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Asked {
-    /// What each transaction does: `put`, `get`, `private` or `access`.
+    /// What each transaction does, as `--mode` names it.
     pub mode: &'static str,
     /// Concurrent clients.
     pub clients: u32,
-    /// Length of the measurement.
+    /// Length of the measurement; with `transactions`, as long as it took, rounded up.
     pub seconds: u64,
+    /// The number of transactions after which it ends, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transactions: Option<u64>,
     /// Organisations of the network.
     pub organisations: usize,
 }
@@ -30,6 +33,8 @@ pub struct Usage {
     pub rss_before_mib: Option<f64>,
     /// Resident memory at the measurement's end, MiB.
     pub rss_mib: Option<f64>,
+    /// What the embedded network's files take on the disk at the end, MiB: all its organisations' ledgers, the orderer's, and the vault.
+    pub disk_mib: Option<f64>,
 }
 
 /// Where the measured network ran.
@@ -58,6 +63,7 @@ pub struct Report {
     cpu_ms_per_tx: Option<f64>,
     rss_mib: Option<f64>,
     rss_before_mib: Option<f64>,
+    disk_mib: Option<f64>,
     start_to_first_commit_ms: Option<f64>,
     blocks: Option<u64>,
     errors: BTreeMap<String, u64>,
@@ -76,11 +82,20 @@ impl Report {
     ) -> Self {
         let committed = recorder.count();
         let per_tx = |total: u64| (committed > 0).then(|| rounded(total as f64 / committed as f64));
+        // A run of so many transactions takes as long as it takes.
+        let (asked, seconds) = match asked.transactions {
+            None => (asked, asked.seconds.max(1) as f64),
+            Some(_) => {
+                let elapsed = recorder.elapsed().as_secs_f64();
+                let seconds = elapsed.ceil() as u64;
+                (Asked { seconds, ..asked }, elapsed.max(0.001))
+            }
+        };
         Self {
             asked,
             engine,
             committed,
-            tps: rounded(committed as f64 / asked.seconds.max(1) as f64),
+            tps: rounded(committed as f64 / seconds),
             p50_ms: recorder.percentile_ms(50.0).map(rounded),
             p95_ms: recorder.percentile_ms(95.0).map(rounded),
             p99_ms: recorder.percentile_ms(99.0).map(rounded),
@@ -88,6 +103,7 @@ impl Report {
             cpu_ms_per_tx: usage.cpu_ms.and_then(per_tx),
             rss_mib: usage.rss_mib.map(rounded),
             rss_before_mib: usage.rss_before_mib.map(rounded),
+            disk_mib: usage.disk_mib.map(rounded),
             start_to_first_commit_ms: first_commit_ms.map(rounded),
             blocks: recorder.blocks(),
             errors: recorder
@@ -123,6 +139,7 @@ impl Report {
             clients,
             seconds,
             organisations,
+            ..
         } = self.asked;
         let (unit, verb) = if mode == "get" {
             ("queries", "answered")
@@ -155,6 +172,9 @@ impl Report {
             number(self.rss_mib),
             number(self.rss_before_mib)
         ));
+        if let Some(mib) = self.disk_mib {
+            output.line(format!("  disk         {mib:.0} MiB, all organisations together"));
+        }
         if let Some(ms) = self.start_to_first_commit_ms {
             output.line(format!("  first commit {ms:.0} ms after the start"));
         }
@@ -188,6 +208,7 @@ mod tests {
         mode: "put",
         clients: 4,
         seconds: 2,
+        transactions: None,
         organisations: 3,
     };
 
@@ -213,6 +234,7 @@ mod tests {
             cpu_ms: Some(21),
             rss_before_mib: Some(40.0),
             rss_mib: Some(52.5),
+            disk_mib: Some(12.0),
         };
         let report = Report::new(ASKED, Engine::Embedded, &recorder(7, 2), usage, Some(812.3456));
         let document = report.document();
@@ -226,6 +248,7 @@ mod tests {
             ("tps", 3.5.into()),
             ("cpu_ms_per_tx", 3.0.into()),
             ("rss_mib", 52.5.into()),
+            ("disk_mib", 12.0.into()),
             ("start_to_first_commit_ms", 812.346.into()),
             ("blocks", 7.into()),
             ("errors", serde_json::json!({ "MVCC_READ_CONFLICT": 2 })),
@@ -237,6 +260,27 @@ mod tests {
             assert!((latency - 8.0).abs() < 0.01, "{field}: {latency}");
         }
         assert_eq!(report.problem(), None);
+    }
+
+    #[test]
+    fn a_run_of_so_many_transactions_is_as_long_as_it_took() {
+        let asked = Asked {
+            transactions: Some(3),
+            ..ASKED
+        };
+        let window = Window::after(Duration::ZERO, Duration::from_secs(60));
+        let mut recorder = Recorder::new(window);
+        for second in [1, 3, 2] {
+            recorder.answered(
+                window.start,
+                window.start + Duration::from_millis(second * 500),
+                None,
+            );
+        }
+        let document = Report::new(asked, Engine::Embedded, &recorder, Usage::default(), None).document();
+        assert_eq!(document.get("seconds"), Some(&2.into()));
+        assert_eq!(document.get("transactions"), Some(&3.into()));
+        assert_eq!(document.get("tps"), Some(&2.0.into()));
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! What is measured: a network's members with their users, and what each client does there.
 
+use std::sync::Arc;
+
 use careledger_api::contracts::registry::RegistryClient;
 use careledger_api::ids::PatientId;
 use careledger_sdk::HealthClient;
+use careledger_sdk::vault::VaultClient;
+use careledger_vault::Server;
 use fabric_gateway_sdk::{Endpoint, Gateway, SigningIdentity};
 use futures::future::try_join_all;
 
+use super::patient::HealthCalls;
 use super::worker::{Calls, Shared, Worker};
 use crate::Result;
 
@@ -23,6 +28,8 @@ pub struct Target {
     pub members: Vec<Member>,
     /// What clients do.
     pub operation: Operation,
+    /// The vault that the operation asks; it listens as long as the target is there.
+    pub vault: Option<Server>,
 }
 
 /// An organisation's gateway and the user that its clients are.
@@ -34,6 +41,8 @@ pub struct Member {
     pub endpoint: Endpoint,
     /// The user.
     pub identity: SigningIdentity,
+    /// Its clients are the load beside what is measured: they ask for access, and their transactions do not count.
+    pub background: bool,
 }
 
 /// What each transaction does.
@@ -80,9 +89,36 @@ pub enum Operation {
     Access {
         /// Who keeps the records (MSP id).
         custodian: String,
-        /// Whose records.
-        patient: PatientId,
+        /// Whose records, in turn; at least one.
+        patients: Arc<[PatientId]>,
     },
+    /// Submits an access and reads the record's first verified bytes.
+    Fetch {
+        /// Who keeps the records (MSP id).
+        custodian: String,
+        /// Whose records, in turn; at least one.
+        patients: Arc<[PatientId]>,
+        /// The custodian's vault.
+        vault: VaultClient,
+    },
+    /// Breaks the glass and reads the emergency summary's first verified bytes.
+    Emergency {
+        /// Who keeps the records (MSP id).
+        custodian: String,
+        /// Whose records, in turn; at least one.
+        patients: Arc<[PatientId]>,
+        /// The custodian's vault.
+        vault: VaultClient,
+    },
+}
+
+impl Operation {
+    fn is_health(&self) -> bool {
+        matches!(
+            self,
+            Self::Access { .. } | Self::Fetch { .. } | Self::Emergency { .. }
+        )
+    }
 }
 
 impl Target {
@@ -96,24 +132,36 @@ impl Target {
         for number in 0..clients {
             // Client n is with member n mod m, and there on the connections in turn.
             let turn = usize::try_from(number)?;
-            let gateway = gateways
-                .get(turn % self.members.len())
-                .and_then(|connections| connections.get(turn / self.members.len() % connections.len()))
+            let of = turn % self.members.len();
+            let (member, gateway) = self
+                .members
+                .get(of)
+                .zip(gateways.get(of))
+                .and_then(|(member, connections)| {
+                    Some((
+                        member,
+                        connections.get(turn / self.members.len() % connections.len())?,
+                    ))
+                })
                 .ok_or("the network to measure has no organisation")?;
-            workers.push(Worker::new(number, self.calls(gateway).await?, shared.clone()));
+            let calls = self.calls(gateway, member).await?;
+            workers.push(Worker::new(number, calls, member.background, shared.clone()));
         }
         Ok(workers)
     }
 
-    async fn calls(&self, gateway: &Gateway) -> Result<Calls> {
+    async fn calls(&self, gateway: &Gateway, member: &Member) -> Result<Calls> {
         let contract = gateway
             .network(self.channel.clone())
             .contract(self.chaincode.clone());
-        let Operation::Access { .. } = self.operation else {
+        if !self.operation.is_health() {
             return Ok(Calls::Plain(contract));
-        };
+        }
         let registered = RegistryClient::new(&contract).consortium().send().await?;
-        Ok(Calls::Health(HealthClient::new(gateway, registered.consortium)))
+        Ok(Calls::Health(Box::new(HealthCalls {
+            client: HealthClient::new(gateway, registered.consortium),
+            identity: member.identity.clone(),
+        })))
     }
 }
 

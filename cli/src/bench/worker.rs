@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use careledger_api::codes::{Action, Category, Purpose};
-use careledger_api::contracts::consent::AccessRequest;
 use careledger_api::ids::PatientId;
-use careledger_sdk::HealthClient;
-use careledger_sdk::sealing::KemKeyPair;
 use fabric_gateway_sdk::{Contract, Error};
 use futures::future::try_join_all;
 
 use super::failure::Failure;
+use super::patient::HealthCalls;
 use super::target::Operation;
 
 /// Length of every value that is written, in bytes.
@@ -24,6 +21,7 @@ pub struct Worker {
     number: u32,
     done: u64,
     calls: Calls,
+    background: bool,
     shared: Shared,
 }
 
@@ -33,7 +31,7 @@ pub enum Calls {
     /// Functions by their names.
     Plain(Contract),
     /// The typed health contracts.
-    Health(HealthClient),
+    Health(Box<HealthCalls>),
 }
 
 /// What all clients of a run have in common.
@@ -56,14 +54,20 @@ impl Shared {
 }
 
 impl Worker {
-    /// Client `number` of a run.
-    pub fn new(number: u32, calls: Calls, shared: Shared) -> Self {
+    /// Client `number` of a run; one in the background is load and does not count.
+    pub fn new(number: u32, calls: Calls, background: bool, shared: Shared) -> Self {
         Self {
             number,
             done: 0,
             calls,
+            background,
             shared,
         }
+    }
+
+    /// Whether what it does is measured.
+    pub fn counts(&self) -> bool {
+        !self.background
     }
 
     /// The run's first transaction.
@@ -90,7 +94,7 @@ impl Worker {
         self.done += 1;
         match &self.calls {
             Calls::Plain(contract) => Ok(self.call(contract).await?),
-            Calls::Health(health) => self.access(health).await,
+            Calls::Health(health) => self.ask(health).await,
         }
     }
 
@@ -130,21 +134,52 @@ impl Worker {
                 contract.proposal(update).args([key, value])
             }
             // An access has typed calls; there is nothing to call by name.
-            Operation::Access { .. } => return Ok(None),
+            Operation::Access { .. } | Operation::Fetch { .. } | Operation::Emergency { .. } => {
+                return Ok(None);
+            }
         };
         Ok(Some(submit.submit().await?.block_number))
     }
 
-    async fn access(&self, health: &HealthClient) -> Result<Option<u64>, Failure> {
-        let Operation::Access { custodian, patient } = &*self.shared.operation else {
-            return Ok(None);
+    async fn ask(&self, health: &HealthCalls) -> Result<Option<u64>, Failure> {
+        // The clients begin at different patients and go round.
+        let turn = |patients: &[PatientId]| {
+            let turn = usize::try_from(u64::from(self.number) + self.done).unwrap_or_default();
+            patients.get(turn % patients.len().max(1)).copied()
         };
-        let access = health
-            .consents()
-            .access(custodian.clone(), request(*patient))
-            .send()
-            .await?;
-        Ok(Some(access.block_number))
+        match &*self.shared.operation {
+            Operation::Access { custodian, patients } => match turn(patients) {
+                Some(patient) => Ok(Some(health.access(custodian, patient).await?)),
+                None => Ok(None),
+            },
+            Operation::Emergency {
+                custodian, patients, ..
+            } if self.background => match turn(patients) {
+                Some(patient) => Ok(Some(health.access(custodian, patient).await?)),
+                None => Ok(None),
+            },
+            Operation::Fetch {
+                custodian,
+                patients,
+                vault,
+            } => match turn(patients) {
+                Some(patient) => {
+                    health.fetch(custodian, patient, vault).await?;
+                    Ok(None)
+                }
+                None => Ok(None),
+            },
+            Operation::Emergency {
+                custodian,
+                patients,
+                vault,
+            } => match turn(patients) {
+                Some(patient) => Ok(Some(health.emergency(custodian, patient, vault).await?)),
+                None => Ok(None),
+            },
+            // Plain operations have functions by name; there is no typed call for them.
+            _ => Ok(None),
+        }
     }
 }
 
@@ -171,21 +206,6 @@ fn value(key: &str) -> String {
     let room = VALUE_BYTES.saturating_sub(value.len() + end.len());
     value.extend(hex::encode(noise).chars().take(room));
     value + end
-}
-
-fn request(patient: PatientId) -> AccessRequest {
-    AccessRequest {
-        patient,
-        purpose: Purpose::Treatment,
-        action: Action::Access,
-        categories: vec![Category::Laboratory, Category::Medication],
-        labels: None,
-        codes: None,
-        data_period: None,
-        authored_by: None,
-        documents: None,
-        kem_key: KemKeyPair::generate().public(),
-    }
 }
 
 #[cfg(test)]
@@ -216,12 +236,5 @@ mod tests {
             Shared::new(operation.clone()).key_to_read(1),
             Shared::new(operation).key_to_read(1)
         );
-    }
-
-    #[test]
-    fn the_request_for_access_is_one_that_the_contract_takes() {
-        request(PatientId::from_bytes([7; PatientId::LEN]))
-            .validate()
-            .expect("a valid request");
     }
 }

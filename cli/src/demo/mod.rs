@@ -4,18 +4,15 @@ mod claims;
 pub mod report;
 mod story;
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use careledger_api::roles::Role;
 use careledger_sdk::vault::VaultClient;
 use careledger_sdk::{fhir, wallet};
-use careledger_vault::chain::PeerChain;
+use careledger_vault::Server;
 use careledger_vault::kek::FileKey;
-use careledger_vault::release::Scope;
 use careledger_vault::store::Store;
-use careledger_vault::{ServedLog, Server, Service};
 use fabric_node::Network;
 
 use self::report::{AuditReport, Narrator, Report};
@@ -23,6 +20,7 @@ use self::story::Cast;
 use crate::args::DemoArgs;
 use crate::health::{self, CLINIC, Gateways, HOSPITAL};
 use crate::output::Output;
+use crate::vault::{self, VaultPlan};
 use crate::{Result, audit};
 
 /// Plays the story and prints its report. Fails if the story does not hold.
@@ -93,11 +91,9 @@ pub async fn play(args: &DemoArgs, output: &Output) -> Result<Report> {
 async fn perform(network: &Network, vault_dir: &Path, bundle: &[u8], tell: &mut Narrator<'_>) -> Result<()> {
     let gateways = Gateways::connect(network).await?;
     prepare(&gateways, tell).await?;
-    let store = Arc::new(Store::open(
-        vault_dir,
-        Box::new(FileKey::open_or_create(&create(vault_dir)?.join("kek"))?),
-    )?);
-    let server = start_vault(network, &gateways, vault_dir, Arc::clone(&store)).await?;
+    let kek = FileKey::open_or_create(&create(vault_dir)?.join("kek"))?;
+    let store = Arc::new(Store::open(vault_dir, Box::new(kek)).await?);
+    let server = start_vault(network, &gateways, HOSPITAL, vault_dir, Arc::clone(&store)).await?;
     let vault = vault_client(network, &server)?;
     let clinic = network.organisation(CLINIC).ok_or("the clinic is missing")?;
     let identity = |role: Role| network.user(CLINIC, &format!("{role}@{}", clinic.domain()));
@@ -133,56 +129,28 @@ async fn prepare(gateways: &Gateways<'_>, tell: &mut Narrator<'_>) -> Result<()>
     .await
 }
 
-/// Starts the hospital's vault over `store`, on a free port of loopback. `dir` holds its release log.
+/// Starts a custodian's vault over `store`, on a free port of loopback. `dir` holds its release log.
 pub async fn start_vault(
     network: &Network,
     gateways: &Gateways<'_>,
+    msp_id: &str,
     dir: &Path,
     store: Arc<Store>,
 ) -> Result<Server> {
-    let hospital = network.organisation(HOSPITAL).ok_or("the hospital is missing")?;
-    let tls = hospital.tls_ca()?.issue(&fabric_msp::ca::IssueRequest {
-        common_name: format!("vault.{}", hospital.domain()),
-        kind: fabric_msp::ca::Kind::Tls,
-        sans: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
-        ..Default::default()
-    })?;
-    let consortium = health::consortium();
-    let gateway = gateways.user(HOSPITAL, Role::Vault.as_str())?;
-    let chain = PeerChain::new(
-        gateway.network(consortium.channel.clone()),
-        &consortium.chaincode,
-        HOSPITAL,
-    );
-    let scope = Scope {
-        custodian: HOSPITAL.to_owned(),
-        channel: consortium.channel,
-    };
-    let served = ServedLog::open(&dir.join("served"))?;
-    let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let service = Service {
-        scope,
+    let plan = VaultPlan {
+        holder: msp_id,
+        custodian: msp_id,
+        dir,
         store,
-        served,
-        chain,
+        replicas: Vec::new(),
+        backups: Vec::new(),
     };
-    Ok(Server::start(
-        address,
-        tls.certificate_pem.as_bytes(),
-        tls.key_pem.as_bytes(),
-        service,
-    )
-    .await?)
+    vault::start(network, gateways, plan).await
 }
 
 /// A client of that vault, trusting the hospital's TLS CA alone.
 pub fn vault_client(network: &Network, server: &Server) -> Result<VaultClient> {
-    let hospital = network.organisation(HOSPITAL).ok_or("the hospital is missing")?;
-    let ca = hospital.tls_ca()?.certificate_pem();
-    Ok(VaultClient::new(
-        format!("https://{}", server.address()),
-        ca.as_bytes(),
-    )?)
+    vault::client(network, HOSPITAL, server)
 }
 
 fn create(dir: &Path) -> Result<&Path> {

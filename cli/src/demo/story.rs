@@ -7,7 +7,8 @@ use std::time::Instant;
 use careledger_api::HealthError;
 use careledger_api::codes::{Action, Category, OverrideReason, Purpose};
 use careledger_api::contracts::consent::{
-    AccessRequest, ActorFilter, BreakGlassRequest, Consent, Effect, Notification, Provision,
+    AccessRequest, ActorFilter, BreakGlassRequest, Consent, Effect, LogItem, LogKind, MAX_LOG_PAGE,
+    Notification, Provision,
 };
 use careledger_api::contracts::identity::PatientQuery;
 use careledger_api::contracts::record::Verification;
@@ -240,6 +241,7 @@ impl Cast {
             reason: OverrideReason::Emergency,
             minutes: 30,
             attest: true,
+            encounter: None,
             kem_key: kem.public(),
         };
         tell.doing("breaking the glass");
@@ -285,18 +287,28 @@ impl Cast {
         let located = self.custodian.records().locate(HOSPITAL, query).send().await?;
         let head = &located.first().ok_or("the hospital locates no document")?.head;
         let before = self.verify_stored(head.document, head.version).await?;
-        flip_last_byte(&self.store.file_path(head.document, head.version))?;
+        flip_last_byte(&self.store.local_path(head.document, head.version).await?)?;
         let after = self.verify_stored(head.document, head.version).await?;
         tell.remark(format!("verification before: {before}, after: {after}"));
         tell.report.tamper = after.to_string();
 
-        let Signed { body, intent } = self.patient.ask("myNotifications", HOSPITAL)?;
-        let notifications = self
+        let Signed { body, intent } = self
+            .patient
+            .log(HOSPITAL, &[LogKind::Access], None, MAX_LOG_PAGE)?;
+        let page = self
             .portal
             .consents()
-            .my_notifications(HOSPITAL, body, intent)
+            .my_log(HOSPITAL, body, intent)
             .send()
             .await?;
+        let notifications: Vec<Notification> = page
+            .entries
+            .into_iter()
+            .filter_map(|entry| match entry.what {
+                LogItem::Access(access) => Some(access.notification),
+                _ => None,
+            })
+            .collect();
         for n in &notifications {
             let reason = n.reason.map(|r| format!(", {r}")).unwrap_or_default();
             tell.remark(format!(
@@ -310,22 +322,19 @@ impl Cast {
     }
 
     async fn store_records(&self, records: Vec<Record>) -> Result<Vec<NewRecord>> {
-        let (store, patient) = (Arc::clone(&self.store), self.patient.id());
-        let keep = move || -> Result<Vec<NewRecord>> {
-            let mut kept = Vec::with_capacity(records.len());
-            for record in &records {
-                let document = DocumentId::from_bytes(rand::random());
-                let opening = store.put(document, 1, &record.mime, &record.content)?;
-                let metadata = metadata_of(record, patient, document, HOSPITAL)?;
-                kept.push(NewRecord {
-                    document,
-                    commitment: opening.commitment(),
-                    metadata,
-                });
-            }
-            Ok(kept)
-        };
-        tokio::task::spawn_blocking(keep).await?
+        let mut kept = Vec::with_capacity(records.len());
+        for record in &records {
+            let document = DocumentId::from_bytes(rand::random());
+            let content = record.content.as_slice();
+            let opening = self.store.put(document, 1, &record.mime, content).await?;
+            let metadata = metadata_of(record, self.patient.id(), document, HOSPITAL)?;
+            kept.push(NewRecord {
+                document,
+                commitment: opening.commitment(),
+                metadata,
+            });
+        }
+        Ok(kept)
     }
 
     /// An access and, after its commit, the vault's answer to it.
@@ -357,6 +366,7 @@ impl Cast {
             data_period: None,
             authored_by: None,
             documents: None,
+            encounter: None,
             kem_key: kem.public(),
         };
         tell.doing(name);
@@ -389,11 +399,11 @@ impl Cast {
 
     /// Verifies what is on the vault's disk now against the ledger. A file that does not authenticate is compared by the bytes it has.
     async fn verify_stored(&self, document: DocumentId, version: u32) -> Result<Verification> {
-        let opening = match self.store.reopen(document, version) {
+        let opening = match self.store.reopen(document, version).await {
             Ok(opening) => opening,
-            Err(StoreError::Cipher(_)) => {
-                let entry = self.store.entry(document, version)?.opening;
-                let damaged = self.store.file(document, version)?;
+            Err(StoreError::Content(_)) => {
+                let entry = self.store.entry(document, version).await?.opening;
+                let damaged = self.store.file(document, version).await?.bytes().await?;
                 ContentOpening::of(entry.salt, entry.chunk_size, &entry.mime, &damaged)?
             }
             Err(other) => return Err(other.into()),
@@ -401,7 +411,7 @@ impl Cast {
         Ok(self
             .custodian
             .records()
-            .verify(document, version, opening)
+            .verify(document, version, opening, None)
             .send()
             .await?)
     }
@@ -449,6 +459,7 @@ fn treatment_at_the_clinic() -> Provision {
         data_period: None,
         authored_by: vec![],
         documents: vec![],
+        encounters: vec![],
         period: None,
         obligations: vec![],
     }
@@ -458,7 +469,7 @@ fn treatment_at_the_clinic() -> Provision {
 async fn verified(client: &HealthClient, record: &OpenedRecord) -> Result<()> {
     let verify = client
         .records()
-        .verify(record.document, record.version, record.opening.clone());
+        .verify(record.document, record.version, record.opening.clone(), None);
     match verify.endorsed_by([CLINIC]).send().await? {
         Verification::Match => Ok(()),
         other => Err(format!(

@@ -4,6 +4,7 @@ use careledger_api::HealthError;
 use careledger_api::consortium::Consortium;
 use careledger_api::contracts::claims::ClaimsClient;
 use careledger_api::contracts::consent::ConsentsClient;
+use careledger_api::contracts::credential::CredentialsClient;
 use careledger_api::contracts::identity::IdentityClient;
 use careledger_api::contracts::record::RecordClient;
 use careledger_api::contracts::registry::RegistryClient;
@@ -71,6 +72,11 @@ impl HealthClient {
     /// Consents, accesses, break-glass.
     pub fn consents(&self) -> ConsentsClient<'_, HealthTransport> {
         ConsentsClient::new(&self.transport)
+    }
+
+    /// Professionals' credentials.
+    pub fn credentials(&self) -> CredentialsClient<'_, HealthTransport> {
+        CredentialsClient::new(&self.transport)
     }
 
     /// Record anchors.

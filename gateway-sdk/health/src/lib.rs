@@ -5,6 +5,7 @@
 //! HealthClient         -> consents() records() claims() identity() registry()   typed calls; endorsing organisations from the collections
 //! fhir::parse, anchor  -> records into the vault and onto the ledger
 //! VaultClient          -> released records, decrypted and checked         after a committed access
+//! notify               -> every access told once, as a stream or by webhooks  across restarts
 //! ```
 //!
 //! Patient, purpose, codes and intents travel as transient input: nothing personal is in an argument, an event or an error.
@@ -12,7 +13,11 @@
 
 pub mod anchor;
 mod client;
+pub mod credential;
 pub mod fhir;
+pub mod notify;
+pub mod receipt;
+mod revocation;
 pub mod sealing;
 mod transport;
 pub mod vault;

@@ -70,8 +70,8 @@ impl KemKeyPair {
         self.public
     }
 
-    /// Opens what [`seal`] made for this key in the same context.
-    pub fn open(&self, context: SealContext<'_>, sealed: &Sealed) -> Result<Vec<u8>, SealError> {
+    /// Opens what [`seal`] made for this key, bound to the same.
+    pub fn open(&self, context: impl Binding, sealed: &Sealed) -> Result<Vec<u8>, SealError> {
         let encapsulated =
             <Suite as Kem>::EncappedKey::from_bytes(&sealed.encapsulated).map_err(|_| SealError)?;
         single_shot_open::<AesGcm256, HkdfSha256, Suite>(
@@ -86,8 +86,8 @@ impl KemKeyPair {
     }
 }
 
-/// Seals `message` to the requester's key.
-pub fn seal(to: &KemPublicKey, context: SealContext<'_>, message: &[u8]) -> Result<Sealed, SealError> {
+/// Seals `message` to a key, bound to what it is for.
+pub fn seal(to: &KemPublicKey, context: impl Binding, message: &[u8]) -> Result<Sealed, SealError> {
     let to = <Suite as Kem>::PublicKey::from_bytes(to.as_bytes()).map_err(|_| SealError)?;
     let (encapsulated, ciphertext) =
         single_shot_seal::<AesGcm256, HkdfSha256, Suite>(&OpModeS::Base, &to, &context.info(), message, b"")
@@ -98,21 +98,40 @@ pub fn seal(to: &KemPublicKey, context: SealContext<'_>, message: &[u8]) -> Resu
     })
 }
 
-impl SealContext<'_> {
-    /// Length-prefixed, so that no two contexts give the same bytes.
+/// What a sealed message is for: it opens for nothing else.
+pub trait Binding {
+    /// HPKE's `info`. No two bindings have the same.
+    fn info(&self) -> Vec<u8>;
+}
+
+impl Binding for SealContext<'_> {
     fn info(&self) -> Vec<u8> {
-        let mut info = b"careledger/v1/key-release".to_vec();
-        for part in [
-            self.channel.as_bytes(),
-            self.tx.as_str().as_bytes(),
-            self.document.as_bytes(),
-            &self.version.to_be_bytes(),
-        ] {
-            info.extend_from_slice(&(part.len() as u64).to_be_bytes());
-            info.extend_from_slice(part);
-        }
-        info
+        length_prefixed(
+            b"careledger/v1/key-release",
+            &[
+                self.channel.as_bytes(),
+                self.tx.as_str().as_bytes(),
+                self.document.as_bytes(),
+                &self.version.to_be_bytes(),
+            ],
+        )
     }
+}
+
+impl<B: Binding> Binding for &B {
+    fn info(&self) -> Vec<u8> {
+        (**self).info()
+    }
+}
+
+/// A domain, and parts with their lengths, so that no two lists of parts give the same bytes.
+pub(crate) fn length_prefixed(domain: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    let mut info = domain.to_vec();
+    for part in parts {
+        info.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        info.extend_from_slice(part);
+    }
+    info
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ mod seal;
 use std::fmt;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable as _, UserKey, UserValue};
@@ -82,6 +82,8 @@ type Spaces = Arc<[Keyspace; 2]>;
 pub(crate) struct Db {
     core: Arc<Core>,
     spaces: Arc<RwLock<Spaces>>,
+    /// Where private entries are moving to: what is written meanwhile goes there too.
+    moving: Arc<RwLock<Option<Keyspace>>>,
     private: Private,
 }
 
@@ -90,8 +92,8 @@ struct Core {
     /// `None` while it is being closed.
     database: Option<Database>,
     health: Arc<Health>,
-    /// Parts that were replaced: their files go when the last snapshot of them does.
-    replaced: Mutex<Vec<Weak<[Keyspace; 2]>>>,
+    /// Parts that were replaced, and where: their files go when the last snapshot of them does.
+    replaced: Mutex<Vec<(Weak<[Keyspace; 2]>, PathBuf)>>,
 }
 
 impl Db {
@@ -168,6 +170,7 @@ impl Db {
         let db = Self {
             core: Arc::new(core),
             spaces: Arc::new(RwLock::new(Arc::new([main, second]))),
+            moving: Arc::default(),
             private,
         };
         db.remove_old_generations(generation)?;
@@ -184,6 +187,7 @@ impl Db {
         Batch {
             inner: self.core.database().batch(),
             spaces: self.spaces(),
+            moving: self.moving.read().unwrap_or_else(PoisonError::into_inner).clone(),
             health: self.core.health.clone(),
             private: self.private,
         }
@@ -229,9 +233,10 @@ impl Core {
     }
 
     fn replaced(&self, spaces: &Spaces) {
+        let path = spaces[Space::Private as usize].path().to_owned();
         let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
-        replaced.retain(|old| old.strong_count() > 0);
-        replaced.push(Arc::downgrade(spaces));
+        replaced.retain(|(old, path)| old.strong_count() > 0 || path.exists());
+        replaced.push((Arc::downgrade(spaces), path));
     }
 }
 
@@ -248,7 +253,7 @@ impl Drop for Core {
         // Waits for its threads: the files do not change any more.
         drop(database);
         let replaced = self.replaced.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let settled = replaced.iter().all(|old| old.strong_count() == 0);
+        let settled = replaced.iter().all(|(old, _)| old.strong_count() == 0);
         if settled
             && self.health.is_sound()
             && let Err(error) = seal::write(dir)
@@ -280,16 +285,25 @@ impl fmt::Debug for Db {
 pub(crate) struct Batch {
     inner: fjall::OwnedWriteBatch,
     spaces: Spaces,
+    moving: Option<Keyspace>,
     health: Arc<Health>,
     private: Private,
 }
 
 impl Batch {
     pub(crate) fn put(&mut self, space: Space, key: impl Into<UserKey>, value: impl Into<UserValue>) {
+        let (key, value) = (key.into(), value.into());
+        if let (Space::Private, Some(moving)) = (space, &self.moving) {
+            self.inner.insert(moving, key.clone(), value.clone());
+        }
         self.inner.insert(&self.spaces[space as usize], key, value);
     }
 
     pub(crate) fn remove(&mut self, space: Space, key: impl Into<UserKey>) {
+        let key = key.into();
+        if let (Space::Private, Some(moving)) = (space, &self.moving) {
+            self.inner.remove(moving, key.clone());
+        }
         self.inner.remove(&self.spaces[space as usize], key);
     }
 

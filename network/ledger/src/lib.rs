@@ -26,6 +26,8 @@
 //! `transient/` holds private data of transactions that were endorsed and are in no block yet ([`TransientStore`]), from
 //! before their endorsement on. It is gone with their block at the latest; purges and expiry reach into it too.
 //!
+//! What was purged or has expired leaves every read with its block, and every file with [`Ledger::compact`], beside the commits.
+//!
 //! # Limits
 //! Keys with namespace and collection are at most about 65,500 bytes: a longer one is refused when it is written in a
 //! simulation, and makes a transaction that carries it invalid (`INVALID_WRITESET`).
@@ -62,7 +64,7 @@ pub use block::{
 pub use collections::{AnyCollection, Collection, CollectionInfo};
 pub use error::LedgerError;
 pub use ledger::{
-    Committed, LatePrivateData, Ledger, LedgerOptions, MissingPrivateData, PrivateTxData, Rebuilt,
+    Committed, Erased, LatePrivateData, Ledger, LedgerOptions, MissingPrivateData, PrivateTxData, Rebuilt,
 };
 pub use private::TransientStore;
 pub use rwset::{CollectionRwSet, NamespaceRwSet, ParsedTx, TxKind, TxRwSet};

@@ -64,7 +64,14 @@ pub struct NetworkConfig {
     pub files: Arc<dyn FileLayer>,
     /// Which state database of Fabric the peers' ledgers behave like; with CouchDB's behaviour they answer rich queries.
     pub state_database: StateDatabase,
+    /// Number of blocks after which peers remove purged private data from their disks, the purge's own block counted
+    /// (`ledger.pvtdataStore.purgeInterval` of Fabric, and 100 as there). The health preset has 1: an erasure is done
+    /// when it is promised.
+    pub purge_interval: u64,
 }
+
+/// Fabric's default.
+pub(crate) const PURGE_INTERVAL: u64 = 100;
 
 impl NetworkConfig {
     /// A network of these members in a temporary directory, on 127.0.0.1.
@@ -87,12 +94,14 @@ impl NetworkConfig {
             genesis_block: None,
             files: Arc::new(OsFiles),
             state_database: StateDatabase::default(),
+            purge_interval: PURGE_INTERVAL,
         }
     }
 
-    /// The health consortium: hospital, clinic, insurer and regulator on channel `health`.
+    /// The health consortium: hospital, clinic, insurer and regulator on channel `health`, whose peers remove purged data
+    /// from their disks at once.
     pub fn health() -> Self {
-        Self::new(
+        let mut config = Self::new(
             "health",
             vec![
                 OrganisationConfig::new("HospitalMSP", "hospital.example.com").at(7051, 9444),
@@ -100,7 +109,9 @@ impl NetworkConfig {
                 OrganisationConfig::new("InsurerMSP", "insurer.example.com").at(9051, 9446),
                 OrganisationConfig::new("RegulatorMSP", "regulator.example.com").at(10051, 9447),
             ],
-        )
+        );
+        config.purge_interval = 1;
+        config
     }
 
     /// The organisations, names and ports that Fabric's samples assume: Org1 to Org3 on channel `mychannel`.
@@ -242,6 +253,7 @@ impl fmt::Debug for NetworkConfig {
             .field("time_window", &self.time_window)
             .field("cutting", &self.cutting)
             .field("state_database", &self.state_database)
+            .field("purge_interval", &self.purge_interval)
             .field("batch", &self.batch)
             .field("endorsement", &self.endorsement)
             .field("lifecycle_endorsement", &self.lifecycle_endorsement)

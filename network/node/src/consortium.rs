@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use fabric_ledger::StateDatabase;
 use fabric_orderer::Cutting;
 
-use crate::config::{NetworkConfig, OrganisationConfig};
+use crate::config::{NetworkConfig, OrganisationConfig, PURGE_INTERVAL};
 use crate::error::NetworkError;
 use file::{Batch, File, Organisation, Policies};
 
@@ -18,6 +18,7 @@ impl NetworkConfig {
     /// ```toml
     /// channel = "health"
     /// # state_database = "CouchDB"          # JSON values can be queried; "goleveldb" by default
+    /// # purge_interval = 1                # blocks until purged private data is off the disks; 100 by default
     /// # material = "organizations"          # an existing cryptogen tree, relative to this file
     /// # genesis_block = "health.block"      # and the genesis block that belongs to it
     ///
@@ -97,6 +98,7 @@ fn parse(text: &str) -> Result<NetworkConfig, toml::de::Error> {
             ))
         })?;
     }
+    config.purge_interval = file.purge_interval.unwrap_or(PURGE_INTERVAL);
     config.material = file.material;
     config.genesis_block = file.genesis_block;
     Ok(config)
@@ -108,6 +110,7 @@ pub(crate) fn render(config: &NetworkConfig) -> Result<String, NetworkError> {
         channel: config.channel.clone(),
         state_database: (config.state_database != StateDatabase::default())
             .then(|| config.state_database.name().to_owned()),
+        purge_interval: (config.purge_interval != PURGE_INTERVAL).then_some(config.purge_interval),
         material: None,
         genesis_block: None,
         orderer: (&config.orderer).into(),

@@ -3,11 +3,13 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
 use axum::{Json, Router};
+use fabric_ledger::{Erased, LedgerError};
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -22,6 +24,29 @@ pub(crate) fn router(heights: Heights) -> Router {
         .route("/version", get(version))
         .route("/metrics", get(metrics))
         .with_state(heights)
+}
+
+/// Removes what was purged on a channel from this peer's files: [`Erased`] once it is done, `None` where the peer has not joined it.
+pub(crate) type Eraser =
+    Arc<dyn Fn(String) -> BoxFuture<'static, Option<Result<Erased, LedgerError>>> + Send + Sync>;
+
+/// A peer's further route: `POST /erasures/{channel}` answers `{"height": n}` once nothing that blocks below `n` purged is in any file, and 503 where
+/// something still reads it. Fabric has no such route.
+pub(crate) fn with_erasures(router: Router, eraser: Eraser) -> Router {
+    let erasures = Router::new().route("/erasures/{channel}", post(erase));
+    router.merge(erasures.with_state(eraser))
+}
+
+async fn erase(State(eraser): State<Eraser>, Path(channel): Path<String>) -> Response {
+    match eraser(channel).await {
+        Some(Ok(Erased::All { height })) => Json(json!({ "height": height })).into_response(),
+        Some(Ok(Erased::Partly)) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Some(Err(error)) => {
+            tracing::error!(%error, "purged private data could not be removed");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 async fn healthz() -> Json<Value> {

@@ -9,10 +9,11 @@ use fabric_msp::cryptogen::Organization;
 use fabric_peer::discovery::DiscoveryService;
 use fabric_peer::gateway::{GatewayOptions, GatewayService};
 use fabric_peer::{
-    Channel, DeliverService, EndorserService, InProcessNetwork, Peer, PeerConfig, PeerError, RemoteEndpoint,
+    DeliverService, EndorserService, InProcessNetwork, Peer, PeerConfig, PeerError, RemoteEndpoint,
     health_server,
 };
 use fabric_protos::common::Block;
+use futures::FutureExt;
 use tonic::service::Routes;
 
 use crate::config::NetworkConfig;
@@ -75,6 +76,7 @@ impl PeerNode {
             .clone_from(&config.connection_variables);
         settings.files = Arc::clone(&config.files);
         settings.state_database = config.state_database;
+        settings.purge_interval = config.purge_interval;
         let together = Arc::clone(&surroundings.together);
         let founder = config
             .organisations
@@ -116,7 +118,7 @@ impl PeerNode {
             Server::start(
                 listeners.operations,
                 Security::Plain,
-                operations::router(Arc::new(heights)),
+                operations::with_erasures(operations::router(Arc::new(heights)), eraser(&peer)),
             ),
         ];
         Ok(Self {
@@ -149,7 +151,7 @@ impl Node for PeerNode {
         gateway.close();
         deliver.close().await;
         futures::future::join_all(servers.into_iter().map(Server::stop)).await;
-        let channels: Vec<Weak<Channel>> = peer.channels().iter().map(Arc::downgrade).collect();
+        let channels: Vec<Weak<()>> = peer.channels().iter().map(|channel| channel.closing()).collect();
         let host = peer.endpoint().address.clone();
         drop((peer, deliver, gateway));
         let released = async {
@@ -164,6 +166,20 @@ impl Node for PeerNode {
             );
         }
     }
+}
+
+fn eraser(peer: &Arc<Peer>) -> operations::Eraser {
+    let peer = Arc::downgrade(peer);
+    Arc::new(move |channel| {
+        let found = peer
+            .upgrade()
+            .and_then(|peer| Some((peer.channel(&channel)?, peer)));
+        async move {
+            let (channel, peer) = found?;
+            Some(peer.erase(&channel).await)
+        }
+        .boxed()
+    })
 }
 
 async fn open(

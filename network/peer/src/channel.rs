@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use fabric_channel::Bundle;
 use fabric_deliver::{Chain, ChainError};
@@ -34,8 +34,12 @@ pub struct Channel {
     pub(crate) incomplete: AtomicBool,
     /// Whether some of it was asked for in vain.
     pub(crate) unavailable: AtomicBool,
+    /// Tells that bytes of private data may have to be removed.
+    pub(crate) erasures: tokio::sync::Notify,
     /// Held while a block is validated and committed: blocks come one after the other.
     pub(crate) committing: tokio::sync::Mutex<()>,
+    /// Last, so that it goes after the ledger.
+    open: Arc<()>,
 }
 
 /// The outcome of a transaction.
@@ -82,13 +86,20 @@ impl Channel {
             halted: watch::Sender::new(None),
             incomplete: AtomicBool::new(true),
             unavailable: AtomicBool::new(false),
+            erasures: tokio::sync::Notify::new(),
             committing: tokio::sync::Mutex::default(),
+            open: Arc::default(),
         }
     }
 
     /// The channel's name.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Nobody holds what this points to any more once the channel's ledger is closed, and its directory free.
+    pub fn closing(&self) -> Weak<()> {
+        Arc::downgrade(&self.open)
     }
 
     /// The ledger: blocks and state. Only the committer writes to it.

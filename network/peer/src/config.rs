@@ -39,9 +39,12 @@ pub struct PeerConfig {
     pub reconcile_interval: Duration,
     /// Endorsed private data is forgotten after this many blocks without its transaction.
     pub transient_retention: u64,
-    /// Number of blocks after which the bytes of purged and expired private data are gone from the disk, at the latest: they
-    /// are out of every read at once (Fabric's `purgeInterval`). With 1 nothing stays for longer than a block.
+    /// Number of blocks after which the bytes of purged and expired private data are removed from the disk, the block that
+    /// asks for it counted: they are out of every read at once (Fabric's `purgeInterval`). With 1 that begins as soon as
+    /// the block is committed.
     pub purge_interval: u64,
+    /// Pause between two removals at least: each rewrites the private data and a journal of 64 MB, beside the commits.
+    pub erasure_pause: Duration,
     /// Whether clients must present TLS certificates; deliver requests are then bound to them.
     pub mutual_tls: bool,
     /// Settings of the chaincode host.
@@ -75,6 +78,7 @@ impl PeerConfig {
             reconcile_interval: Duration::from_secs(60),
             transient_retention: 20_000,
             purge_interval: 100,
+            erasure_pause: Duration::from_secs(10),
             mutual_tls: false,
             files: Arc::new(OsFiles),
             state_database: StateDatabase::default(),

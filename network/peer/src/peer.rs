@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use fabric_chaincode_host::ChaincodeHost;
 use fabric_channel::{Bundle, check_channel_id};
-use fabric_ledger::LedgerError;
+use fabric_ledger::{Erased, LedgerError};
 use fabric_msp::SigningIdentity;
 use fabric_protos::common::Block;
 use tokio::sync::watch;
 
-use crate::committer::{CommittedBlock, Committer, Puller, Reconciler, commit_block, reconcile};
+use crate::committer::{
+    CommittedBlock, Committer, Eraser, Puller, Reconciler, commit_block, erase, reconcile,
+};
 use crate::directory::{PeerDirectory, PeerInfo, RemoteEndpoint};
 use crate::lifecycle::{References, create_indexes};
 use crate::private::PrivateDataNetwork;
@@ -135,6 +137,15 @@ impl Peer {
         reconcile(channel, own, &*self.network, patience).await
     }
 
+    /// Removes everything that was purged or has expired on a channel from the disk, and answers when that is done. A peer
+    /// that pulls blocks does so by itself when it is due.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when the disk fails; what is left is removed later.
+    pub async fn erase(&self, channel: &Arc<Channel>) -> Result<Erased, LedgerError> {
+        erase(channel).await
+    }
+
     /// What others need to know of this peer on a channel; `None` when it has not joined it.
     pub fn info(&self, channel_id: &str) -> Option<PeerInfo> {
         let channel = self.channel(channel_id)?;
@@ -150,9 +161,13 @@ impl Peer {
         })
     }
 
-    /// Stops pulling blocks, for good. What is being committed is finished.
+    /// Stops pulling blocks, for good. What is being committed is finished; what is being removed from the disk is removed
+    /// when the peer runs again.
     pub fn shutdown(&self) {
         self.stop.send_replace(true);
+        for channel in self.channels() {
+            channel.ledger().stop_erasing();
+        }
     }
 
     /// What the peer was opened with.
@@ -247,12 +262,18 @@ impl Peer {
             stop: self.stop.subscribe(),
         };
         tokio::spawn(reconciler.run());
+        let eraser = Eraser {
+            channel: Arc::clone(channel),
+            pause: self.config.erasure_pause,
+            stop: self.stop.subscribe(),
+        };
+        tokio::spawn(eraser.run());
     }
 }
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        self.stop.send_replace(true);
+        self.shutdown();
     }
 }
 

@@ -3,15 +3,24 @@
 use std::time::Duration;
 
 use careledger_api::HealthError;
-use careledger_api::contracts::consent::{ConsentsClient, Release};
-use careledger_api::ids::TxId;
+use careledger_api::contracts::consent::{CodeQuery, ConsentsClient, FindAnswer, Release};
+use careledger_api::contracts::record::{
+    DocumentStatus, ErasureConfirmation, ErasureReceipt, IndexPage, RecordClient, Verification,
+};
+use careledger_api::ids::{DocumentId, Hash, PatientId, TxId};
+use careledger_api::merkle::ContentOpening;
+use careledger_api::merkle::batch::BatchProof;
 use fabric_contract_core::CallError;
 use fabric_gateway_sdk::{Contract, Network};
 use fabric_protos::common::{Payload, SignatureHeader};
 use fabric_protos::peer::ProcessedTransaction;
 use prost::Message;
 
+use crate::erase::Erasures;
+use crate::find::{CommittedSearch, FindChain};
+use crate::locate::IndexChain;
 use crate::release::{Chain, ChainError, CommittedAccess};
+use crate::replica::Anchors;
 
 /// How long the own peer is given to commit a transaction that another peer has committed.
 const CATCH_UP: Duration = Duration::from_secs(2);
@@ -22,6 +31,7 @@ pub struct PeerChain {
     network: Network,
     contract: Contract,
     custodian: String,
+    holder: String,
 }
 
 impl PeerChain {
@@ -32,16 +42,38 @@ impl PeerChain {
             network,
             contract,
             custodian: custodian.to_owned(),
+            holder: custodian.to_owned(),
+        }
+    }
+
+    /// The same for the vault of another member of the custodian's collection, which holds replicas: `network` is a gateway of that member's peer.
+    #[must_use]
+    pub fn held_by(self, holder: &str) -> Self {
+        Self {
+            holder: holder.to_owned(),
+            ..self
         }
     }
 }
 
 impl PeerChain {
+    /// Who created a transaction; `None` unless it is valid. The private event is only there when it was; the block says so itself.
+    async fn valid_creator(&self, tx: &TxId) -> Result<Option<Vec<u8>>, ChainError> {
+        let (transaction, code) = self
+            .network
+            .transaction(tx.as_str())
+            .await
+            .map_err(|e| ChainError(e.to_string()))?;
+        let creator =
+            creator(&transaction).ok_or_else(|| ChainError("the transaction has no creator".to_owned()))?;
+        Ok(code.is_valid().then_some(creator))
+    }
+
     async fn release(&self, tx: &TxId, now: i64) -> Result<Option<Release>, ChainError> {
         let client = ConsentsClient::new(&self.contract);
         let asked = client
             .release(self.custodian.clone(), tx.clone(), now)
-            .endorsed_by([self.custodian.clone()])
+            .endorsed_by([self.holder.clone()])
             .send();
         match asked.await {
             Ok(release) => Ok(Some(release)),
@@ -64,15 +96,121 @@ impl Chain for PeerChain {
             release = self.release(tx, now).await?;
         }
         let Some(release) = release else { return Ok(None) };
-        // The private event is only there when the transaction was valid; the block says so itself, and names the creator.
-        let (transaction, code) = self
-            .network
-            .transaction(tx.as_str())
+        let creator = self.valid_creator(tx).await?;
+        Ok(creator.map(|creator| CommittedAccess { creator, release }))
+    }
+}
+
+impl FindChain for PeerChain {
+    async fn search(&self, tx: &TxId, now: i64) -> Result<Option<CommittedSearch>, ChainError> {
+        // The requester may have learned of the commit from a peer that is ahead of ours.
+        let caught_up = tokio::time::timeout(CATCH_UP, self.network.commit_status(tx.as_str())).await;
+        if !caught_up.is_ok_and(|status| status.is_ok()) {
+            return Ok(None);
+        }
+        let client = ConsentsClient::new(&self.contract);
+        let asked = client
+            .find_record(self.custodian.clone(), tx.clone(), now)
+            .endorsed_by([self.holder.clone()])
+            .send();
+        let view = match asked.await {
+            Ok(view) => view,
+            Err(CallError::Contract(HealthError::NotFound | HealthError::InvalidCode(_))) => return Ok(None),
+            Err(error) => return Err(ChainError(error.to_string())),
+        };
+        let creator = self.valid_creator(tx).await?;
+        Ok(creator.map(|creator| CommittedSearch { creator, view }))
+    }
+
+    async fn code_holder(&self, code: Hash) -> Result<Option<PatientId>, ChainError> {
+        let client = ConsentsClient::new(&self.contract);
+        let asked = client
+            .code_holder(self.custodian.clone(), CodeQuery { code })
+            .endorsed_by([self.holder.clone()])
+            .send();
+        asked.await.map_err(|error| ChainError(error.to_string()))
+    }
+
+    async fn log(&self, answer: FindAnswer) -> Result<bool, ChainError> {
+        let client = ConsentsClient::new(&self.contract);
+        let written = client
+            .log_find(self.custodian.clone(), answer)
+            .endorsed_by([self.holder.clone()])
+            .send();
+        match written.await {
+            Ok(_) => Ok(true),
+            Err(CallError::Contract(HealthError::Replayed(_))) => Ok(false),
+            Err(error) => Err(ChainError(error.to_string())),
+        }
+    }
+}
+
+impl Erasures for PeerChain {
+    async fn erasure(&self, document: DocumentId) -> Result<Option<ErasureReceipt>, ChainError> {
+        let asked = RecordClient::new(&self.contract)
+            .erasure_receipt(self.custodian.clone(), document)
+            .endorsed_by([self.holder.clone()])
+            .send();
+        match asked.await {
+            Ok(receipt) => Ok(Some(receipt)),
+            Err(CallError::Contract(HealthError::NotFound)) => Ok(None),
+            Err(error) => Err(ChainError(error.to_string())),
+        }
+    }
+
+    async fn confirm(&self, confirmation: ErasureConfirmation) -> Result<(), ChainError> {
+        let confirmed = RecordClient::new(&self.contract)
+            .confirm_erasure(self.custodian.clone(), confirmation)
+            .endorsed_by([self.holder.clone()])
+            .send();
+        match confirmed.await {
+            Ok(_) | Err(CallError::Contract(HealthError::Duplicate(_))) => Ok(()),
+            Err(error) => Err(ChainError(error.to_string())),
+        }
+    }
+}
+
+impl Anchors for PeerChain {
+    async fn is_anchored(
+        &self,
+        document: DocumentId,
+        version: u32,
+        opening: ContentOpening,
+        proof: Option<BatchProof>,
+    ) -> Result<bool, ChainError> {
+        let records = RecordClient::new(&self.contract);
+        let head = records
+            .head(document, proof.clone())
+            .endorsed_by([self.holder.clone()])
+            .send();
+        let head = match head.await {
+            Ok(head) => head,
+            Err(CallError::Contract(HealthError::NotFound)) => return Ok(false),
+            Err(error) => return Err(ChainError(error.to_string())),
+        };
+        if head.custodian != self.custodian || head.status == DocumentStatus::Erased {
+            return Ok(false);
+        }
+        let verified = records
+            .verify(document, version, opening, proof)
+            .endorsed_by([self.holder.clone()])
+            .send();
+        match verified.await {
+            Ok(verification) => Ok(verification == Verification::Match),
+            Err(CallError::Contract(HealthError::NotFound)) => Ok(false),
+            Err(error) => Err(ChainError(error.to_string())),
+        }
+    }
+}
+
+impl IndexChain for PeerChain {
+    async fn index(&self, tx: &TxId, now: i64, page: u32) -> Result<IndexPage, ChainError> {
+        RecordClient::new(&self.contract)
+            .index(self.custodian.clone(), tx.clone(), now, page)
+            .endorsed_by([self.holder.clone()])
+            .send()
             .await
-            .map_err(|e| ChainError(e.to_string()))?;
-        let creator =
-            creator(&transaction).ok_or_else(|| ChainError("the transaction has no creator".to_owned()))?;
-        Ok(code.is_valid().then_some(CommittedAccess { creator, release }))
+            .map_err(|error| ChainError(error.to_string()))
     }
 }
 

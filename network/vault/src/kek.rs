@@ -47,6 +47,8 @@ pub enum KekError {
 /// A key-encryption key in a file of mode 0600: AES-256-GCM with a random nonce for each wrap.
 pub struct FileKey {
     key: LessSafeKey,
+    /// The one that takes its place, as long as some keys are wrapped under it and some are not.
+    successor: Option<LessSafeKey>,
 }
 
 impl std::fmt::Debug for FileKey {
@@ -56,40 +58,36 @@ impl std::fmt::Debug for FileKey {
 }
 
 impl FileKey {
-    /// Opens the key file, or makes it with a fresh key where there is none. Fails if others may read it.
+    /// Opens the key file, or makes it with a fresh key where there is none. Fails if others may read it. Where a rotation was interrupted, it
+    /// opens what either key wrapped, and wraps under the new one.
     pub fn open_or_create(path: &Path) -> Result<Self, KekError> {
-        let failed = |source| KekError::File {
-            path: path.to_owned(),
-            source,
-        };
-        if !path.exists() {
-            let mut key = Zeroizing::new([0u8; 32]);
-            SystemRandom::new()
-                .fill(key.as_mut_slice())
-                .map_err(|_| KekError::Random)?;
-            let mut file = fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(path)
-                .map_err(failed)?;
-            file.write_all(key.as_slice())
-                .and_then(|()| file.sync_all())
-                .map_err(failed)?;
-        }
-        use std::os::unix::fs::PermissionsExt;
-        let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(KekError::Mode(path.to_owned()));
-        }
-        let bytes = Zeroizing::new(fs::read(path).map_err(failed)?);
-        if bytes.len() != 32 {
-            return Err(KekError::Length(path.to_owned()));
-        }
-        let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| KekError::Length(path.to_owned()))?;
+        let next = next(path);
+        let successor = if next.exists() { Some(read(&next)?) } else { None };
         Ok(Self {
-            key: LessSafeKey::new(key),
+            key: create_or_read(path)?,
+            successor,
         })
+    }
+
+    /// The key that is to take the place of the one in `path`: begins a rotation, or goes on with one.
+    pub fn successor(path: &Path) -> Result<Self, KekError> {
+        Ok(Self {
+            key: create_or_read(&next(path))?,
+            successor: None,
+        })
+    }
+
+    /// Puts the successor in the place of the key in `path`, which is gone then: everything must be wrapped under the successor. Without one
+    /// nothing happens.
+    pub fn succeed(path: &Path) -> Result<(), KekError> {
+        let next = next(path);
+        if !next.exists() {
+            return Ok(());
+        }
+        let parent = path.parent().unwrap_or(Path::new("."));
+        fs::rename(&next, path)
+            .and_then(|()| fs::File::open(parent)?.sync_all())
+            .map_err(failed(path))
     }
 }
 
@@ -100,7 +98,9 @@ impl KeyEncryption for FileKey {
             .fill(&mut nonce)
             .map_err(|_| KekError::Random)?;
         let mut sealed = Zeroizing::new(dek.to_vec());
-        self.key
+        self.successor
+            .as_ref()
+            .unwrap_or(&self.key)
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(context),
@@ -111,16 +111,71 @@ impl KeyEncryption for FileKey {
     }
 
     fn unwrap(&self, wrapped: &[u8], context: &[u8]) -> Result<Dek, KekError> {
-        let (nonce, sealed) = wrapped.split_at_checked(NONCE_LEN).ok_or(KekError::Altered)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KekError::Altered)?;
-        let mut buffer = Zeroizing::new(sealed.to_vec());
-        let opened = self
-            .key
-            .open_in_place(nonce, Aad::from(context), &mut buffer)
-            .map_err(|_| KekError::Altered)?;
-        Ok(Zeroizing::new(
-            <[u8; 32]>::try_from(&*opened).map_err(|_| KekError::Altered)?,
-        ))
+        let with = |key| opened(key, wrapped, context);
+        match &self.successor {
+            Some(successor) => with(successor).or_else(|_| with(&self.key)),
+            None => with(&self.key),
+        }
+    }
+}
+
+fn opened(key: &LessSafeKey, wrapped: &[u8], context: &[u8]) -> Result<Dek, KekError> {
+    let (nonce, sealed) = wrapped.split_at_checked(NONCE_LEN).ok_or(KekError::Altered)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KekError::Altered)?;
+    let mut buffer = Zeroizing::new(sealed.to_vec());
+    let opened = key
+        .open_in_place(nonce, Aad::from(context), &mut buffer)
+        .map_err(|_| KekError::Altered)?;
+    Ok(Zeroizing::new(
+        <[u8; 32]>::try_from(&*opened).map_err(|_| KekError::Altered)?,
+    ))
+}
+
+/// `kek` → `kek.next`.
+fn next(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".next");
+    name.into()
+}
+
+fn create_or_read(path: &Path) -> Result<LessSafeKey, KekError> {
+    if !path.exists() {
+        let mut key = Zeroizing::new([0u8; 32]);
+        SystemRandom::new()
+            .fill(key.as_mut_slice())
+            .map_err(|_| KekError::Random)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(failed(path))?;
+        file.write_all(key.as_slice())
+            .and_then(|()| file.sync_all())
+            .map_err(failed(path))?;
+    }
+    read(path)
+}
+
+fn read(path: &Path) -> Result<LessSafeKey, KekError> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(path).map_err(failed(path))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(KekError::Mode(path.to_owned()));
+    }
+    let bytes = Zeroizing::new(fs::read(path).map_err(failed(path))?);
+    if bytes.len() != 32 {
+        return Err(KekError::Length(path.to_owned()));
+    }
+    let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| KekError::Length(path.to_owned()))?;
+    Ok(LessSafeKey::new(key))
+}
+
+fn failed(path: &Path) -> impl Fn(std::io::Error) -> KekError + use<> {
+    let path = path.to_owned();
+    move |source| KekError::File {
+        path: path.clone(),
+        source,
     }
 }
 

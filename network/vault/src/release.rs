@@ -10,10 +10,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use careledger_api::codes::Obligation;
 use careledger_api::contracts::consent::{ReleasableDocument, Release};
 use careledger_api::ids::{KemPublicKey, TxId};
 use careledger_sdk::sealing::{SealContext, seal};
-use careledger_sdk::vault::{ReleaseRequest, ReleaseResponse, ReleasedItem, SealedContent, SignedRequest};
+use careledger_sdk::vault::{
+    ReleaseRequest, ReleaseResponse, ReleasedItem, SealedContent, SignedRequest, VaultRequest,
+};
 use fabric_msp::Certificate;
 use fabric_protos::msp::SerializedIdentity;
 use prost::Message;
@@ -23,6 +26,9 @@ use crate::store::{Entry, Store, StoreError};
 
 /// The most categories one request may name: all of them.
 const MAX_CATEGORIES: usize = 13;
+/// The longest encrypted file that goes with its key, and the most of them in one answer, bytes. The others wait on the content route.
+const MAX_INLINE: u64 = 256 << 10;
+const MAX_INLINE_TOTAL: u64 = 8 << 20;
 
 /// What the vault asks its own organisation's peer.
 pub trait Chain: Send + Sync {
@@ -69,6 +75,9 @@ pub enum Refusal {
     /// A category beyond what is permitted.
     #[error("a category beyond the access was asked for")]
     BeyondTheAccess,
+    /// Too many searches within an hour.
+    #[error("the person or the organisation searched too often within an hour")]
+    OverTheLimit,
     /// A second request.
     #[error("a document of this access was released before")]
     AlreadyServed,
@@ -93,7 +102,7 @@ impl Refusal {
     }
 }
 
-/// Decides on a request and, if the rule holds, gives the sealed keys with their files.
+/// Decides on a request and, if the rule holds, gives the sealed keys, with the files that are small.
 ///
 /// `now` is the vault's own clock, seconds since 1970.
 pub async fn release<C: Chain>(
@@ -120,31 +129,32 @@ pub async fn release<C: Chain>(
         return Err(Refusal::NothingPermitted);
     }
     let documents = asked_for(request, &release.documents)?;
-    let opened: Vec<(&ReleasableDocument, Entry, Vec<u8>)> = documents
-        .into_iter()
-        .map(|d| {
-            Ok((
-                d,
-                store.entry(d.document, d.version)?,
-                store.file(d.document, d.version)?,
-            ))
-        })
-        .collect::<Result<_, StoreError>>()?;
-    for (document, ..) in &opened {
-        let release = served::Release {
+    let opened = open(store, documents).await?;
+    let releases: Vec<served::Release> = opened
+        .iter()
+        .map(|(document, ..)| served::Release {
             tx_id: request.tx.to_string(),
             document: document.document.to_string(),
             version: document.version,
-        };
-        if !served.record(release).map_err(Refusal::Log)? {
-            return Err(Refusal::AlreadyServed);
-        }
+        })
+        .collect();
+    if !served.record(&releases).map_err(Refusal::Log)? {
+        return Err(Refusal::AlreadyServed);
     }
     let items = opened
         .into_iter()
-        .map(|(d, entry, file)| item(request, &kem_key, d, &entry, &file))
+        .map(|(d, entry, file)| {
+            let ticket =
+                store
+                    .tickets()
+                    .give(&request.tx, d.document, d.version, now, release.record.expires_at);
+            item(request, &kem_key, d, entry, ticket, file.as_deref())
+        })
         .collect::<Result<_, _>>()?;
-    Ok(ReleaseResponse { items })
+    Ok(ReleaseResponse {
+        items,
+        obligations: told(&release.obligations),
+    })
 }
 
 /// Whose vault this is, and for which channel.
@@ -173,7 +183,7 @@ impl Scope {
 
 /// The signer's serialized identity, its signature checked. Whether that identity may ask is settled by comparing it with the creator of a
 /// transaction that the peers found valid.
-fn verified_identity(signed: &SignedRequest) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn verified_identity<R: VaultRequest>(signed: &SignedRequest<R>) -> Result<Vec<u8>, Refusal> {
     let serialized = signed.identity_bytes().map_err(|_| Refusal::BadSignature)?;
     let identity = SerializedIdentity::decode(serialized.as_slice()).map_err(|_| Refusal::BadSignature)?;
     let certificate = Certificate::from_pem(&identity.id_bytes).map_err(|_| Refusal::BadSignature)?;
@@ -184,6 +194,12 @@ fn verified_identity(signed: &SignedRequest) -> Result<Vec<u8>, Refusal> {
         .verify(&message, &signature)
         .map_err(|_| Refusal::BadSignature)?;
     Ok(serialized)
+}
+
+/// What the requester is told to observe. REDACT is not: it would tell that there is more, and that the patient keeps it closed.
+fn told(obligations: &[Obligation]) -> Vec<Obligation> {
+    let rest = obligations.iter().filter(|o| **o != Obligation::Redact);
+    rest.copied().collect()
 }
 
 /// The releasable documents of the categories asked for; each category must have at least one.
@@ -202,16 +218,40 @@ fn asked_for<'d>(
         .collect())
 }
 
+/// Each document's entry, and its encrypted file where it goes with the answer.
+async fn open<'d>(
+    store: &Store,
+    documents: Vec<&'d ReleasableDocument>,
+) -> Result<Vec<(&'d ReleasableDocument, Entry, Option<Vec<u8>>)>, StoreError> {
+    let mut opened = Vec::with_capacity(documents.len());
+    let mut inline = 0;
+    for d in documents {
+        let entry = store.entry(d.document, d.version).await?;
+        let file = store.file(d.document, d.version).await?;
+        let small = file.size() <= MAX_INLINE && inline + file.size() <= MAX_INLINE_TOTAL;
+        let file = if small {
+            inline += file.size();
+            Some(file.bytes().await?.to_vec())
+        } else {
+            None
+        };
+        opened.push((d, entry, file));
+    }
+    Ok(opened)
+}
+
 fn item(
     request: &ReleaseRequest,
     to: &KemPublicKey,
     document: &ReleasableDocument,
-    entry: &Entry,
-    file: &[u8],
+    entry: Entry,
+    ticket: String,
+    file: Option<&[u8]>,
 ) -> Result<ReleasedItem, Refusal> {
     let content = SealedContent {
         dek: hex::encode(entry.dek.as_slice()),
-        opening: entry.opening.clone(),
+        opening: entry.opening,
+        ticket,
     };
     let content = zeroize::Zeroizing::new(serde_json::to_vec(&content).map_err(|_| Refusal::BadKemKey)?);
     let context = SealContext {
@@ -225,11 +265,12 @@ fn item(
         document: document.document,
         version: document.version,
         category: document.category,
+        proof: document.proof.clone(),
         encapsulated: STANDARD.encode(sealed.encapsulated),
         sealed: STANDARD.encode(sealed.ciphertext),
-        file: STANDARD.encode(file),
+        file: file.map(|file| STANDARD.encode(file)),
     })
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -64,16 +64,24 @@ impl ServedLog {
         })
     }
 
-    /// Records a release durably. Returns false, and writes nothing, if it was recorded before.
+    /// Records releases durably, all of them or none. Returns false, and writes nothing, if one was recorded before: of two requests for overlapping
+    /// documents one is served and the other loses nothing.
     ///
-    /// After an error the release counts as made: a key that may have left is not given again.
-    pub fn record(&self, release: Release) -> std::io::Result<bool> {
+    /// After an error the releases count as made: a key that may have left is not given again.
+    pub fn record(&self, releases: &[Release]) -> std::io::Result<bool> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = format!("{} {} {}\n", release.tx_id, release.document, release.version);
-        if !inner.seen.insert(release) {
+        if releases.iter().any(|release| inner.seen.contains(release)) {
             return Ok(false);
         }
-        inner.file.write_all(line.as_bytes())?;
+        let mut lines = String::new();
+        for release in releases {
+            lines.push_str(&format!(
+                "{} {} {}\n",
+                release.tx_id, release.document, release.version
+            ));
+            inner.seen.insert(release.clone());
+        }
+        inner.file.write_all(lines.as_bytes())?;
         inner.file.sync_data()?;
         Ok(true)
     }
@@ -106,8 +114,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("served");
         let log = ServedLog::open(&path).unwrap();
-        assert!(log.record(release(1)).unwrap());
-        assert!(!log.record(release(1)).unwrap());
+        assert!(log.record(&[release(1)]).unwrap());
+        assert!(!log.record(&[release(1)]).unwrap());
         drop(log);
         std::fs::OpenOptions::new()
             .append(true)
@@ -116,10 +124,22 @@ mod tests {
             .write_all(b"cc dd")
             .unwrap();
         let log = ServedLog::open(&path).unwrap();
-        assert!(!log.record(release(1)).unwrap());
-        assert!(log.record(release(2)).unwrap());
+        assert!(!log.record(&[release(1)]).unwrap());
+        assert!(log.record(&[release(2)]).unwrap());
         drop(log);
-        assert!(!ServedLog::open(&path).unwrap().record(release(2)).unwrap());
+        assert!(!ServedLog::open(&path).unwrap().record(&[release(2)]).unwrap());
+    }
+
+    #[test]
+    fn several_are_recorded_together_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = ServedLog::open(&dir.path().join("served")).unwrap();
+        assert!(log.record(&[release(2)]).unwrap());
+        assert!(!log.record(&[release(1), release(2)]).unwrap());
+        assert!(
+            log.record(&[release(1), release(3)]).unwrap(),
+            "the first was not burnt"
+        );
     }
 
     #[test]

@@ -1,34 +1,56 @@
-//! The vault's TLS listener.
+//! The vault's TLS listener and its routes.
+//!
+//! | route | who | what |
+//! |---|---|---|
+//! | `GET /healthz` | anybody | `ok` |
+//! | `POST /v1/release` | the creator of a committed access, signed | sealed keys, and small files |
+//! | `POST /v1/locate` | the creator of a committed access, signed | which documents it shows, in a page of one size |
+//! | `POST /v1/find` | the creator of a committed search, signed | whom it found, sealed |
+//! | `POST /v1/persons` | a custodian of the own organisation, signed | whom a search finds |
+//! | `GET /v1/content/{document}/{version}` | the holder of a ticket | ciphertext, whole or a range of it |
+//! | `PUT /v1/content/{document}/{version}` | a custodian of the own organisation, signed | a version to keep |
+//! | `POST /v1/erasures` | the same, or the vault whose replicas this one holds, signed | a document erased on the ledger, to destroy; its receipt |
+//! | `GET /v1/replicas/key` | anybody | the key to which copies' keys are sealed |
+//! | `PUT /v1/replicas/{document}/{version}` | the vault whose replicas this one holds, signed | a copy to keep |
+//! | `POST /v1/probes` | the same | proof that a copy is there |
+
+mod answer;
+mod content;
+mod erase;
+mod files;
+mod find;
+mod listen;
+mod locate;
+mod release;
+mod replica;
+mod upload;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use careledger_sdk::vault::SignedRequest;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post, put};
+use tokio::sync::{Mutex, Semaphore, watch};
 
-use crate::release::{self, Chain, Scope};
+use self::files::Files;
+use crate::erase::{Erasing, Erasures};
+use crate::find::FindChain;
+use crate::locate::IndexChain;
+use crate::members::Members;
+use crate::persons::PersonIndex;
+use crate::release::Scope;
+use crate::replica::{Anchors, Holder};
 use crate::served::ServedLog;
 use crate::store::Store;
 
 /// Largest request body, bytes: a certificate, a signature and a handful of codes.
 const MAX_REQUEST: usize = 64 * 1024;
-/// Longest TLS handshake, and longest handling of one request.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-const HANDLING: Duration = Duration::from_secs(30);
+/// Copies taken or read at once; each holds about 32 MiB.
+const COPIES: usize = 4;
+/// How long a signed request is taken, seconds before and after its time.
+const FRESH: u64 = 300;
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -41,6 +63,24 @@ pub struct Service<C> {
     pub served: ServedLog,
     /// The organisation's peer.
     pub chain: C,
+    /// Who may upload.
+    pub members: Members,
+    /// Whom a search by identity documents finds.
+    pub persons: PersonIndex,
+    /// What an erasure reaches besides the store.
+    pub erasing: Erasing,
+    /// Whose replicas this vault holds: then `scope` and `chain` are about that custodian's records.
+    pub replica: Option<Holder>,
+}
+
+/// A service as the routes share it.
+#[derive(Debug)]
+struct Shared<C> {
+    service: Service<C>,
+    /// Held by the one erasure under way: each makes the peers write their files anew.
+    erasing: Mutex<()>,
+    /// Copies that are taken or read at once.
+    copies: Arc<Semaphore>,
 }
 
 /// A running vault.
@@ -69,27 +109,38 @@ pub enum ServeError {
 
 impl Server {
     /// Listens on `address` (port 0 takes a free one) with a PEM certificate chain and key, and serves until [`stop`](Self::stop).
-    pub async fn start<C: Chain + 'static>(
+    pub async fn start<C: FindChain + IndexChain + Erasures + Anchors + 'static>(
         address: SocketAddr,
         certificate_pem: &[u8],
         key_pem: &[u8],
         service: Service<C>,
     ) -> Result<Self, ServeError> {
-        let acceptor = acceptor(certificate_pem, key_pem)?;
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| ServeError::Listen { address, source })?;
-        let address = listener
-            .local_addr()
-            .map_err(|source| ServeError::Listen { address, source })?;
+        let files = Files::new(
+            service.scope.clone(),
+            Arc::clone(&service.store),
+            service.members.clone(),
+        );
         let router = Router::new()
             .route("/healthz", get(|| async { "ok" }))
-            .route("/v1/release", post(handle::<C>))
+            .route("/v1/release", post(release::handle::<C>))
+            .route("/v1/locate", post(locate::handle::<C>))
+            .route("/v1/find", post(find::handle::<C>))
+            .route("/v1/persons", post(find::enter::<C>))
+            .route("/v1/erasures", post(erase::handle::<C>))
+            .route("/v1/probes", post(replica::probe::<C>))
+            .route("/v1/replicas/key", get(replica::key::<C>))
             .layer(DefaultBodyLimit::max(MAX_REQUEST))
-            .with_state(Arc::new(service));
-        let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(accept(listener, acceptor, router, stopped));
-        Ok(Self { address, stop, task })
+            .route(
+                "/v1/replicas/{document}/{version}",
+                put(replica::take::<C>).layer(DefaultBodyLimit::disable()),
+            )
+            .with_state(Arc::new(Shared {
+                service,
+                erasing: Mutex::new(()),
+                copies: Arc::new(Semaphore::new(COPIES)),
+            }))
+            .merge(files.router());
+        listen::listen(address, certificate_pem, key_pem, router).await
     }
 
     /// Where it listens.
@@ -106,84 +157,17 @@ impl Server {
     }
 }
 
-async fn handle<C: Chain + 'static>(
-    State(service): State<Arc<Service<C>>>,
-    Json(signed): Json<SignedRequest>,
-) -> Response {
-    let now = SystemTime::now()
+/// Whether a request that was signed at `at` is taken at `now`.
+fn is_fresh(at: i64, now: i64) -> bool {
+    now.abs_diff(at) <= FRESH
+}
+
+/// The vault's clock, seconds since 1970.
+fn now() -> i64 {
+    SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs() as i64);
-    let decision = release::release(
-        &service.scope,
-        &service.store,
-        &service.served,
-        &service.chain,
-        &signed,
-        now,
-    );
-    match tokio::time::timeout(HANDLING, decision).await {
-        Ok(Ok(response)) => {
-            tracing::info!(tx = %signed.request.tx, documents = response.items.len(), "released");
-            Json(response).into_response()
-        }
-        Ok(Err(refusal)) if refusal.is_failure() => {
-            tracing::error!(tx = %signed.request.tx, %refusal, "failed to release");
-            StatusCode::SERVICE_UNAVAILABLE.into_response()
-        }
-        Ok(Err(refusal)) => {
-            tracing::info!(tx = %signed.request.tx, %refusal, "released nothing");
-            StatusCode::NOT_FOUND.into_response()
-        }
-        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-    }
+        .map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
 }
 
-fn acceptor(certificate_pem: &[u8], key_pem: &[u8]) -> Result<TlsAcceptor, ServeError> {
-    let tls = |e: &dyn std::fmt::Display| ServeError::Tls(e.to_string());
-    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate_pem)
-        .collect::<Result<_, _>>()
-        .map_err(|e| tls(&e))?;
-    let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(|e| tls(&e))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| tls(&e))?
-        .with_no_client_auth()
-        .with_single_cert(certificates, key)
-        .map_err(|e| tls(&e))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
-}
-
-async fn accept(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    router: Router,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(serve(stream, acceptor.clone(), router.clone()))),
-                Err(error) => tracing::warn!(%error, "a connection could not be accepted"),
-            },
-            Some(_) = connections.join_next() => {}
-            _ = stopped.changed() => break,
-        }
-    }
-}
-
-async fn serve(stream: TcpStream, acceptor: TlsAcceptor, router: Router) {
-    let Ok(Ok(tls)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await else {
-        tracing::debug!("a connection gave no TLS handshake");
-        return;
-    };
-    let service = TowerToHyperService::new(router);
-    if let Err(error) = Builder::new(TokioExecutor::new())
-        .serve_connection(TokioIo::new(tls), service)
-        .await
-    {
-        tracing::debug!(%error, "a connection ended badly");
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -518,8 +518,8 @@ impl Model {
             let value_hash = value.as_ref().map(|value| hash(value).to_vec());
             write(&mut self.state.hashed, hashed.clone(), value_hash, version);
             match value {
-                // A purge needs no values: it reaches everybody.
-                _ if private.lost && *what != PrivateWrite::Purge => {}
+                // A purge or a deletion needs no values: the hashes say which key goes, and it reaches everybody.
+                Some(_) if private.lost => {}
                 Some(value) => {
                     self.state.private.insert(clear, (value, version));
                 }

@@ -9,11 +9,13 @@
 
 mod collection;
 mod placement;
+mod policy;
 #[cfg(test)]
 mod tests;
 
 pub use collection::{CollectionSpec, LOG_COLLECTION, care_collection, pair_collection, payer_collection};
 pub use placement::{Endorsers, Parties, Placement, placement};
+pub use policy::Policy;
 
 use crate::HealthError;
 use serde::{Deserialize, Serialize};
@@ -53,6 +55,9 @@ pub struct Consortium {
     pub chaincode: String,
     /// The organisations.
     pub organisations: Vec<Organisation>,
+    /// Rules for all patients.
+    #[serde(default)]
+    pub policy: Policy,
 }
 
 /// Upper bound for organisations of one consortium.
@@ -93,7 +98,7 @@ impl Consortium {
         {
             return invalid("every custodian needs a regulator beside it");
         }
-        Ok(())
+        self.policy.validate()
     }
 
     /// MSP ids of all organisations with a role, in the consortium's order.

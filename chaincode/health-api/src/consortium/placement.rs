@@ -29,19 +29,93 @@ pub fn placement(contract: &str, function: &str) -> Option<Placement> {
         ("registry", "establish" | "amend") => Placement::Public,
         ("registry", "openCollection") => Placement::Members,
         ("registry", "consortium") => Placement::AnyPeer,
-        ("identity", "enrol" | "addKey" | "revokeKey") => Placement::Custodian,
-        ("identity", "pruneNonces") => Placement::CustodianAndRegulator,
-        ("identity", "keys") => Placement::CustodianAlone,
-        ("consent", "grant" | "revoke" | "access" | "breakGlass" | "review") => Placement::Custodian,
+        ("identity", "enrol" | "revokeKey" | "freeze" | "vetoRecovery") => Placement::Custodian,
+        (
+            "identity",
+            "addKey"
+            | "rotateKey"
+            | "unfreeze"
+            | "unfreezeByGuardians"
+            | "chooseGuardians"
+            | "cancelChoice"
+            | "beginDelay"
+            | "initRecovery"
+            | "approveRecovery"
+            | "attestRecovery"
+            | "executeRecovery"
+            | "pruneNonces",
+        ) => Placement::CustodianAndRegulator,
+        ("identity", "myAccount") => Placement::Custodian,
+        ("identity", "keys" | "account" | "notice") => Placement::CustodianAlone,
         (
             "consent",
-            "decide" | "outcome" | "release" | "notifications" | "myNotifications" | "myConsents"
-            | "openReviews",
+            "grant"
+            | "revoke"
+            | "access"
+            | "accessOwn"
+            | "breakGlass"
+            | "breakGlassFull"
+            | "review"
+            | "escalate"
+            | "recordDisclosure"
+            | "ackNotification"
+            | "chooseNotifications"
+            | "dispute"
+            | "answerDispute"
+            | "registerCode"
+            | "revokeCode"
+            | "find"
+            | "logFind"
+            | "logAlert",
+        ) => Placement::Custodian,
+        (
+            "consent",
+            "decide" | "outcome" | "release" | "notice" | "notifications" | "myLog" | "accounting"
+            | "myConsents" | "openReviews" | "escalated" | "breakGlassCounts" | "findRecord" | "codeHolder",
         ) => Placement::CustodianAlone,
-        ("record", "anchor" | "anchorMany" | "addVersion" | "mark") => Placement::Public,
-        ("record", "describe" | "chooseEmergency") => Placement::Custodian,
-        ("record", "verify" | "head" | "version") => Placement::AnyPeer,
-        ("record", "locate") => Placement::CustodianAlone,
+        (
+            "consent",
+            "requestAccess" | "withdrawRequest" | "respond" | "amend" | "delegate" | "undelegate" | "assent"
+            | "proposeAct",
+        ) => Placement::Custodian,
+        ("consent", "confirmAct") => Placement::CustodianAndRegulator,
+        ("consent", "myRequests" | "myAuthorities" | "myReceipt" | "openActs") => Placement::CustodianAlone,
+        (
+            "record",
+            "anchor" | "anchorMany" | "anchorBatch" | "unfold" | "addVersion" | "redact" | "supersede"
+            | "markError" | "attest" | "setRetention" | "placeHold" | "releaseHold" | "openErasure"
+            | "approveErasure" | "refuseErasure" | "executeErasure" | "offerCustody" | "acceptCustody",
+        ) => Placement::Public,
+        (
+            "record",
+            "describe"
+            | "chooseEmergency"
+            | "publishSummary"
+            | "detail"
+            | "explain"
+            | "requestErasure"
+            | "confirmErasure"
+            | "registerReplica"
+            | "probeReplica"
+            | "link"
+            | "unlink"
+            | "reportDuplicateOrder"
+            | "requestCorrection"
+            | "respondCorrection",
+        ) => Placement::Custodian,
+        ("record", "purgeErased") => Placement::CustodianAndRegulator,
+        ("record", "verify" | "verifyChunk" | "head" | "version" | "batch" | "standing" | "attested") => {
+            Placement::AnyPeer
+        }
+        (
+            "record",
+            "locate" | "index" | "priorResults" | "avoidedOrders" | "attestations" | "links" | "corrections"
+            | "myLinks" | "myCorrections" | "myErasureReceipt",
+        ) => Placement::CustodianAlone,
+        ("record", "explanation" | "erasureRequests" | "erasureReceipt" | "replicas") => Placement::Custodian,
+        ("credential", "issue" | "renew" | "suspend" | "reinstate" | "revoke") => Placement::Public,
+        ("credential", "file" | "check") => Placement::Custodian,
+        ("credential", "status") => Placement::AnyPeer,
         ("claims", "publishPlan") => Placement::Public,
         ("claims", "loadPlan" | "enrolMember" | "adjudicate" | "pay" | "eligibility") => Placement::Payer,
         ("claims", "submitClaim") => Placement::Provider,

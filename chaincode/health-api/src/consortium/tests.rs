@@ -21,6 +21,7 @@ fn health() -> Consortium {
             organisation("InsurerMSP", &[Payer]),
             organisation("RegulatorMSP", &[Regulator]),
         ],
+        policy: Policy::default(),
     }
 }
 

@@ -1,28 +1,44 @@
 //! The decision engine: consents × request × time → what is permitted. Pure.
 //!
 //! ```text
-//! access:   decide(consents, requester, request, at)             per requested category: deny > permit > indeterminate > not applicable
-//! release:  decide_item(consents, requester, request, item, at)  the same for one document, whose attributes are all known
+//! access:   decide(consents, requester, request, policy, at)             per requested category: deny > permit > indeterminate > not applicable
+//! release:  decide_item(consents, requester, request, item, policy, at)  the same for one document, whose attributes are all known
 //! ```
 //!
 //! The rules, in order (they follow the design's decision algorithm):
 //! 1. Consents and provisions count only within their periods; revoked ones are not handed in.
 //! 2. A provision matches if all its lists match. TREAT covers ETREAT; BTG is covered only where a permit names BTG.
 //! 3. What the request leaves open never satisfies a restricted permit. It does meet a restricted deny: then that part of the items is
-//!    refused and the rest carries the obligation REDACT.
-//! 4. Deny stands over permit, across consents. Nothing matching permits nothing.
-//! 5. An unknown label or hierarchy that a permit depends on makes it indeterminate, which releases nothing.
+//!    refused and the rest carries the obligation REDACT. A document is decided by its own attributes, of which one that is not recorded
+//!    satisfies no permit and meets every deny.
+//! 4. Deny stands over permit, across consents.
+//! 5. An unknown label, hierarchy or group that the outcome depends on makes it indeterminate, which releases nothing.
 //! 6. A permit that names no sensitivity label covers no item that has one.
+//! 7. Obligations and refrains of every permit that opens a category, or may open a document of it, are carried.
+//! 8. What no consent speaks about is refused, or permitted where the consortium's policy says so (opt-out).
+//!
+//! A category that is refused holds no document that [`decide_item`] would permit but for one case: permits that the request's open
+//! attributes left unsatisfied (rule 3). A release therefore asks both, for the category and for the document.
+//!
+//! # What may be seen of it
+//! A refusal, a redaction and "nothing there" must look alike to the requester and on the chain. So a decision is a value and never an error,
+//! whatever the consents say; it goes into a record of a fixed size, which holds what the longest valid request and requester give
+//! (`validate` bounds them); the ledger is read before the engine and written after it, alike for every outcome; and REDACT, which tells that
+//! something is left out, stays with the custodian: the vault passes on every other obligation. The engine's own time depends on the consents
+//! (from 0.1 to about 10 microseconds), which disappears in a transaction's.
 
 mod matching;
 #[cfg(test)]
 mod tests;
 mod validate;
 
+pub use matching::asked_for;
+
 use crate::codes::{Category, Code, Label, Obligation};
+use crate::consortium::Policy;
 use crate::contracts::consent::{AccessRequest, Consent, Effect, Provision, Requester};
 use crate::date::Date;
-use crate::ids::{ConsentId, DocumentId};
+use crate::ids::{ConsentId, DocumentId, EncounterId};
 use matching::{Match, Subject, deny_match, permit_match};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -49,11 +65,11 @@ pub struct Decision {
     pub verdict: Verdict,
     /// The permitted categories, sorted.
     pub permitted: Vec<Category>,
-    /// What the permits oblige to, sorted.
+    /// What the permits oblige to, sorted. REDACT says that documents of the permitted categories, or other categories, are left out.
     pub obligations: Vec<Obligation>,
-    /// The consents it rests on, sorted.
+    /// The consents it rests on, sorted; empty where the consortium's policy alone permits.
     pub basis: Vec<ConsentId>,
-    /// When the first of those permits ends, seconds since 1970; none without a permit.
+    /// When the first of those permits ends, seconds since 1970; none where no consent permits.
     pub ends_at: Option<i64>,
 }
 
@@ -70,17 +86,25 @@ pub struct Item {
     pub codes: Vec<Code>,
     /// Its clinical date, where recorded.
     pub date: Option<Date>,
+    /// Its encounter, where recorded.
+    pub encounter: Option<EncounterId>,
     /// Authoring organisation.
     pub author: String,
 }
 
 /// Decides a request at a time (seconds since 1970). `consents` are the patient's that are not revoked, in any order.
-pub fn decide(consents: &[Consent], requester: &Requester, request: &AccessRequest, at: i64) -> Decision {
+pub fn decide(
+    consents: &[Consent],
+    requester: &Requester,
+    request: &AccessRequest,
+    policy: &Policy,
+    at: i64,
+) -> Decision {
     let mut outcome = Tally::default();
     let categories: BTreeSet<Category> = request.categories.iter().copied().collect();
     for category in &categories {
         let subject = Subject::of_request(requester, request, *category);
-        let one = evaluate(consents, &subject, at);
+        let one = evaluate(consents, &subject, policy, at);
         outcome.add(*category, one);
     }
     outcome.finish(categories.len())
@@ -92,48 +116,61 @@ pub fn decide_item(
     requester: &Requester,
     request: &AccessRequest,
     item: &Item,
+    policy: &Policy,
     at: i64,
 ) -> Verdict {
     if !matching::asked_for(request, item) {
         return Verdict::NotApplicable;
     }
-    evaluate(consents, &Subject::of_item(requester, request, item), at).verdict
+    evaluate(consents, &Subject::of_item(requester, request, item), policy, at).verdict
 }
 
 /// What the consents say about one subject.
 struct Evaluation<'c> {
     verdict: Verdict,
+    /// The permits that match, and those that may match some of the documents that a request stands for.
     permits: Vec<(&'c Consent, &'c Provision)>,
     partly_denied: bool,
 }
 
-fn evaluate<'c>(consents: &'c [Consent], subject: &Subject<'_>, at: i64) -> Evaluation<'c> {
+fn evaluate<'c>(consents: &'c [Consent], subject: &Subject<'_>, policy: &Policy, at: i64) -> Evaluation<'c> {
     let mut permits = Vec::new();
-    let (mut denied, mut partly_denied, mut unknown) = (false, false, false);
+    let (mut permitted, mut may_permit) = (false, false);
+    let (mut denied, mut may_deny, mut partly_denied) = (false, false, false);
     let live = consents.iter().filter(|c| c.period.contains(at));
     for (consent, provision) in live.flat_map(|c| c.provisions.iter().map(move |p| (c, p))) {
         if provision.period.is_some_and(|p| !p.contains(at)) {
             continue;
         }
         match provision.effect {
-            Effect::Permit => match permit_match(provision, subject) {
-                Match::Yes => permits.push((consent, provision)),
-                Match::Unknown => unknown = true,
-                Match::No | Match::Absent => {}
-            },
+            Effect::Permit => {
+                let found = permit_match(provision, subject);
+                permitted |= found == Match::Yes;
+                may_permit |= found == Match::Unknown;
+                if found != Match::No {
+                    permits.push((consent, provision));
+                }
+            }
             Effect::Deny => match deny_match(provision, subject) {
-                Match::Yes | Match::Unknown => denied = true,
-                Match::Absent if subject.is_item => denied = true,
+                Match::Yes => denied = true,
+                Match::Unknown => may_deny = true,
                 Match::Absent => partly_denied = true,
                 Match::No => {}
             },
         }
     }
-    let verdict = match (denied, permits.is_empty(), unknown) {
-        (true, _, _) => Verdict::Deny,
-        (false, false, _) => Verdict::Permit,
-        (false, true, true) => Verdict::Indeterminate,
-        (false, true, false) => Verdict::NotApplicable,
+    let verdict = if denied {
+        Verdict::Deny
+    } else if may_deny {
+        Verdict::Indeterminate
+    } else if permitted {
+        Verdict::Permit
+    } else if may_permit {
+        Verdict::Indeterminate
+    } else if matching::policy_permits(policy, subject) {
+        Verdict::Permit
+    } else {
+        Verdict::NotApplicable
     };
     Evaluation {
         verdict,

@@ -3,9 +3,10 @@
 use crate::HealthError;
 use crate::codes::{Code, Purpose};
 use crate::contracts::consent::{
-    AccessRequest, BreakGlassRequest, CONSENT_SLOTS, Consent, MAX_BREAK_GLASS_MINUTES, MAX_CONSENT_SECONDS,
-    MAX_PROVISIONS, Revocation,
+    AccessRequest, ActorFilter, BreakGlassRequest, Consent, FullBreakGlassRequest, MAX_BREAK_GLASS_MINUTES,
+    MAX_CONSENT_SECONDS, MAX_PROVISIONS, Revocation, SLOTS, Taken,
 };
+use crate::roles::is_group;
 
 /// Most entries of an optional list of a request.
 const MAX_REQUEST_LIST: usize = 8;
@@ -23,6 +24,9 @@ impl Consent {
         if length.is_some_and(|l| l > MAX_CONSENT_SECONDS) {
             return limit("a consent holds for at most ten years");
         }
+        if self.supersedes == Some(self.id) {
+            return invalid("a consent takes the place of another one");
+        }
         if !(1..=MAX_PROVISIONS).contains(&self.provisions.len()) {
             return limit("a consent has 1 to 32 provisions");
         }
@@ -36,6 +40,7 @@ impl Consent {
                 provision.codes.len(),
                 provision.authored_by.len(),
                 provision.documents.len(),
+                provision.encounters.len(),
                 provision.obligations.len(),
             ];
             if lists.into_iter().any(|l| l > MAX_PROVISION_LIST) {
@@ -47,6 +52,7 @@ impl Consent {
             if provision.data_period.is_some_and(|p| p.until < p.from) {
                 return invalid("a data period ends on or after its first day");
             }
+            provision.actors.iter().try_for_each(actor)?;
             provision.codes.iter().try_for_each(|filter| code(&filter.code))?;
         }
         Ok(())
@@ -90,25 +96,52 @@ impl AccessRequest {
 impl BreakGlassRequest {
     /// Checks window and attestation (the reason is checked when it is read).
     pub fn validate(&self) -> Result<(), HealthError> {
-        if !(1..=MAX_BREAK_GLASS_MINUTES).contains(&self.minutes) {
-            return invalid("a glass is broken for 1 to 240 minutes");
+        window(self.minutes, self.attest)
+    }
+}
+
+impl Code {
+    /// `INVALID_CODE` for a system of more than 96 or a code of more than 32 printable ASCII characters, or an empty one.
+    pub fn validate(&self) -> Result<(), HealthError> {
+        code(self)
+    }
+}
+
+impl FullBreakGlassRequest {
+    /// Checks window and attestation.
+    pub fn validate(&self) -> Result<(), HealthError> {
+        window(self.minutes, self.attest)
+    }
+}
+
+impl Taken {
+    /// Checks the number of consents named.
+    pub fn validate(&self) -> Result<(), HealthError> {
+        match self {
+            Self::Consents(named) if !(1..=SLOTS).contains(&named.len()) => {
+                limit("a revocation names 1 to 12 consents, or takes all back without naming them")
+            }
+            Self::Consents(_) | Self::All => Ok(()),
         }
-        if !self.attest {
-            return invalid("the requester must attest that the reason holds");
-        }
-        Ok(())
     }
 }
 
 impl Revocation {
-    /// Checks the number of consents named.
+    /// Checks what is taken back.
     pub fn validate(&self) -> Result<(), HealthError> {
         self.salt.require_drawn()?;
-        if !(1..=CONSENT_SLOTS).contains(&self.consents.len()) {
-            return limit("a revocation names 1 to 8 consents");
-        }
-        Ok(())
+        self.taken.validate()
     }
+}
+
+fn window(minutes: u16, attest: bool) -> Result<(), HealthError> {
+    if !(1..=MAX_BREAK_GLASS_MINUTES).contains(&minutes) {
+        return invalid("a glass is broken for 1 to 240 minutes");
+    }
+    if !attest {
+        return invalid("the requester must attest that the reason holds");
+    }
+    Ok(())
 }
 
 /// Printable ASCII without quote and backslash, which JSON would lengthen.
@@ -117,6 +150,17 @@ fn plain(text: &str, max: usize) -> bool {
         && text
             .bytes()
             .all(|b| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\')
+}
+
+/// Persons and groups are an organisation's own: another one could put the same name into its certificates.
+fn actor(filter: &ActorFilter) -> Result<(), HealthError> {
+    if filter.organisation.is_none() && (filter.person.is_some() || filter.group.is_some()) {
+        return invalid("an actor that is a person or a group names its organisation as well");
+    }
+    match &filter.group {
+        Some(group) if !is_group(group) => invalid("a group has 1 to 32 letters, digits, -, . or _"),
+        _ => Ok(()),
+    }
 }
 
 fn code(code: &Code) -> Result<(), HealthError> {

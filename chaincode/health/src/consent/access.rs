@@ -1,13 +1,15 @@
 //! Accesses and broken glasses: decide, and write what came of it. Whatever is decided, the calls and the sizes are the same.
 
-use super::held;
+use super::held::held;
 use super::review::review_key;
 use crate::caller::Caller;
 use crate::identity::patient_key;
 use crate::state::{Collection, derived_salt, done, registered, tx_id};
 use careledger_api::codes::Category;
+use careledger_api::consortium::Consortium;
 use careledger_api::contracts::consent::{
-    AccessKind, AccessRecord, AccessRequest, BreakGlassRequest, Consent, OpenReview, Outcome, RELEASE_SECONDS,
+    AccessKind, AccessRecord, AccessRequest, BreakGlassRequest, FullBreakGlassRequest, OpenReview, Outcome,
+    RELEASE_SECONDS, Requester,
 };
 use careledger_api::decision::{Verdict, decide};
 use careledger_api::event::EventKind;
@@ -19,7 +21,7 @@ use fabric_contract_core::{Context, ReadContext};
 use serde::{Deserialize, Serialize};
 
 /// Every access record has this size: the longest a valid request gives, with room.
-pub(super) const RECORD_BYTES: usize = 6144;
+pub(super) const RECORD_BYTES: usize = 8_192;
 
 /// The value of `acc~P~T`.
 #[derive(Serialize, Deserialize)]
@@ -48,17 +50,17 @@ pub(super) fn access(
     custodian: &str,
     request: AccessRequest,
 ) -> Result<Receipt, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    let caller = Caller::of(ctx)?;
-    let role = caller.require_role(&consortium, &[Role::Clinician, Role::Emergency, Role::Researcher])?;
+    let (consortium, requester) = asker(ctx, ORDINARY)?;
     let care = Collection::care(&consortium, custodian)?;
     request.validate()?;
     let (tx, at) = (tx_id(ctx)?, ctx.timestamp().seconds);
     let secret = care.secret(ctx)?;
-    let held = held(ctx, &care, &request.patient, |slot| decoy(&secret, &tx, slot))?;
-    let consents: Vec<Consent> = held.live.into_iter().map(|g| g.consent).collect();
-    let requester = caller.requester(role);
-    let decision = decide(&consents, &requester, &request, at);
+    let held = held(ctx, &consortium, &care, &request.patient, |slot| {
+        decoy(&secret, &tx, slot)
+    })?;
+    let epoch = held.epoch.clone();
+    let consents = held.consents();
+    let decision = decide(&consents, &requester, &request, &consortium.policy, at);
     let permitted = decision.verdict == Verdict::Permit;
     let record = AccessRecord {
         kind: AccessKind::Access,
@@ -76,14 +78,18 @@ pub(super) fn access(
             Vec::new()
         },
         basis: decision.basis,
-        expires_at: decision
-            .ends_at
-            .map_or(at, |end| end.min(at.saturating_add(RELEASE_SECONDS))),
-        epoch: held.epoch,
+        // What the consortium's policy permits has no end of its own.
+        expires_at: match (permitted, decision.ends_at) {
+            (true, end) => end.unwrap_or(i64::MAX).min(at.saturating_add(RELEASE_SECONDS)),
+            (false, _) => at,
+        },
+        epoch,
         salt: derived_salt(&secret, "access", &tx),
         tx,
         request: Some(request),
         emergency: None,
+        follows: None,
+        intent: None,
     };
     write_record(ctx, &care, &secret, record)?;
     done(ctx, EventKind::Access, Some(&care))
@@ -95,35 +101,82 @@ pub(super) fn break_glass(
     custodian: &str,
     request: BreakGlassRequest,
 ) -> Result<Receipt, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    let caller = Caller::of(ctx)?;
-    let role = caller.require_role(&consortium, &[Role::Emergency])?;
+    let (consortium, requester) = asker(ctx, EMERGENCY)?;
     let care = Collection::care(&consortium, custodian)?;
     request.validate()?;
+    let known = care.exists(ctx, &patient_key(&request.patient))?;
+    let permitted = if known {
+        vec![Category::EmergencySummary]
+    } else {
+        Vec::new()
+    };
+    write_glass(ctx, &care, requester, request, permitted, None)
+}
+
+/// The second step. Patient and reason are those of the first; an unknown patient stays one.
+pub(super) fn break_glass_full(
+    ctx: &Context<'_>,
+    custodian: &str,
+    request: FullBreakGlassRequest,
+) -> Result<Receipt, HealthError> {
+    let (consortium, requester) = asker(ctx, EMERGENCY)?;
+    let care = Collection::care(&consortium, custodian)?;
+    request.validate()?;
+    let first = committed(ctx, &care, &request.first)?.filter(|first| {
+        first.kind == AccessKind::BreakGlass
+            && first.requester.organisation == requester.organisation
+            && first.requester.person == requester.person
+    });
+    let first = first.ok_or(HealthError::NotFound)?;
+    if ctx.timestamp().seconds >= first.expires_at {
+        return Err(HealthError::Expired(
+            "the window of the first step is over; break the glass again".into(),
+        ));
+    }
+    let permitted = match first.outcome {
+        Outcome::Permitted => Category::ALL.to_vec(),
+        _ => Vec::new(),
+    };
+    let emergency = first.emergency.ok_or(HealthError::NotFound)?;
+    let emergency = BreakGlassRequest {
+        minutes: request.minutes,
+        attest: request.attest,
+        kem_key: request.kem_key,
+        ..emergency
+    };
+    write_glass(ctx, &care, requester, emergency, permitted, Some(request.first))
+}
+
+/// Writes the record and the review of a step.
+fn write_glass(
+    ctx: &Context<'_>,
+    care: &Collection,
+    requester: Requester,
+    request: BreakGlassRequest,
+    permitted: Vec<Category>,
+    follows: Option<TxId>,
+) -> Result<Receipt, HealthError> {
     let (tx, at) = (tx_id(ctx)?, ctx.timestamp().seconds);
     let secret = care.secret(ctx)?;
-    let known = care.exists(ctx, &patient_key(&request.patient))?;
-    let requester = caller.requester(role);
     let open = OpenReview {
         access: tx.clone(),
         at,
         organisation: requester.organisation.clone(),
         reason: request.reason,
+        follows: follows.clone(),
+    };
+    let (kind, outcome) = match (&follows, permitted.is_empty()) {
+        (None, false) => (AccessKind::BreakGlass, Outcome::Permitted),
+        (None, true) => (AccessKind::BreakGlass, Outcome::Refused),
+        (Some(_), false) => (AccessKind::BreakGlassFull, Outcome::Permitted),
+        (Some(_), true) => (AccessKind::BreakGlassFull, Outcome::Refused),
     };
     let record = AccessRecord {
-        kind: AccessKind::BreakGlass,
+        kind,
         at,
         requester,
-        outcome: if known {
-            Outcome::Permitted
-        } else {
-            Outcome::Refused
-        },
-        permitted: if known {
-            vec![Category::EmergencySummary]
-        } else {
-            Vec::new()
-        },
+        outcome,
+        permitted,
         obligations: Vec::new(),
         basis: Vec::new(),
         expires_at: at.saturating_add(i64::from(request.minutes) * 60),
@@ -132,19 +185,32 @@ pub(super) fn break_glass(
         tx: tx.clone(),
         request: None,
         emergency: Some(request),
+        follows,
+        intent: None,
     };
-    write_record(ctx, &care, &secret, record)?;
+    write_record(ctx, care, &secret, record)?;
     let key = review_key(&tx);
-    care.put(
-        ctx,
-        &key,
-        &StoredReview {
-            open,
-            salt: derived_salt(&secret, "review", &tx),
-        },
-    )?;
+    let stored = StoredReview {
+        open,
+        salt: derived_salt(&secret, "review", &tx),
+    };
+    care.put(ctx, &key, &stored)?;
     care.guard(ctx, &key)?;
-    done(ctx, EventKind::Access, Some(&care))
+    done(ctx, EventKind::Access, Some(care))
+}
+
+/// Who may ask for an access.
+pub(super) const ORDINARY: &[Role] = &[Role::Clinician, Role::Emergency, Role::Researcher];
+/// Who may break the glass.
+pub(super) const EMERGENCY: &[Role] = &[Role::Emergency];
+
+/// The consortium and the caller as the one who asks: what every function checks first by which somebody reaches for a patient's data.
+pub(super) fn asker(ctx: &ReadContext<'_>, roles: &[Role]) -> Result<(Consortium, Requester), HealthError> {
+    let consortium = registered(ctx)?.consortium;
+    let caller = Caller::of(ctx)?;
+    let role = caller.require_role(&consortium, roles)?;
+    caller.require_credential(ctx, ctx.timestamp().seconds)?;
+    Ok((consortium, caller.requester(role)))
 }
 
 /// The committed record of an access; `None` if there is none.
@@ -153,10 +219,9 @@ pub(super) fn committed(
     care: &Collection,
     tx: &TxId,
 ) -> Result<Option<AccessRecord>, HealthError> {
-    let pointer: Option<Pointer> = care.get(ctx, &pointer_key(tx))?;
-    match pointer {
-        Some(pointer) => {
-            let stored: Option<StoredAccess> = care.get(ctx, &record_key(&pointer.patient, tx))?;
+    match pointed(ctx, care, tx)? {
+        Some(patient) => {
+            let stored: Option<StoredAccess> = care.get(ctx, &record_key(&patient, tx))?;
             Ok(stored.map(|s| s.record))
         }
         None => Ok(None),
@@ -169,7 +234,7 @@ pub(super) fn records_of(patient: &PatientId) -> String {
 }
 
 /// The keys hold the transaction's id, which no other transaction can have: no absence to check.
-fn write_record(
+pub(super) fn write_record(
     ctx: &Context<'_>,
     care: &Collection,
     secret: &Salt,
@@ -190,19 +255,34 @@ fn write_record(
         RECORD_BYTES,
     )?;
     care.guard(ctx, &key)?;
-    let key = pointer_key(&tx);
-    care.put(
-        ctx,
-        &key,
-        &Pointer {
-            patient,
-            salt: derived_salt(secret, "pointer", &tx),
-        },
-    )?;
+    point(ctx, care, secret, patient, &tx)
+}
+
+/// Writes the way from a transaction to its patient.
+pub(super) fn point(
+    ctx: &Context<'_>,
+    care: &Collection,
+    secret: &Salt,
+    patient: PatientId,
+    tx: &TxId,
+) -> Result<(), HealthError> {
+    let key = pointer_key(tx);
+    let salt = derived_salt(secret, "pointer", tx);
+    care.put(ctx, &key, &Pointer { patient, salt })?;
     care.guard(ctx, &key)
 }
 
-fn record_key(patient: &PatientId, tx: &TxId) -> String {
+/// Whose access a transaction is; `None` if it is none.
+pub(super) fn pointed(
+    ctx: &ReadContext<'_>,
+    care: &Collection,
+    tx: &TxId,
+) -> Result<Option<PatientId>, HealthError> {
+    let pointer: Option<Pointer> = care.get(ctx, &pointer_key(tx))?;
+    Ok(pointer.map(|p| p.patient))
+}
+
+pub(super) fn record_key(patient: &PatientId, tx: &TxId) -> String {
     format!("{}{tx}", records_of(patient))
 }
 

@@ -1,115 +1,76 @@
 //! The consent contract: what changes it here, the questions in `questions`, accesses in `access`.
 
 mod access;
-mod lifecycle;
+mod alert;
+pub(crate) mod authority;
+mod disclosure;
+mod dispute;
+mod filing;
+mod find;
+mod grant;
+mod guardians;
+mod held;
+mod log;
+mod mine;
+mod official;
+mod own;
 mod questions;
 mod release;
+mod request;
 mod review;
+mod telling;
 
-use crate::state::{Collection, tx_id};
+pub(crate) use mine::asked_by_patient;
+pub(crate) use release::release as released;
+
 use careledger_api::contracts::consent::{
-    AccessRecord, AccessRequest, BreakGlassRequest, CONSENT_SLOTS, Consent, ConsentView, Consents,
-    Notification, OpenReview, Release, Requester, Review, Revocation, SignedQuery,
+    AccessRecord, AccessRequest, AlertLog, Assent, AuthorityView, BreakGlassCounts, BreakGlassRequest,
+    CodeQuery, CodeRegistration, CodeRemoval, Confirmation, Consent, ConsentQuery, ConsentRequest,
+    ConsentView, Consents, Delegation, DelegationEnd, Delivery, Disclosure, Dispute, DisputeAnswer,
+    EscalatedReview, Escalation, FindAnswer, FindRequest, FindView, FullBreakGlassRequest, LogEntry, LogPage,
+    LogQuery, Notice, Notification, NotificationChoice, OfficialAct, OpenAct, OpenReview, ReceiptBasis,
+    Release, RequestView, RequestWithdrawal, Requester, Response, Review, Revocation, SignedQuery,
 };
 use careledger_api::contracts::identity::PatientQuery;
 use careledger_api::decision::Decision;
-use careledger_api::hashing::keyed_hash;
-use careledger_api::ids::{ConsentId, PatientId, Salt, TxId};
+use careledger_api::ids::{PatientId, TxId};
 use careledger_api::intent::SignedIntent;
 use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::{Context, ReadContext};
-use serde::{Deserialize, Serialize};
+
+pub(crate) use filing::{open_patient, write_epoch};
 
 pub(crate) struct ConsentRules;
 
-/// The value of `consent~P~C`: a consent with the intent that proves it, or a blank that fills a slot.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct StoredConsent {
-    granted: Option<Granted>,
-    salt: Salt,
-}
-
-/// A granted consent.
-#[derive(Serialize, Deserialize)]
-struct Granted {
-    consent: Consent,
-    intent: SignedIntent,
-    tx: TxId,
-}
-
-/// The value of `pidx~P`: the patient's consents that count, blanks included; always [`CONSENT_SLOTS`].
-#[derive(Serialize, Deserialize)]
-struct Slots {
-    slots: Vec<ConsentId>,
-    salt: Salt,
-}
-
-/// The value of `epoch~P`: the last grant or revocation. Written blindly, so that two of a block do not conflict.
-#[derive(Serialize, Deserialize)]
-struct Epoch {
-    tx: TxId,
-    salt: Salt,
-}
-
-/// The value of `revoke~P~C`.
-#[derive(Serialize, Deserialize)]
-struct Revoked {
-    tx: TxId,
-    at: i64,
-    salt: Salt,
-}
-
-impl StoredConsent {
-    pub(crate) fn blank(salt: &Salt, id: &ConsentId) -> Self {
-        Self {
-            granted: None,
-            salt: Salt::from_bytes(*keyed_hash(salt, "blank-salt", &[id.as_bytes()]).as_bytes()),
-        }
-    }
-}
-
-pub(crate) fn consent_key(patient: &PatientId, id: &ConsentId) -> String {
-    format!("consent~{patient}~{id}")
-}
-
-fn revocation_key(patient: &PatientId, id: &ConsentId) -> String {
-    format!("revoke~{patient}~{id}")
-}
-
-fn slots_key(patient: &PatientId) -> String {
-    format!("pidx~{patient}")
-}
-
-fn epoch_key(patient: &PatientId) -> String {
-    format!("epoch~{patient}")
-}
-
-/// Says that something about the patient changed: an access decided before this transaction and ordered after it is invalid.
-pub(crate) fn write_epoch(
-    ctx: &Context<'_>,
-    care: &Collection,
-    patient: &PatientId,
-    salt: &Salt,
-) -> Result<(), HealthError> {
-    let tx = tx_id(ctx)?;
-    let salt = Salt::from_bytes(*keyed_hash(salt, "epoch", &[tx.as_str().as_bytes()]).as_bytes());
-    care.put(ctx, &epoch_key(patient), &Epoch { tx, salt })
-}
-
-/// Writes the patient's slots.
-pub(crate) fn write_slots(
-    ctx: &Context<'_>,
-    care: &Collection,
-    patient: &PatientId,
-    slots: Vec<ConsentId>,
-    salt: &Salt,
-) -> Result<(), HealthError> {
-    let tx = tx_id(ctx)?;
-    let salt = Salt::from_bytes(*keyed_hash(salt, "slots", &[tx.as_str().as_bytes()]).as_bytes());
-    care.put(ctx, &slots_key(patient), &Slots { slots, salt })
-}
-
 impl Consents for ConsentRules {
+    fn request_access(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        request: ConsentRequest,
+    ) -> Result<Receipt, HealthError> {
+        request::request(ctx, &custodian, request)
+    }
+
+    fn withdraw_request(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        withdrawal: RequestWithdrawal,
+    ) -> Result<Receipt, HealthError> {
+        request::withdraw(ctx, &custodian, withdrawal)
+    }
+
+    fn respond(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        response: Response,
+        intent: SignedIntent,
+    ) -> Result<Receipt, HealthError> {
+        request::respond(ctx, &custodian, response, intent)
+    }
+
     fn grant(
         &self,
         ctx: &Context<'_>,
@@ -117,7 +78,17 @@ impl Consents for ConsentRules {
         consent: Consent,
         intent: SignedIntent,
     ) -> Result<Receipt, HealthError> {
-        lifecycle::grant(ctx, &custodian, consent, intent)
+        grant::grant(ctx, &custodian, consent, intent)
+    }
+
+    fn amend(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        consent: Consent,
+        intent: SignedIntent,
+    ) -> Result<Receipt, HealthError> {
+        grant::amend(ctx, &custodian, consent, intent)
     }
 
     fn revoke(
@@ -127,7 +98,55 @@ impl Consents for ConsentRules {
         revocation: Revocation,
         intent: SignedIntent,
     ) -> Result<Receipt, HealthError> {
-        lifecycle::revoke(ctx, &custodian, revocation, intent)
+        grant::revoke(ctx, &custodian, revocation, intent)
+    }
+
+    fn delegate(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        delegation: Delegation,
+        intent: SignedIntent,
+    ) -> Result<Receipt, HealthError> {
+        authority::delegate(ctx, &custodian, delegation, intent)
+    }
+
+    fn undelegate(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        end: DelegationEnd,
+        intent: SignedIntent,
+    ) -> Result<Receipt, HealthError> {
+        authority::undelegate(ctx, &custodian, end, intent)
+    }
+
+    fn assent(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        assent: Assent,
+        intent: SignedIntent,
+    ) -> Result<Receipt, HealthError> {
+        authority::assent(ctx, &custodian, assent, intent)
+    }
+
+    fn propose_act(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        act: OfficialAct,
+    ) -> Result<Receipt, HealthError> {
+        official::propose(ctx, &custodian, act)
+    }
+
+    fn confirm_act(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        confirmation: Confirmation,
+    ) -> Result<Receipt, HealthError> {
+        official::confirm(ctx, &custodian, confirmation)
     }
 
     fn access(
@@ -150,6 +169,123 @@ impl Consents for ConsentRules {
 
     fn review(&self, ctx: &Context<'_>, custodian: String, review: Review) -> Result<Receipt, HealthError> {
         review::review(ctx, &custodian, review)
+    }
+
+    fn break_glass_full(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        request: FullBreakGlassRequest,
+    ) -> Result<Receipt, HealthError> {
+        access::break_glass_full(ctx, &custodian, request)
+    }
+
+    fn access_own(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        request: AccessRequest,
+        intent: SignedIntent,
+    ) -> Result<Receipt, HealthError> {
+        own::access_own(ctx, &custodian, request, intent)
+    }
+
+    fn escalate(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        escalation: Escalation,
+    ) -> Result<Receipt, HealthError> {
+        review::escalate(ctx, &custodian, escalation)
+    }
+
+    fn record_disclosure(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        disclosure: Disclosure,
+    ) -> Result<Receipt, HealthError> {
+        disclosure::record_disclosure(ctx, &custodian, disclosure)
+    }
+
+    fn ack_notification(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        deliveries: Vec<Delivery>,
+    ) -> Result<Receipt, HealthError> {
+        disclosure::ack_notification(ctx, &custodian, deliveries)
+    }
+
+    fn choose_notifications(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        choice: NotificationChoice,
+        intent: SignedIntent,
+    ) -> Result<Receipt, HealthError> {
+        telling::choose_notifications(ctx, &custodian, choice, &intent)
+    }
+
+    fn dispute(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        dispute: Dispute,
+        intent: SignedIntent,
+    ) -> Result<Receipt, HealthError> {
+        dispute::dispute(ctx, &custodian, dispute, intent)
+    }
+
+    fn answer_dispute(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        answer: DisputeAnswer,
+    ) -> Result<Receipt, HealthError> {
+        dispute::answer(ctx, &custodian, answer)
+    }
+
+    fn register_code(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        registration: CodeRegistration,
+        intent: SignedIntent,
+    ) -> Result<Receipt, HealthError> {
+        find::register_code(ctx, &custodian, registration, intent)
+    }
+
+    fn revoke_code(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        removal: CodeRemoval,
+        intent: SignedIntent,
+    ) -> Result<Receipt, HealthError> {
+        find::revoke_code(ctx, &custodian, removal, intent)
+    }
+
+    fn find(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        request: FindRequest,
+    ) -> Result<Receipt, HealthError> {
+        find::find(ctx, &custodian, request)
+    }
+
+    fn log_find(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        answer: FindAnswer,
+    ) -> Result<Receipt, HealthError> {
+        find::log_find(ctx, &custodian, answer)
+    }
+
+    fn log_alert(&self, ctx: &Context<'_>, custodian: String, log: AlertLog) -> Result<Receipt, HealthError> {
+        alert::log_alert(ctx, &custodian, log)
     }
 
     fn decide(
@@ -190,14 +326,27 @@ impl Consents for ConsentRules {
         questions::notifications(ctx, &custodian, &query.patient)
     }
 
-    fn my_notifications(
+    fn notice(&self, ctx: &ReadContext<'_>, custodian: String, tx: TxId) -> Result<Notice, HealthError> {
+        questions::notice(ctx, &custodian, &tx)
+    }
+
+    fn my_log(
         &self,
         ctx: &ReadContext<'_>,
         custodian: String,
-        query: SignedQuery,
+        query: LogQuery,
         intent: SignedIntent,
-    ) -> Result<Vec<Notification>, HealthError> {
-        questions::my_notifications(ctx, &custodian, &query, &intent)
+    ) -> Result<LogPage, HealthError> {
+        log::my_log(ctx, &custodian, &query, &intent)
+    }
+
+    fn accounting(
+        &self,
+        ctx: &ReadContext<'_>,
+        custodian: String,
+        query: PatientQuery,
+    ) -> Result<Vec<LogEntry>, HealthError> {
+        log::accounting(ctx, &custodian, &query.patient)
     }
 
     fn my_consents(
@@ -207,55 +356,79 @@ impl Consents for ConsentRules {
         query: SignedQuery,
         intent: SignedIntent,
     ) -> Result<Vec<ConsentView>, HealthError> {
-        questions::my_consents(ctx, &custodian, &query, &intent)
+        mine::consents(ctx, &custodian, &query, &intent)
+    }
+
+    fn my_requests(
+        &self,
+        ctx: &ReadContext<'_>,
+        custodian: String,
+        query: SignedQuery,
+        intent: SignedIntent,
+    ) -> Result<Vec<RequestView>, HealthError> {
+        mine::requests(ctx, &custodian, &query, &intent)
+    }
+
+    fn my_authorities(
+        &self,
+        ctx: &ReadContext<'_>,
+        custodian: String,
+        query: SignedQuery,
+        intent: SignedIntent,
+    ) -> Result<Vec<AuthorityView>, HealthError> {
+        mine::authorities(ctx, &custodian, &query, &intent)
+    }
+
+    fn my_receipt(
+        &self,
+        ctx: &ReadContext<'_>,
+        custodian: String,
+        query: ConsentQuery,
+        intent: SignedIntent,
+    ) -> Result<ReceiptBasis, HealthError> {
+        mine::receipt(ctx, &custodian, &query, &intent)
+    }
+
+    fn open_acts(&self, ctx: &ReadContext<'_>, custodian: String) -> Result<Vec<OpenAct>, HealthError> {
+        official::open(ctx, &custodian)
     }
 
     fn open_reviews(&self, ctx: &ReadContext<'_>, custodian: String) -> Result<Vec<OpenReview>, HealthError> {
-        questions::open_reviews(ctx, &custodian)
+        review::open_reviews(ctx, &custodian)
     }
-}
 
-/// A patient's consents as an access reads them.
-struct Held {
-    /// Granted and not revoked, with their intents.
-    live: Vec<Granted>,
-    /// Granted and revoked.
-    revoked: Vec<Granted>,
-    /// The patient's epoch.
-    epoch: Option<TxId>,
-}
-
-/// Reads a patient's epoch and slots: the same calls for every patient, known or not. Where there is no index, `decoys` are read.
-fn held(
-    ctx: &ReadContext<'_>,
-    care: &Collection,
-    patient: &PatientId,
-    decoys: impl Fn(usize) -> ConsentId,
-) -> Result<Held, HealthError> {
-    let epoch: Option<Epoch> = care.get(ctx, &epoch_key(patient))?;
-    let index: Option<Slots> = care.get(ctx, &slots_key(patient))?;
-    let slots = index.map(|i| i.slots).unwrap_or_default();
-    let (mut live, mut revoked) = (Vec::new(), Vec::new());
-    for place in 0..CONSENT_SLOTS {
-        let id = slots.get(place).copied().unwrap_or_else(|| decoys(place));
-        let stored: Option<StoredConsent> = care.get(ctx, &consent_key(patient, &id))?;
-        let taken_back = care.exists(ctx, &revocation_key(patient, &id))?;
-        if let Some(granted) = stored.and_then(|s| s.granted) {
-            if taken_back {
-                revoked.push(granted)
-            } else {
-                live.push(granted)
-            }
-        }
+    fn escalated(
+        &self,
+        ctx: &ReadContext<'_>,
+        custodian: String,
+    ) -> Result<Vec<EscalatedReview>, HealthError> {
+        review::escalated(ctx, &custodian)
     }
-    Ok(Held {
-        live,
-        revoked,
-        epoch: epoch.map(|e| e.tx),
-    })
-}
 
-/// Decoys for a question, which writes nothing and so leaves no read set: any id that is not there serves.
-fn no_decoys(_: usize) -> ConsentId {
-    ConsentId::from_bytes([0; 16])
+    fn break_glass_counts(
+        &self,
+        ctx: &ReadContext<'_>,
+        custodian: String,
+    ) -> Result<Vec<BreakGlassCounts>, HealthError> {
+        review::counts(ctx, &custodian)
+    }
+
+    fn find_record(
+        &self,
+        ctx: &ReadContext<'_>,
+        custodian: String,
+        tx: TxId,
+        now: i64,
+    ) -> Result<FindView, HealthError> {
+        find::find_record(ctx, &custodian, &tx, now)
+    }
+
+    fn code_holder(
+        &self,
+        ctx: &ReadContext<'_>,
+        custodian: String,
+        query: CodeQuery,
+    ) -> Result<Option<PatientId>, HealthError> {
+        find::code_holder(ctx, &custodian, &query)
+    }
 }

@@ -1,20 +1,18 @@
 //! Questions about consents and accesses. Each checks its caller before it reads a body.
 
-use super::access::{StoredAccess, StoredReview, committed, records_of};
-use super::review::{require_reviewer, review_done_key};
-use super::{held, no_decoys};
+use super::access::{StoredAccess, committed, pointed, records_of};
+use super::find::{StoredFound, found_key};
+use super::held::{held, no_decoys};
+use super::telling::wanted;
 use crate::caller::Caller;
-use crate::intent::check_question;
 use crate::state::{Collection, registered};
 use careledger_api::HealthError;
 use careledger_api::codes::{Category, Purpose};
-use careledger_api::consortium::Consortium;
 use careledger_api::contracts::consent::{
-    AccessRecord, AccessRequest, Consent, ConsentView, Notification, OpenReview, Requester, SignedQuery,
+    AccessKind, AccessRecord, AccessRequest, Notice, Notification, Outcome, Requester,
 };
 use careledger_api::decision::{self, Decision};
 use careledger_api::ids::{PatientId, TxId};
-use careledger_api::intent::SignedIntent;
 use careledger_api::roles::Role;
 use fabric_contract_core::ReadContext;
 
@@ -26,12 +24,19 @@ pub(super) fn decide(
 ) -> Result<Decision, HealthError> {
     let care = own(ctx, custodian, &[Role::Custodian])?;
     request.validate()?;
-    let held = held(ctx, &care, &request.patient, no_decoys)?;
-    let consents: Vec<Consent> = held.live.into_iter().map(|g| g.consent).collect();
+    let held = held(
+        ctx,
+        &registered(ctx)?.consortium,
+        &care,
+        &request.patient,
+        no_decoys,
+    )?;
+    let consents = held.consents();
     Ok(decision::decide(
         &consents,
         requester,
         request,
+        &registered(ctx)?.consortium.policy,
         ctx.timestamp().seconds,
     ))
 }
@@ -54,47 +59,19 @@ pub(super) fn notifications(
     list_notifications(ctx, &care, patient)
 }
 
-pub(super) fn my_notifications(
-    ctx: &ReadContext<'_>,
-    custodian: &str,
-    query: &SignedQuery,
-    intent: &SignedIntent,
-) -> Result<Vec<Notification>, HealthError> {
-    let care = asked_by_patient(ctx, custodian, query, intent)?;
-    list_notifications(ctx, &care, &query.patient)
-}
-
-pub(super) fn my_consents(
-    ctx: &ReadContext<'_>,
-    custodian: &str,
-    query: &SignedQuery,
-    intent: &SignedIntent,
-) -> Result<Vec<ConsentView>, HealthError> {
-    let care = asked_by_patient(ctx, custodian, query, intent)?;
-    let held = held(ctx, &care, &query.patient, no_decoys)?;
-    let view = |revoked| {
-        move |granted: super::Granted| ConsentView {
-            consent: granted.consent,
-            revoked,
-        }
+pub(super) fn notice(ctx: &ReadContext<'_>, custodian: &str, tx: &TxId) -> Result<Notice, HealthError> {
+    let care = own(ctx, custodian, &[Role::Notifier, Role::Custodian])?;
+    let patient = pointed(ctx, &care, tx)?.ok_or(HealthError::NotFound)?;
+    let found: Option<StoredFound> = care.get(ctx, &found_key(&patient, tx))?;
+    let notification = match found {
+        Some(found) => found_notification(found),
+        None => notification(committed(ctx, &care, tx)?.ok_or(HealthError::NotFound)?),
     };
-    let mut views: Vec<ConsentView> = held.live.into_iter().map(view(false)).collect();
-    views.extend(held.revoked.into_iter().map(view(true)));
-    Ok(views)
-}
-
-pub(super) fn open_reviews(ctx: &ReadContext<'_>, custodian: &str) -> Result<Vec<OpenReview>, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    require_reviewer(&consortium, &Caller::of(ctx)?, custodian)?;
-    let care = Collection::care(&consortium, custodian)?;
-    let mut open = Vec::new();
-    for stored in care.list::<StoredReview>(ctx, "bg~")? {
-        if !care.exists(ctx, &review_done_key(&stored.open.access))? {
-            open.push(stored.open);
-        }
-    }
-    open.sort_by(|a, b| (a.at, &a.access).cmp(&(b.at, &b.access)));
-    Ok(open)
+    Ok(Notice {
+        patient,
+        notification,
+        wanted: wanted(ctx, &care, &patient)?,
+    })
 }
 
 /// The custodian's collection, for one of its own clients with one of these roles.
@@ -102,26 +79,6 @@ pub(super) fn own(ctx: &ReadContext<'_>, custodian: &str, roles: &[Role]) -> Res
     let consortium = registered(ctx)?.consortium;
     Caller::of(ctx)?.require(custodian, roles)?;
     Collection::care(&consortium, custodian)
-}
-
-/// The custodian's collection, for a client of the organisation that the patient's signed question names.
-fn asked_by_patient(
-    ctx: &ReadContext<'_>,
-    custodian: &str,
-    query: &SignedQuery,
-    intent: &SignedIntent,
-) -> Result<Collection, HealthError> {
-    let consortium: Consortium = registered(ctx)?.consortium;
-    let caller = Caller::of(ctx)?;
-    caller.require_member(&consortium)?;
-    if caller.organisation != query.reader {
-        return Err(HealthError::Forbidden(
-            "the patient's question names another organisation as its reader".into(),
-        ));
-    }
-    let care = Collection::care(&consortium, custodian)?;
-    check_question(ctx, &consortium, &care, custodian, &query.patient, intent)?;
-    Ok(care)
 }
 
 fn list_notifications(
@@ -139,7 +96,22 @@ fn list_notifications(
     Ok(stored.into_iter().map(|s| notification(s.record)).collect())
 }
 
-fn notification(record: AccessRecord) -> Notification {
+fn found_notification(found: StoredFound) -> Notification {
+    Notification {
+        tx: found.tx,
+        kind: AccessKind::Find,
+        at: found.at,
+        organisation: found.entry.organisation,
+        role: found.entry.role,
+        purpose: Purpose::BreakTheGlass,
+        reason: Some(found.entry.reason),
+        requested: Vec::new(),
+        permitted: Vec::new(),
+        outcome: Outcome::Permitted,
+    }
+}
+
+pub(super) fn notification(record: AccessRecord) -> Notification {
     let reason = record.emergency.as_ref().map(|e| e.reason);
     let (purpose, requested) = match record.request {
         Some(request) => (request.purpose, request.categories),

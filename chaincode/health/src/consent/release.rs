@@ -1,46 +1,74 @@
 //! What a vault may release on a committed access: the decision again, on current state, at the vault's time.
 
 use super::access::committed;
-use super::questions::own;
-use super::{Epoch, epoch_key, held, no_decoys};
-use crate::intent::proves;
+use super::authority::{proven_signer, proves_grant};
+use super::held::{Epoch, epoch_key, held, no_decoys};
+use crate::caller::Caller;
+use crate::credential::is_active;
+use crate::intent::{key_revocation_key, proves};
 use crate::record::{DescribedDocument, described};
 use crate::state::{Collection, registered};
 use careledger_api::HealthError;
+use careledger_api::codes::{Action, Category, Label, Purpose};
+use careledger_api::consortium::Policy;
 use careledger_api::contracts::consent::{
-    AccessKind, AccessRecord, AccessRequest, Consent, Outcome, RELEASE_SECONDS, ReleasableDocument, Release,
+    AccessKind, AccessRecord, AccessRequest, Consent, Effect, Outcome, Power, Provision, RELEASE_SECONDS,
+    ReleasableDocument, Release, Requester,
 };
 use careledger_api::contracts::record::DocumentStatus;
-use careledger_api::decision::{Item, Verdict, decide, decide_item};
+use careledger_api::decision::{Item, Verdict, asked_for, decide, decide_item};
 use careledger_api::ids::{PatientId, TxId};
 use careledger_api::intent::IntentScope;
 use careledger_api::roles::Role;
 use fabric_contract_core::ReadContext;
+use std::collections::BTreeSet;
 
-pub(super) fn release(
+pub(crate) fn release(
     ctx: &ReadContext<'_>,
     custodian: &str,
     tx: &TxId,
     now: i64,
 ) -> Result<Release, HealthError> {
-    let care = own(ctx, custodian, &[Role::Vault, Role::Custodian])?;
+    let consortium = registered(ctx)?.consortium;
+    // A regulator's vault holds replicas, and releases by the same rule on its own peer.
+    let caller = Caller::of(ctx)?;
+    caller.require_office(
+        &consortium,
+        custodian,
+        &[Role::Vault, Role::Custodian],
+        &[Role::Vault],
+    )?;
+    let care = Collection::care(&consortium, custodian)?;
     let record = committed(ctx, &care, tx)?.ok_or(HealthError::NotFound)?;
     let patient = record.patient().ok_or(HealthError::NotFound)?;
     let age = now.checked_sub(record.at);
     let fresh = age.is_some_and(|age| (-RELEASE_SECONDS..=RELEASE_SECONDS).contains(&age));
     let in_time = now < record.expires_at;
     let epoch_unchanged = match record.kind {
-        AccessKind::BreakGlass => true,
+        AccessKind::BreakGlass | AccessKind::BreakGlassFull | AccessKind::Own => true,
         _ => care.get::<Epoch>(ctx, &epoch_key(&patient))?.map(|e| e.tx) == record.epoch,
     };
-    let open = fresh && in_time && epoch_unchanged && record.outcome == Outcome::Permitted;
-    let (documents, obligations) = match (open, &record.request) {
-        (false, _) => (Vec::new(), Vec::new()),
-        (true, Some(request)) => permitted(ctx, &care, custodian, &record, request, now)?,
-        (true, None) => (
-            emergency(ctx, &care, custodian, &patient)?,
-            record.obligations.clone(),
+    let Requester {
+        person,
+        organisation,
+        role,
+        ..
+    } = &record.requester;
+    let credentialed = !role.needs_credential() || is_active(ctx, person, organisation, now)?;
+    let open = fresh && in_time && epoch_unchanged && credentialed && record.outcome == Outcome::Permitted;
+    let nothing = || (Vec::new(), Vec::new());
+    let (documents, obligations) = match (record.kind, &record.request) {
+        _ if !open => nothing(),
+        (AccessKind::Access, Some(request)) => permitted(ctx, &care, custodian, &record, request, now)?,
+        (AccessKind::Own, Some(request)) => (
+            own_documents(ctx, &care, custodian, &record, request, now)?,
+            Vec::new(),
         ),
+        (AccessKind::BreakGlass | AccessKind::BreakGlassFull, None) => (
+            emergency(ctx, &care, custodian, &record, &patient, now)?,
+            Vec::new(),
+        ),
+        _ => nothing(),
     };
     Ok(Release {
         record,
@@ -62,42 +90,152 @@ fn permitted(
     now: i64,
 ) -> Result<(Vec<ReleasableDocument>, Vec<careledger_api::codes::Obligation>), HealthError> {
     let consents = proven_consents(ctx, care, custodian, &request.patient)?;
-    let again = decide(&consents, &record.requester, request, now);
+    let policy = registered(ctx)?.consortium.policy;
+    let again = decide(&consents, &record.requester, request, &policy, now);
     let mut documents = Vec::new();
     for found in current(ctx, care, custodian, &request.patient)? {
-        let metadata = &found.metadata;
-        let item = Item {
-            document: metadata.document,
-            category: metadata.category,
-            labels: metadata.labels.clone(),
-            codes: metadata.codes.clone(),
-            date: metadata.date,
-            author: metadata.author.clone(),
-        };
+        let item = item(&found);
         let category = record.permitted.contains(&item.category) && again.permitted.contains(&item.category);
-        if category && decide_item(&consents, &record.requester, request, &item, now) == Verdict::Permit {
+        if category
+            && decide_item(&consents, &record.requester, request, &item, &policy, now) == Verdict::Permit
+        {
             documents.push(releasable(&found));
         }
     }
     Ok((documents, again.obligations))
 }
 
-/// The documents of the emergency summary.
+/// What a broken glass opens: the emergency summary, and with the second step all current documents; neither opens what the patient or the
+/// consortium's policy excluded from break-glass.
 fn emergency(
     ctx: &ReadContext<'_>,
     care: &Collection,
     custodian: &str,
+    record: &AccessRecord,
     patient: &PatientId,
+    now: i64,
 ) -> Result<Vec<ReleasableDocument>, HealthError> {
-    let all = current(ctx, care, custodian, patient)?;
-    Ok(all
+    let consents = exclusions(proven_consents(ctx, care, custodian, patient)?);
+    let policy = registered(ctx)?.consortium.policy;
+    let by_law: BTreeSet<Label> = policy
+        .break_glass_excluded
         .iter()
-        .filter(|found| found.emergency)
-        .map(releasable)
-        .collect())
+        .flat_map(Label::closure)
+        .collect();
+    let full = record.kind == AccessKind::BreakGlassFull;
+    let Some(emergency) = &record.emergency else {
+        return Ok(Vec::new());
+    };
+    let request = AccessRequest {
+        patient: *patient,
+        purpose: Purpose::BreakTheGlass,
+        action: Action::Access,
+        categories: Category::ALL.to_vec(),
+        labels: None,
+        codes: None,
+        data_period: None,
+        authored_by: None,
+        documents: None,
+        encounter: None,
+        kem_key: emergency.kem_key,
+    };
+    let opens = |found: &DescribedDocument| {
+        let item = item(found);
+        (full || found.emergency)
+            && !item.labels.iter().any(|label| by_law.contains(label))
+            && decide_item(
+                &consents,
+                &record.requester,
+                &request,
+                &item,
+                &Policy::default(),
+                now,
+            ) != Verdict::Deny
+    };
+    let all = current(ctx, care, custodian, patient)?;
+    Ok(all.iter().filter(|found| opens(found)).map(releasable).collect())
 }
 
-/// The patient's live consents whose stored intent still proves them: what an altered peer wrote without the patient's signature does not count.
+/// The rules by which a patient keeps something from break-glass: a deny that names BTG and says of which data. One that names no data
+/// would shut out every emergency; the patient says so by an empty emergency summary.
+fn exclusions(mut consents: Vec<Consent>) -> Vec<Consent> {
+    let says_which = |p: &Provision| {
+        let lists = [
+            p.categories.len(),
+            p.labels.len(),
+            p.codes.len(),
+            p.documents.len(),
+            p.encounters.len(),
+        ];
+        lists.into_iter().any(|length| length > 0) || p.data_period.is_some() || !p.authored_by.is_empty()
+    };
+    for consent in &mut consents {
+        consent.provisions.retain(|p| {
+            p.effect == Effect::Deny && p.purposes.contains(&Purpose::BreakTheGlass) && says_which(p)
+        });
+    }
+    consents
+}
+
+/// What a patient reads, or who may see it for them: all current documents that the request names. The stored intent must prove the request, and
+/// its key must not have been revoked since. A minor's own labels stay closed to a guardian.
+fn own_documents(
+    ctx: &ReadContext<'_>,
+    care: &Collection,
+    custodian: &str,
+    record: &AccessRecord,
+    request: &AccessRequest,
+    now: i64,
+) -> Result<Vec<ReleasableDocument>, HealthError> {
+    let consortium = registered(ctx)?.consortium;
+    let Some(intent) = record
+        .intent
+        .as_ref()
+        .filter(|i| i.intent.patient == request.patient)
+    else {
+        return Ok(Vec::new());
+    };
+    let act = &intent.intent;
+    let Some((signer, under)) = proven_signer(ctx, &consortium, care, custodian, act, Power::View)? else {
+        return Ok(Vec::new());
+    };
+    let scope = IntentScope {
+        function: "accessOwn".to_owned(),
+        ..crate::intent::scope(ctx, &consortium)
+    };
+    let input = ("request", request);
+    let signed = under.as_ref().is_none_or(|under| now < under.until)
+        && proves(ctx, care, &scope, custodian, &signer, input, intent)?
+        && !care.exists(ctx, &key_revocation_key(&signer, &act.key))?;
+    if !signed {
+        return Ok(Vec::new());
+    }
+    let for_a_minor = under.is_some_and(|under| under.relation.of_a_minor());
+    let kept = consortium.policy.minor_only.iter().filter(|_| for_a_minor);
+    let kept: BTreeSet<Label> = kept.flat_map(Label::closure).collect();
+    let opens = |found: &&DescribedDocument| {
+        let item = item(found);
+        asked_for(request, &item) && !item.labels.iter().any(|label| kept.contains(label))
+    };
+    let all = current(ctx, care, custodian, &request.patient)?;
+    Ok(all.iter().filter(opens).map(releasable).collect())
+}
+
+fn item(found: &DescribedDocument) -> Item {
+    let metadata = &found.metadata;
+    Item {
+        document: metadata.document,
+        category: metadata.category,
+        labels: metadata.labels.clone(),
+        codes: metadata.codes.clone(),
+        date: metadata.date,
+        encounter: metadata.encounter,
+        author: metadata.author.clone(),
+    }
+}
+
+/// The patient's consents that count and whose stored intent still proves them: what an altered peer wrote without the signature of the patient, or of who
+/// may sign for them, does not count.
 fn proven_consents(
     ctx: &ReadContext<'_>,
     care: &Collection,
@@ -105,24 +243,10 @@ fn proven_consents(
     patient: &PatientId,
 ) -> Result<Vec<Consent>, HealthError> {
     let consortium = registered(ctx)?.consortium;
-    let scope = IntentScope {
-        function: "grant".to_owned(),
-        ..crate::intent::scope(ctx, &consortium)
-    };
     let mut proven = Vec::new();
-    for granted in held(ctx, care, patient, no_decoys)?.live {
-        let theirs = granted.consent.patient == *patient && granted.intent.intent.patient == *patient;
-        if theirs
-            && proves(
-                ctx,
-                care,
-                &scope,
-                custodian,
-                ("consent", &granted.consent),
-                &granted.intent,
-            )?
-        {
-            proven.push(granted.consent);
+    for counted in held(ctx, &consortium, care, patient, no_decoys)?.live {
+        if proves_grant(ctx, &consortium, care, custodian, patient, &counted.signed)? {
+            proven.push(counted.consent);
         }
     }
     Ok(proven)
@@ -145,5 +269,6 @@ fn releasable(found: &DescribedDocument) -> ReleasableDocument {
         document: metadata.document,
         version: metadata.version,
         category: metadata.category,
+        proof: metadata.proof.clone(),
     }
 }

@@ -11,25 +11,25 @@ use careledger_api::contracts::claims::{
     ClaimBody, ClaimStep, ClaimsClient, CoverageBody, EligibilityQuery, Payment,
 };
 use careledger_api::contracts::consent::{ConsentsClient, Requester, Review, ReviewOutcome};
-use careledger_api::contracts::identity::{IdentityClient, PatientQuery, SpentNonce};
-use careledger_api::contracts::record::RecordClient;
+use careledger_api::contracts::credential::{CredentialsClient, StandingQuery};
+use careledger_api::contracts::identity::{IdentityClient, PatientQuery, RecoveryAttestation, SpentNonce};
 use careledger_api::date::DateRange;
-use careledger_api::ids::{ClaimId, CoverageId, PlanId, Salt, TxId};
+use careledger_api::ids::{ClaimId, CoverageId, Hash, PlanId, RecoveryId, Salt, TxId};
 use careledger_api::roles::Role;
 use fabric_contract_core::CallError;
 use fabric_contract_mock::{MockClient, now};
 
-type Attempt<'w> = Box<dyn Fn(&MockClient, &str) -> Call<()> + 'w>;
+pub type Attempt<'w> = Box<dyn Fn(&MockClient, &str) -> Call<()> + 'w>;
 
 /// A function, who may call it, and how.
-type Reader<'w> = (&'static str, Vec<(&'static str, Role)>, Attempt<'w>);
+pub type Reader<'w> = (&'static str, Vec<(&'static str, Role)>, Attempt<'w>);
 
 /// Every function that reads a body, with who may call it; the rest of the world is tried.
 fn body_readers(world: &World) -> Vec<Reader<'_>> {
     let patient = world.wallet.patient();
     let query = move || PatientQuery { patient };
     let tx: TxId = "00".repeat(32).parse().unwrap();
-    let (outcome, release, review_of) = (tx.clone(), tx.clone(), tx);
+    let (outcome, release, notice_of, review_of) = (tx.clone(), tx.clone(), tx.clone(), tx);
     let salt = Salt::from_bytes([1; 32]);
     let step = move || ClaimStep {
         claim: ClaimId::from_bytes(bytes(1)),
@@ -39,6 +39,7 @@ fn body_readers(world: &World) -> Vec<Reader<'_>> {
         organisation: CLINIC.into(),
         role: Role::Clinician,
         person: "p".into(),
+        groups: vec![],
     };
     vec![
         (
@@ -104,10 +105,25 @@ fn body_readers(world: &World) -> Vec<Reader<'_>> {
         ),
         (
             "consent:release",
-            vec![(HOSPITAL, Role::Custodian), (HOSPITAL, Role::Vault)],
+            vec![
+                (HOSPITAL, Role::Custodian),
+                (HOSPITAL, Role::Vault),
+                (REGULATOR, Role::Vault),
+            ],
             Box::new(move |c, peer| {
                 now(ConsentsClient::new(c)
                     .release(HOSPITAL, release.clone(), NOW)
+                    .endorsed_by([peer])
+                    .send())
+                .map(drop)
+            }),
+        ),
+        (
+            "consent:notice",
+            vec![(HOSPITAL, Role::Custodian), (HOSPITAL, Role::Notifier)],
+            Box::new(move |c, peer| {
+                now(ConsentsClient::new(c)
+                    .notice(HOSPITAL, notice_of.clone())
                     .endorsed_by([peer])
                     .send())
                 .map(drop)
@@ -152,22 +168,79 @@ fn body_readers(world: &World) -> Vec<Reader<'_>> {
             }),
         ),
         (
-            "record:locate",
-            vec![(HOSPITAL, Role::Custodian), (HOSPITAL, Role::Vault)],
+            "identity:account",
+            vec![
+                (HOSPITAL, Role::Registrar),
+                (HOSPITAL, Role::Custodian),
+                (HOSPITAL, Role::RecoveryOfficer),
+            ],
             Box::new(move |c, peer| {
-                now(RecordClient::new(c)
-                    .locate(HOSPITAL, query())
+                now(IdentityClient::new(c)
+                    .account(HOSPITAL, query())
                     .endorsed_by([peer])
                     .send())
                 .map(drop)
             }),
         ),
         (
-            "record:describe",
-            vec![(HOSPITAL, Role::Custodian)],
+            "identity:notice",
+            vec![(HOSPITAL, Role::Notifier), (HOSPITAL, Role::Custodian)],
+            Box::new(move |c, peer| {
+                let tx: TxId = "00".repeat(32).parse().unwrap();
+                now(IdentityClient::new(c)
+                    .notice(HOSPITAL, tx)
+                    .endorsed_by([peer])
+                    .send())
+                .map(drop)
+            }),
+        ),
+        (
+            "identity:attestRecovery",
+            vec![
+                (HOSPITAL, Role::RecoveryOfficer),
+                (REGULATOR, Role::RecoveryOfficer),
+            ],
+            Box::new(move |c, peer| {
+                let (enrolment, intent) = Wallet::new(9).enrolment();
+                let attestation = RecoveryAttestation {
+                    patient,
+                    recovery: RecoveryId::from_bytes(bytes(1)),
+                    key: enrolment.key,
+                    proof: Hash::from_bytes([1; 32]),
+                    salt,
+                };
+                now(IdentityClient::new(c)
+                    .attest_recovery(HOSPITAL, attestation, intent)
+                    .endorsed_by([peer])
+                    .send())
+                .map(drop)
+            }),
+        ),
+        (
+            "credential:file",
+            vec![(HOSPITAL, Role::Issuer)],
             Box::new(|c, peer| {
-                now(RecordClient::new(c)
-                    .describe(HOSPITAL, vec![])
+                now(CredentialsClient::new(c)
+                    .file(HOSPITAL, vec![])
+                    .endorsed_by([peer])
+                    .send())
+                .map(drop)
+            }),
+        ),
+        (
+            "credential:check",
+            vec![
+                (HOSPITAL, Role::Issuer),
+                (HOSPITAL, Role::Custodian),
+                (REGULATOR, Role::Issuer),
+            ],
+            Box::new(|c, peer| {
+                let query = StandingQuery {
+                    npi: "1234567893".into(),
+                    licence: None,
+                };
+                now(CredentialsClient::new(c)
+                    .check(HOSPITAL, query)
                     .endorsed_by([peer])
                     .send())
                 .map(drop)
@@ -287,6 +360,11 @@ fn body_readers(world: &World) -> Vec<Reader<'_>> {
 #[tokio::test]
 async fn every_other_role_and_organisation_is_refused_every_body_on_every_peer() {
     let world = world().await;
+    everybody_else_is_refused(&world, body_readers(&world));
+}
+
+/// Has every role of every organisation, and people without a role, try each function on every peer: only those who may are not forbidden to.
+pub fn everybody_else_is_refused(world: &World, functions: Vec<Reader<'_>>) {
     let everybody: Vec<(&str, Role, MockClient)> = ORGANISATIONS
         .into_iter()
         .flat_map(|organisation| Role::ALL.iter().map(move |role| (organisation, *role)))
@@ -294,7 +372,7 @@ async fn every_other_role_and_organisation_is_refused_every_body_on_every_peer()
         .collect();
     let nobody = world.mock.as_client(HOSPITAL, [("department", "x")]).unwrap();
     let admin = world.mock.as_admin(HOSPITAL).unwrap();
-    for (function, allowed, attempt) in body_readers(&world) {
+    for (function, allowed, attempt) in functions {
         for (organisation, role, client) in &everybody {
             for peer in ORGANISATIONS {
                 let result = attempt(client, peer);

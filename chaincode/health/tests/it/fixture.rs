@@ -7,16 +7,19 @@ use careledger_api::contracts::consent::{
     AccessRecord, AccessRequest, BreakGlassRequest, Consent, ConsentsClient, Notification, Release,
     Revocation,
 };
+use careledger_api::contracts::credential::{CredentialKind, CredentialsClient, NewCredential, person_of};
 use careledger_api::contracts::identity::{IdentityClient, PatientQuery};
 use careledger_api::contracts::record::{DocumentMetadata, LocatedDocument, NewDocument, RecordClient};
 use careledger_api::contracts::registry::RegistryClient;
-use careledger_api::date::Date;
+use careledger_api::date::{Date, Period};
 use careledger_api::ids::{DocumentId, Hash, KemPublicKey, PatientId, TxId};
 use careledger_api::intent::SignedIntent;
 use careledger_api::roles::{ROLE_ATTRIBUTE, Role};
 use careledger_api::{HealthError, Receipt};
-use fabric_contract_core::{CallError, Committed, Timestamp};
-use fabric_contract_mock::{MockClient, MockCollection, MockError, MockLedger};
+use fabric_contract_core::{CallError, ClientIdentity, Committed, Timestamp};
+use fabric_contract_mock::{MockClient, MockCollection, MockError, MockLedger, now};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub const HOSPITAL: &str = "HospitalMSP";
@@ -34,6 +37,8 @@ pub type Call<T> = Result<T, CallError<HealthError, MockError>>;
 pub struct World {
     pub mock: MockLedger,
     pub wallet: Wallet,
+    /// Those who ask for data, by organisation and role, with their credentials.
+    credentialed: RefCell<BTreeMap<(String, Role), MockClient>>,
 }
 
 /// Sixteen bytes that look like an id.
@@ -64,6 +69,7 @@ pub fn consortium() -> Consortium {
             organisation(INSURER, OrganisationRole::Payer),
             organisation(REGULATOR, OrganisationRole::Regulator),
         ],
+        policy: Default::default(),
     }
 }
 
@@ -88,6 +94,7 @@ pub async fn empty_world() -> World {
     let world = World {
         mock,
         wallet: Wallet::new(1),
+        credentialed: RefCell::default(),
     };
     let admin = world.mock.as_admin(REGULATOR).unwrap();
     RegistryClient::new(&admin)
@@ -142,8 +149,10 @@ pub async fn world() -> World {
             .into_iter()
             .collect(),
         date: Some("2026-11-01".parse().unwrap()),
+        encounter: None,
         author: HOSPITAL.into(),
         emergency: category == Category::EmergencySummary,
+        proof: None,
         salt: world.wallet.salt(),
     })
     .collect();
@@ -174,7 +183,40 @@ pub async fn world() -> World {
 }
 
 impl World {
+    /// A person of an organisation. Who asks for data is always the same one, with a credential.
     pub fn client(&self, organisation: &str, role: Role) -> MockClient {
+        if !role.needs_credential() {
+            return self.newcomer(organisation, role);
+        }
+        let place = (organisation.to_owned(), role);
+        let known = self.credentialed.borrow().get(&place).cloned();
+        known.unwrap_or_else(|| {
+            let person = self.newcomer(organisation, role);
+            self.issue(organisation, &person).unwrap();
+            self.credentialed.borrow_mut().insert(place, person.clone());
+            person
+        })
+    }
+
+    /// The organisation's issuer gives a person a credential for a year.
+    pub fn issue(&self, organisation: &str, person: &MockClient) -> Result<TxId, HealthError> {
+        let credential = NewCredential {
+            person: person_of(&ClientIdentity::from_creator(person.creator()).unwrap()),
+            kind: CredentialKind::Licence,
+            period: Period {
+                from: NOW - 86_400,
+                until: NOW + 365 * 86_400,
+            },
+            commitment: Hash::from_bytes([6; 32]),
+        };
+        let issuer = self.newcomer(organisation, Role::Issuer);
+        self.receipt(now(CredentialsClient::new(&issuer)
+            .issue(vec![credential])
+            .send()))
+    }
+
+    /// A person with a certificate of their own and no credential.
+    pub fn newcomer(&self, organisation: &str, role: Role) -> MockClient {
         self.mock
             .as_client(organisation, [(ROLE_ATTRIBUTE, role.as_str())])
             .unwrap()
@@ -260,6 +302,7 @@ impl World {
             data_period: None,
             authored_by: None,
             documents: None,
+            encounter: None,
             kem_key: KemPublicKey::from_bytes([9; 32]),
         }
     }
@@ -293,6 +336,7 @@ impl World {
             reason,
             minutes,
             attest: true,
+            encounter: None,
             kem_key: KemPublicKey::from_bytes([9; 32]),
         }
     }

@@ -6,7 +6,7 @@ use careledger_api::adjudication::{Claim, ClaimLine};
 use careledger_api::codes::{Category, OverrideReason};
 use careledger_api::contracts::claims::{ClaimBody, ClaimsClient};
 use careledger_api::contracts::consent::{Consent, ConsentsClient, Outcome};
-use careledger_api::ids::{ClaimId, ConsentId, CoverageId, TxId};
+use careledger_api::ids::{ClaimId, ConsentId, CoverageId, Hash, TxId};
 use careledger_api::roles::Role;
 use fabric_contract_core::KeyPolicy;
 use fabric_contract_mock::Endorsed;
@@ -170,12 +170,16 @@ async fn a_consent_that_nobody_signed_releases_nothing() {
         .granting(&world.wallet.consent(&[Category::Medication]));
     let altered = world.client(HOSPITAL, Role::Custodian);
     let written = altered.transact(|ctx| {
+        let era = ctx.private_hash("care_HospitalMSP", &format!("era~{patient}"))?.map(|hash| Hash::from_bytes(hash.try_into().unwrap()));
         let slots: serde_json::Value = ctx
             .private_get_json("care_HospitalMSP", &format!("pidx~{patient}"))?
             .unwrap_or_default();
         let slot = slots["slots"][0].as_str().unwrap_or_default();
+        let forged = Consent { id: slot.parse()?, ..forged.clone() };
         let value = serde_json::json!({
-            "granted": { "consent": forged, "intent": intent, "tx": "00" },
+            "granted": {
+                "consent": forged, "intent": intent, "tx": "00", "at": 0, "nanos": 0, "era": era, "under": null, "answers": null,
+            },
             "salt": forged.salt,
         });
         ctx.private_put_json("care_HospitalMSP", &format!("consent~{patient}~{slot}"), &value)?;

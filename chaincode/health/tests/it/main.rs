@@ -3,11 +3,31 @@
 // Helpers of tests are no tests to the lint; what they unwrap fails the test all the same.
 #![allow(clippy::unwrap_used)]
 
+mod access_bodies;
+mod acting;
+mod acts;
+mod alert;
+mod authorities;
 mod bodies;
 mod claims;
+mod consent_bodies;
+mod consents;
+mod credential;
+mod find;
 mod fixture;
+mod glass;
+mod identity;
 mod ledger;
+mod log;
+mod matching;
+mod officers;
+mod own;
+mod records;
 mod refusals;
+mod requests;
 mod shape;
+mod situations;
 mod story;
+mod telling;
+mod use_cases;
 mod wallet;

@@ -274,9 +274,9 @@ async fn the_consortium_is_established_once_and_amended_in_turn() {
         contract_error(registry.amend(1, renamed).send().await),
         HealthError::InvalidCode(_)
     ));
+    let outsider = world.client(INSURER, Role::Clinician);
     registry.amend(1, smaller).send().await.unwrap();
     assert_eq!(registry.consortium().send().await.unwrap().version, 2);
-    let outsider = world.client(INSURER, Role::Clinician);
     let request = world.request(world.wallet.patient(), &[Category::Laboratory]);
     let asked = ConsentsClient::new(&outsider)
         .access(HOSPITAL, request)
@@ -327,20 +327,15 @@ async fn a_collection_keeps_its_first_secret() {
 #[test]
 fn every_function_says_where_it_runs() {
     let metadata = careledger_chaincode::chaincode().metadata();
-    let mut functions = 0;
-    for contract in ["registry", "identity", "consent", "record", "claims"] {
-        let transactions = metadata["contracts"][contract]["transactions"]
-            .as_array()
-            .unwrap()
-            .clone();
-        for transaction in transactions {
+    let contracts = metadata["contracts"].as_object().unwrap();
+    assert!(contracts.contains_key("record"));
+    for (contract, described) in contracts.iter().filter(|(name, _)| !name.starts_with("org.")) {
+        for transaction in described["transactions"].as_array().unwrap() {
             let name = transaction["name"].as_str().unwrap();
             assert!(
                 careledger_api::consortium::placement(contract, name).is_some(),
                 "{contract}:{name}"
             );
-            functions += 1;
         }
     }
-    assert_eq!(functions, 40);
 }

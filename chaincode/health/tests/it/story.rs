@@ -4,10 +4,12 @@ use crate::fixture::{CLINIC, HOSPITAL, REGULATOR, World, bytes, contract_error, 
 use crate::wallet::Wallet;
 use careledger_api::HealthError;
 use careledger_api::codes::{Category, OverrideReason, Purpose};
-use careledger_api::contracts::consent::{AccessKind, ConsentsClient, Outcome, Review, ReviewOutcome};
+use careledger_api::contracts::consent::{
+    AccessKind, ConsentState, ConsentsClient, Outcome, Review, ReviewOutcome,
+};
 use careledger_api::contracts::identity::{IdentityClient, PatientQuery, SpentNonce};
 use careledger_api::contracts::record::{DocumentStatus, RecordClient, Relation, Verification};
-use careledger_api::ids::TxId;
+use careledger_api::ids::{Hash, TxId};
 use careledger_api::keys::{Algorithm, DeviceKey};
 use careledger_api::merkle::ContentOpening;
 use careledger_api::roles::Role;
@@ -271,15 +273,14 @@ async fn the_patient_reads_by_signed_questions() {
     world.access(&[Category::Laboratory]).await.unwrap();
     let portal = world.client(CLINIC, Role::Portal);
     let consents = ConsentsClient::new(&portal);
-    let (query, intent) = world.wallet.question("myNotifications", CLINIC);
-    let told = consents
-        .my_notifications(HOSPITAL, query.clone(), intent.clone())
-        .endorsed_by([HOSPITAL])
-        .send()
-        .await;
-    assert_eq!(told.unwrap().len(), 1);
+    assert_eq!(world.log(&[], None, 10).await.unwrap().entries.len(), 1);
+    let (query, intent) = world.wallet.log_query(&world, &[], None, 10);
+    let question = careledger_api::contracts::consent::SignedQuery {
+        patient: query.patient,
+        reader: query.reader,
+    };
     let wrong = consents
-        .my_consents(HOSPITAL, query.clone(), intent.clone())
+        .my_consents(HOSPITAL, question.clone(), intent.clone())
         .endorsed_by([HOSPITAL])
         .send()
         .await;
@@ -289,7 +290,7 @@ async fn the_patient_reads_by_signed_questions() {
     );
     let other = world.client(REGULATOR, Role::Portal);
     let other = ConsentsClient::new(&other)
-        .my_notifications(HOSPITAL, query, intent)
+        .my_consents(HOSPITAL, question, intent)
         .endorsed_by([HOSPITAL])
         .send()
         .await;
@@ -304,7 +305,7 @@ async fn the_patient_reads_by_signed_questions() {
         .send()
         .await
         .unwrap();
-    assert_eq!((held.len(), held[0].revoked), (1, false));
+    assert_eq!((held.len(), held[0].state), (1, ConsentState::Active));
     assert_eq!(held[0].consent, consent);
 }
 
@@ -430,37 +431,40 @@ async fn versions_follow_each_other_and_verify() {
     let anyone = world.client(CLINIC, Role::Clinician);
     let reader = RecordClient::new(&anyone);
     assert_eq!(
-        reader.verify(document, 1, opening.clone()).send().await.unwrap(),
+        reader
+            .verify(document, 1, opening.clone(), None)
+            .send()
+            .await
+            .unwrap(),
         Verification::Match
     );
     assert_eq!(
-        reader.verify(document, 2, opening.clone()).send().await.unwrap(),
+        reader
+            .verify(document, 2, opening.clone(), None)
+            .send()
+            .await
+            .unwrap(),
         Verification::Mismatch
     );
     assert_eq!(
-        reader.verify(document, 2, second).send().await.unwrap(),
+        reader.verify(document, 2, second, None).send().await.unwrap(),
         Verification::Match
     );
     assert_eq!(
-        contract_error(reader.verify(document, 3, opening).send().await),
+        contract_error(reader.verify(document, 3, opening, None).send().await),
         HealthError::NotFound
     );
-    let foreign = reader.mark(document, DocumentStatus::Superseded).send().await;
+    let foreign = reader.mark_error(document).send().await;
     assert!(matches!(contract_error(foreign), HealthError::Forbidden(_)));
-    record
-        .mark(document, DocumentStatus::EnteredInError)
+    record.mark_error(document).send().await.unwrap();
+    record.mark_error(document).send().await.expect("the same again");
+    let third = record
+        .add_version(document, 3, Relation::Appends, Hash::from_bytes([3; 32]))
         .send()
-        .await
-        .unwrap();
-    record
-        .mark(document, DocumentStatus::EnteredInError)
-        .send()
-        .await
-        .expect("the same again");
-    let back = record.mark(document, DocumentStatus::Current).send().await;
-    assert!(matches!(contract_error(back), HealthError::ConflictState(_)));
+        .await;
+    assert!(matches!(contract_error(third), HealthError::ConflictState(_)));
     assert_eq!(
-        reader.head(document).send().await.unwrap().status,
+        reader.head(document, None).send().await.unwrap().status,
         DocumentStatus::EnteredInError
     );
 }

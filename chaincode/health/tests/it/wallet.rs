@@ -1,12 +1,14 @@
 //! A patient's wallet: a device key and the intents it signs.
 
 use careledger_api::codes::Category;
-use careledger_api::contracts::consent::{Consent, Effect, Provision, Revocation, SignedQuery};
+use careledger_api::contracts::consent::{
+    Consent, Effect, Provision, Revocation, RevocationReason, SignedQuery, Taken,
+};
 use careledger_api::contracts::identity::{Enrolment, KeyAddition, KeyRemoval};
 use careledger_api::contracts::record::EmergencyChoice;
 use careledger_api::date::Period;
 use careledger_api::hashing::tagged_hash;
-use careledger_api::ids::{ConsentId, DocumentId, Nonce, PatientId, Salt};
+use careledger_api::ids::{AuthorityId, ConsentId, DocumentId, Nonce, PatientId, Salt};
 use careledger_api::intent::{IntentDraft, IntentScope, SignedIntent};
 use careledger_api::keys::{Algorithm, DeviceKey};
 use serde::Serialize;
@@ -65,6 +67,18 @@ impl Wallet {
     }
 
     pub fn sign<T: Serialize>(&self, act: &Act<'_>, input: &str, value: &T) -> SignedIntent {
+        self.sign_for(self.patient(), None, act, input, value)
+    }
+
+    /// Signs in a patient's name, under an authority over them.
+    pub fn sign_for<T: Serialize>(
+        &self,
+        patient: PatientId,
+        authority: Option<AuthorityId>,
+        act: &Act<'_>,
+        input: &str,
+        value: &T,
+    ) -> SignedIntent {
         let scope = IntentScope {
             consortium: CONSORTIUM.into(),
             channel: CHANNEL.into(),
@@ -72,8 +86,12 @@ impl Wallet {
             contract: act.contract.into(),
             function: act.function.into(),
         };
-        IntentDraft::new(scope, self.patient(), act.period, act.nonce, &(act.custodian,))
-            .unwrap()
+        let draft = IntentDraft::new(scope, patient, act.period, act.nonce, &(act.custodian,)).unwrap();
+        let draft = match authority {
+            Some(authority) => draft.under(authority),
+            None => draft,
+        };
+        draft
             .transient(input, self.salt(), value)
             .unwrap()
             .sign(&self.key)
@@ -118,6 +136,7 @@ impl Wallet {
             data_period: None,
             authored_by: vec![],
             documents: vec![],
+            encounters: vec![],
             period: None,
             obligations: vec![],
         };
@@ -129,6 +148,7 @@ impl Wallet {
                 until: NOW + 7_200,
             },
             provisions: vec![provision],
+            supersedes: None,
             salt: self.salt(),
         }
     }
@@ -144,7 +164,8 @@ impl Wallet {
     pub fn revocation(&self, consents: &[ConsentId]) -> (Revocation, SignedIntent) {
         let revocation = Revocation {
             patient: self.patient(),
-            consents: consents.to_vec(),
+            taken: Taken::Consents(consents.to_vec()),
+            reason: RevocationReason::Choice,
             salt: self.salt(),
         };
         let intent = self.sign(

@@ -65,10 +65,10 @@ fn sections_for_private_data_and_accesses() {
     match profile.operation(BenchMode::Access, 1).expect("access") {
         Operation::Access {
             custodian,
-            patient: found,
+            patients: found,
         } => {
             assert_eq!(
-                (custodian.as_str(), found.to_string()),
+                (custodian.as_str(), found[0].to_string()),
                 ("HospitalMSP", patient.clone())
             );
         }

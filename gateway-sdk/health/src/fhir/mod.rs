@@ -4,12 +4,17 @@
 //! Bundle (JSON) --parse--> Vec<Record> --records + summary--> vault (encrypted) and ledger (commitments)
 //! ```
 //!
+//! A patient's consent may come, and go, as a FHIR Consent: see [`consent`].
+//!
 //! Only what the consent engine decides on is taken from a resource: its category, its code, its sensitivity
 //! labels and its date. Everything else stays inside the record's bytes, which never leave the vault unencrypted.
 
+pub mod consent;
+mod facts;
 mod generate;
 mod summary;
 
+pub use facts::facts;
 pub use generate::generate;
 pub use summary::emergency_summary;
 

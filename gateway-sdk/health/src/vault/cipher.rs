@@ -1,45 +1,42 @@
-//! Files at rest: AES-256-GCM in chunks, so that a large image streams and one chunk opens alone.
+//! Chunks at rest: AES-256-GCM in the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár 2015), so that a content of any length is
+//! encrypted as it comes and every chunk opens alone.
 //!
 //! ```text
-//! file   = magic "CLV1" | chunk size u32 | plaintext length u64 | chunk 0 | chunk 1 | …      (big-endian)
-//! chunk i = AES-256-GCM(DEK, nonce = i, aad = document | version | header | i)
+//! nonce of chunk i = 0 (3 bytes) | i (8 bytes) | 1 if it is the last chunk, else 0 (1 byte)
+//! associated data  = "careledger/v2/chunk" | document | version | chunk size
 //! ```
 //!
-//! A data-encryption key (DEK) encrypts exactly one version of one document, so the chunk index is a safe nonce. The header is part of
-//! every chunk's associated data: a file cut at a chunk boundary does not open.
+//! A data-encryption key (DEK) encrypts exactly one version of one document, so index and last-chunk flag are a safe nonce. The flag makes
+//! an early end, and anything behind the end, fail to authenticate; the index makes a moved chunk fail; document and version make a
+//! swapped file fail.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::digest::{Context, SHA256};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use careledger_api::ids::{DocumentId, Salt};
+use careledger_api::merkle::stream::leaf_prefix;
 use zeroize::Zeroizing;
 
-/// Plaintext bytes of a chunk (the last one may be shorter): 64 KiB.
-pub const CHUNK: usize = 64 * 1024;
-
-const MAGIC: &[u8; 4] = b"CLV1";
-const HEADER: usize = 16;
-const TAG: usize = 16;
+use super::format::{CHUNK, TAG};
 
 /// A data-encryption key: 32 random bytes, wiped when dropped.
 pub type Dek = Zeroizing<[u8; 32]>;
 
-/// Why a file could not be sealed or opened. No text carries content or key material.
+/// Why a chunk could not be sealed or opened. No text carries content or key material.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum CipherError {
     /// The operating system gave no randomness.
     #[error("the system's random generator failed")]
     Random,
-    /// The file does not start with a vault header, or its length contradicts the header.
-    #[error("not an encrypted record of this vault, or cut short: {0}")]
-    Malformed(&'static str),
-    /// A chunk's authentication tag does not hold: the bytes, the key, the document or the version is another one.
-    #[error("chunk {index} does not authenticate: altered bytes, another document or another key")]
+    /// A chunk is longer than 64 KiB, or a sealed one shorter than its tag.
+    #[error("a chunk has at most 65536 bytes, sealed 16 more")]
+    Length,
+    /// A chunk's authentication tag does not hold: the bytes, the key, the place, the document or the version is another one.
+    #[error("chunk {index} does not authenticate: altered bytes, another place, document, version or key")]
     Altered {
         /// Index of the chunk, from 0.
         index: u64,
     },
-    /// The content is larger than the format can count.
-    #[error("the content is too large for one record: {0} bytes")]
-    TooLarge(usize),
 }
 
 /// Makes a fresh DEK.
@@ -51,122 +48,129 @@ pub fn new_dek() -> Result<Dek, CipherError> {
     Ok(key)
 }
 
-/// Encrypts `plaintext` under `dek`, bound to `document` and `version`.
-pub fn seal(dek: &Dek, document: &str, version: u32, plaintext: &[u8]) -> Result<Vec<u8>, CipherError> {
-    let key = aead_key(dek);
-    let mut out = Vec::with_capacity(HEADER + plaintext.len() + (plaintext.len() / CHUNK + 1) * TAG);
-    out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&(CHUNK as u32).to_be_bytes());
-    out.extend_from_slice(&(plaintext.len() as u64).to_be_bytes());
-    let header: [u8; HEADER] = out[..HEADER]
-        .try_into()
-        .map_err(|_| CipherError::Malformed("header"))?;
-    for (index, chunk) in (0u64..).zip(chunks(plaintext)) {
-        let mut buffer = chunk.to_vec();
-        key.seal_in_place_append_tag(nonce(index), aad(document, version, &header, index), &mut buffer)
-            .map_err(|_| CipherError::TooLarge(plaintext.len()))?;
-        out.extend_from_slice(&buffer);
-    }
-    Ok(out)
+/// Seals and opens the chunks of one version of one document.
+pub struct ChunkCipher {
+    key: LessSafeKey,
+    associated: Vec<u8>,
 }
 
-/// Decrypts a file that [`seal`] made with the same key, document and version.
-pub fn open(dek: &Dek, document: &str, version: u32, file: &[u8]) -> Result<Vec<u8>, CipherError> {
-    let (header, mut rest) = file
-        .split_at_checked(HEADER)
-        .ok_or(CipherError::Malformed("header"))?;
-    let header: [u8; HEADER] = header.try_into().map_err(|_| CipherError::Malformed("header"))?;
-    if &header[..4] != MAGIC {
-        return Err(CipherError::Malformed("magic"));
+impl std::fmt::Debug for ChunkCipher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ChunkCipher")
     }
-    let chunk = u32::from_be_bytes([header[4], header[5], header[6], header[7]]) as usize;
-    if chunk != CHUNK {
-        return Err(CipherError::Malformed("chunk size"));
-    }
-    let key = aead_key(dek);
-    let mut plaintext = Vec::with_capacity(rest.len());
-    let mut index = 0u64;
-    loop {
-        let take = rest.len().min(CHUNK + TAG);
-        let (sealed, after) = rest.split_at(take);
-        let mut buffer = sealed.to_vec();
-        let opened = key
-            .open_in_place(nonce(index), aad(document, version, &header, index), &mut buffer)
-            .map_err(|_| CipherError::Altered { index })?;
-        plaintext.extend_from_slice(opened);
-        rest = after;
-        index += 1;
-        if rest.is_empty() {
-            break;
+}
+
+impl ChunkCipher {
+    /// The cipher of a version under its own key.
+    pub fn new(dek: &Dek, document: DocumentId, version: u32) -> Self {
+        let key = UnboundKey::new(&AES_256_GCM, dek.as_slice()).expect("a DEK has AES-256's key length");
+        let associated = [
+            b"careledger/v2/chunk".as_slice(),
+            document.as_bytes(),
+            &version.to_be_bytes(),
+            &(CHUNK as u32).to_be_bytes(),
+        ]
+        .concat();
+        Self {
+            key: LessSafeKey::new(key),
+            associated,
         }
     }
-    let stated = header[8..].iter().fold(0u64, |n, b| n << 8 | u64::from(*b));
-    if stated != plaintext.len() as u64 {
-        return Err(CipherError::Malformed("length"));
+
+    /// Encrypts chunk `index` in place: `slot` holds the content with [`TAG`] spare bytes behind it. Fails with [`CipherError::Length`].
+    pub fn seal(&self, index: u64, last: bool, slot: &mut [u8]) -> Result<(), CipherError> {
+        let length = slot.len().checked_sub(TAG).filter(|l| *l <= CHUNK);
+        let (content, tag) = slot.split_at_mut(length.ok_or(CipherError::Length)?);
+        let sealed = self
+            .key
+            .seal_in_place_separate_tag(nonce(index, last), Aad::from(&self.associated), content)
+            .map_err(|_| CipherError::Length)?;
+        tag.copy_from_slice(sealed.as_ref());
+        Ok(())
     }
-    Ok(plaintext)
+
+    /// Decrypts chunk `index` in place and gives its content, the front of `slot`. Fails with [`CipherError::Altered`].
+    pub fn open<'s>(&self, index: u64, last: bool, slot: &'s mut [u8]) -> Result<&'s mut [u8], CipherError> {
+        self.key
+            .open_in_place(nonce(index, last), Aad::from(&self.associated), slot)
+            .map_err(|_| CipherError::Altered { index })
+    }
 }
 
-/// The chunks of a content; an empty content has one empty chunk, so that its emptiness is authenticated too.
-fn chunks(plaintext: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let empty = plaintext.is_empty().then_some(plaintext);
-    empty.into_iter().chain(plaintext.chunks(CHUNK))
+/// The Merkle leaf of a chunk's content.
+pub fn leaf(salt: &Salt, index: u64, content: &[u8]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    context.update(&leaf_prefix(salt, index, content.len() as u64));
+    context.update(content);
+    let mut leaf = [0; 32];
+    leaf.copy_from_slice(context.finish().as_ref());
+    leaf
 }
 
-fn aead_key(dek: &Dek) -> LessSafeKey {
-    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, dek.as_slice()).expect("a DEK has AES-256's key length"))
-}
-
-fn nonce(index: u64) -> Nonce {
+fn nonce(index: u64, last: bool) -> Nonce {
     let mut bytes = [0; 12];
-    bytes[4..].copy_from_slice(&index.to_be_bytes());
+    bytes[3..11].copy_from_slice(&index.to_be_bytes());
+    bytes[11] = u8::from(last);
     Nonce::assume_unique_for_key(bytes)
-}
-
-fn aad(document: &str, version: u32, header: &[u8; HEADER], index: u64) -> Aad<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(document.len() + HEADER + 16);
-    bytes.extend_from_slice(&(document.len() as u32).to_be_bytes());
-    bytes.extend_from_slice(document.as_bytes());
-    bytes.extend_from_slice(&version.to_be_bytes());
-    bytes.extend_from_slice(header);
-    bytes.extend_from_slice(&index.to_be_bytes());
-    Aad::from(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const DOCUMENT: DocumentId = DocumentId::from_bytes([1; 16]);
+
+    fn sealed(cipher: &ChunkCipher, index: u64, last: bool, content: &[u8]) -> Vec<u8> {
+        let mut slot = [content, &[0; TAG]].concat();
+        cipher.seal(index, last, &mut slot).unwrap();
+        slot
+    }
+
     #[test]
-    fn opens_what_it_sealed_at_every_boundary() {
+    fn a_chunk_opens_in_its_place_alone() {
         let dek = new_dek().unwrap();
-        for len in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
-            let plain: Vec<u8> = (0..len).map(|i| i as u8).collect();
-            let file = seal(&dek, "doc", 1, &plain).unwrap();
-            assert_eq!(open(&dek, "doc", 1, &file).unwrap(), plain, "{len} bytes");
+        let cipher = ChunkCipher::new(&dek, DOCUMENT, 1);
+        for content in [b"".as_slice(), b"c", &[7; CHUNK]] {
+            let slot = sealed(&cipher, 5, false, content);
+            assert_eq!(cipher.open(5, false, &mut slot.clone()).unwrap(), content);
+            let altered = Err(CipherError::Altered { index: 5 });
+            assert_eq!(cipher.open(5, true, &mut slot.clone()), altered);
+            assert_eq!(
+                cipher.open(4, false, &mut slot.clone()),
+                Err(CipherError::Altered { index: 4 })
+            );
+            for other in [
+                ChunkCipher::new(&dek, DOCUMENT, 2),
+                ChunkCipher::new(&dek, DocumentId::from_bytes([2; 16]), 1),
+                ChunkCipher::new(&new_dek().unwrap(), DOCUMENT, 1),
+            ] {
+                assert_eq!(other.open(5, false, &mut slot.clone()), altered);
+            }
+            for at in [0, slot.len() / 2, slot.len() - 1] {
+                let mut flipped = slot.clone();
+                flipped[at] ^= 1;
+                assert_eq!(cipher.open(5, false, &mut flipped), altered, "byte {at}");
+            }
+            assert!(cipher.open(5, false, &mut slot[..TAG - 1].to_vec()).is_err());
         }
     }
 
     #[test]
-    fn any_other_byte_key_document_or_version_is_refused() {
-        let dek = new_dek().unwrap();
-        let file = seal(&dek, "doc", 1, b"content").unwrap();
-        for at in 0..file.len() {
-            let mut altered = file.clone();
-            altered[at] ^= 1;
-            assert!(open(&dek, "doc", 1, &altered).is_err(), "byte {at}");
-        }
-        assert!(open(&new_dek().unwrap(), "doc", 1, &file).is_err());
-        assert!(open(&dek, "cod", 1, &file).is_err());
-        assert!(open(&dek, "doc", 2, &file).is_err());
+    fn a_chunk_longer_than_the_format_allows_is_refused() {
+        let cipher = ChunkCipher::new(&new_dek().unwrap(), DOCUMENT, 1);
+        assert_eq!(
+            cipher.seal(0, true, &mut vec![0; CHUNK + TAG + 1]),
+            Err(CipherError::Length)
+        );
+        assert_eq!(cipher.seal(0, true, &mut [0; TAG - 1]), Err(CipherError::Length));
     }
 
     #[test]
-    fn a_file_cut_anywhere_is_refused() {
-        let dek = new_dek().unwrap();
-        let file = seal(&dek, "doc", 1, &vec![7; CHUNK + 10]).unwrap();
-        for cut in [0, 3, HEADER, HEADER + 5, HEADER + CHUNK + TAG, file.len() - 1] {
-            assert!(open(&dek, "doc", 1, &file[..cut]).is_err(), "cut at {cut}");
-        }
+    fn the_leaf_is_the_trees() {
+        let salt = Salt::from_bytes([5; 32]);
+        let mut builder = careledger_api::merkle::TreeBuilder::new(salt, CHUNK as u32).unwrap();
+        builder.update(b"content");
+        let root = careledger_api::merkle::stream::root_of_pages(7, 1, &[leaf(&salt, 0, b"content")]);
+        assert_eq!(builder.finish().root(), root);
     }
 }

@@ -1,14 +1,43 @@
-//! An organisation's vault, from the outside: the wire form of a release, the file format, and the client.
+//! An organisation's vault, from the outside: the wire form, the file format, the client, and records in one call.
 //!
 //! ```text
-//! access transaction (committed) -> ReleaseRequest, signed by the transaction's creator -> vault
-//!   <- for each document: file (ciphertext) + HPKE-sealed {DEK, opening}
-//! client: open the seal -> decrypt the file -> recompute the opening -> compare with the anchor on its own ledger
+//! custodian:  Archive::anchor(reader) -> VaultClient::upload -> vault;  opening -> public anchor -> private description
+//! requester:  Archive::fetch(record)  -> access transaction (committed) -> ReleaseRequest, signed by its creator -> vault
+//!   <- for each document: HPKE-sealed {DEK, opening, ticket}, and the file where it is small
+//!   opening -> record.verify on the own organisation's peer -> SealedRecord -> VerifiedStream, chunk by chunk
 //! ```
 
+mod archive;
 pub mod cipher;
 mod client;
+mod content;
+mod erasure;
+mod error;
+mod find;
+pub mod format;
+mod locate;
+mod replica;
+mod seal;
+mod source;
+mod stream;
+#[cfg(test)]
+mod tests;
 mod wire;
 
-pub use client::{OpenedRecord, VaultClient, VaultError};
-pub use wire::{ReleaseRequest, ReleaseResponse, ReleasedItem, SealedContent, SignedRequest, WireError};
+pub use archive::{Archive, ArchiveError, Deposit, NewContent, RecordRequest};
+pub use client::{OpenedRecord, ReleasedRecord, VaultClient};
+pub use content::{ContentError, SealedRecord, Source, SourceError};
+pub use erasure::{EraseRequest, ErasedPeer, VaultReceipt};
+pub use error::VaultError;
+pub use find::{FindQuestion, FindReply, PersonEntry};
+pub use locate::{LocateRequest, LocateResponse};
+pub use replica::{
+    ProbeAnswer, ProbeRequest, ReplicaKey, ReplicaOf, ReplicaRequest, SealedCopy, Vaults, open_copy,
+    seal_copy,
+};
+pub use seal::{Sealer, SealerError};
+pub use stream::VerifiedStream;
+pub use wire::{
+    ReleaseRequest, ReleaseResponse, ReleasedItem, SealedContent, SignedRequest, UploadRequest, VaultRequest,
+    WireError,
+};

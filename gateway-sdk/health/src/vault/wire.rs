@@ -2,10 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use careledger_api::codes::Category;
+use careledger_api::codes::{Category, Obligation};
 use careledger_api::hashing::canonical;
 use careledger_api::ids::{DocumentId, TxId};
 use careledger_api::merkle::ContentOpening;
+use careledger_api::merkle::batch::BatchProof;
 use serde::{Deserialize, Serialize};
 
 /// Asks for the keys of documents that a committed access opens. Every named category must be permitted, or nothing is released.
@@ -22,13 +23,48 @@ pub struct ReleaseRequest {
     pub categories: Vec<Category>,
 }
 
-/// A [`ReleaseRequest`] under the signature of the access transaction's creator.
+/// Asks an organisation's own vault to keep a version's content, which follows as the request's body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SignedRequest {
+pub struct UploadRequest {
+    /// MSP id of the vault's organisation.
+    pub custodian: String,
+    /// The channel of the vault.
+    pub channel: String,
+    /// The document: a fresh random id for a first version.
+    pub document: DocumentId,
+    /// The version, from 1.
+    pub version: u32,
+    /// Media type.
+    pub mime: String,
+    /// Bytes of the content where they are known: another number is then refused.
+    pub size: Option<u64>,
+    /// When it was signed, seconds since 1970. A vault takes it for five minutes.
+    pub at: i64,
+}
+
+/// What may be asked of a vault under a signature.
+pub trait VaultRequest: Serialize {
+    /// Begins the signed bytes, so that a signature under one kind of request is none under another.
+    const DOMAIN: &'static str;
+}
+
+impl VaultRequest for ReleaseRequest {
+    const DOMAIN: &'static str = "careledger/v1/release-request";
+}
+
+impl VaultRequest for UploadRequest {
+    const DOMAIN: &'static str = "careledger/v1/upload-request";
+}
+
+/// A request under the signature of a Fabric identity: for a [`ReleaseRequest`] the access transaction's creator, for an [`UploadRequest`] a
+/// custodian of the vault's organisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedRequest<R = ReleaseRequest> {
     /// The request.
-    pub request: ReleaseRequest,
-    /// The creator's SerializedIdentity (msp/identities.proto), base64.
+    pub request: R,
+    /// The signer's SerializedIdentity (msp/identities.proto), base64.
     pub identity: String,
     /// ECDSA over [`SignedRequest::message`], DER with low S as Fabric signs, base64.
     pub signature: String,
@@ -45,10 +81,10 @@ pub enum WireError {
     Canonical,
 }
 
-impl SignedRequest {
+impl<R: VaultRequest> SignedRequest<R> {
     /// Signs a request: `sign` gets [`message`](Self::message)'s bytes.
     pub fn new<E: From<WireError>>(
-        request: ReleaseRequest,
+        request: R,
         identity: &[u8],
         sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
     ) -> Result<Self, E> {
@@ -80,8 +116,8 @@ impl SignedRequest {
     }
 }
 
-fn message(request: &ReleaseRequest) -> Result<Vec<u8>, WireError> {
-    let mut message = b"careledger/v1/release-request\0".to_vec();
+fn message<R: VaultRequest>(request: &R) -> Result<Vec<u8>, WireError> {
+    let mut message = [R::DOMAIN.as_bytes(), b"\0"].concat();
     message.extend(canonical(request).map_err(|_| WireError::Canonical)?);
     Ok(message)
 }
@@ -91,6 +127,9 @@ fn message(request: &ReleaseRequest) -> Result<Vec<u8>, WireError> {
 pub struct ReleaseResponse {
     /// One item for each document.
     pub items: Vec<ReleasedItem>,
+    /// What the requester is obliged to with all of them. That something was left out is not among it.
+    #[serde(default)]
+    pub obligations: Vec<Obligation>,
 }
 
 /// One document: its encrypted file, and its key sealed to the requester.
@@ -102,12 +141,15 @@ pub struct ReleasedItem {
     pub version: u32,
     /// Its category.
     pub category: Category,
+    /// What shows on the ledger a first version that was anchored in a batch.
+    #[serde(default)]
+    pub proof: Option<BatchProof>,
     /// HPKE's encapsulated key, base64.
     pub encapsulated: String,
     /// The sealed [`SealedContent`], base64.
     pub sealed: String,
-    /// The encrypted file, base64.
-    pub file: String,
+    /// The encrypted file, base64, where it is small; a larger one is fetched with the seal's ticket.
+    pub file: Option<String>,
 }
 
 /// What the seal hides: the file's key and what opens its anchor.
@@ -118,6 +160,8 @@ pub struct SealedContent {
     pub dek: String,
     /// What opens the public commitment.
     pub opening: ContentOpening,
+    /// For how long, and with what bearer token, the vault gives the encrypted file of this document and version.
+    pub ticket: String,
 }
 
 impl std::fmt::Debug for SealedContent {
@@ -159,5 +203,22 @@ mod tests {
         ] {
             assert_ne!(message(&other).unwrap(), bytes);
         }
+    }
+
+    #[test]
+    fn a_signature_under_one_kind_of_request_is_none_under_another() {
+        let upload = UploadRequest {
+            custodian: "HospitalMSP".into(),
+            channel: "health".into(),
+            document: DocumentId::from_bytes([1; 16]),
+            version: 1,
+            mime: "text/plain".into(),
+            size: None,
+            at: 0,
+        };
+        let bytes = message(&upload).unwrap();
+        assert!(bytes.starts_with(b"careledger/v1/upload-request\0"));
+        let later = UploadRequest { at: 1, ..upload };
+        assert_ne!(message(&later).unwrap(), bytes);
     }
 }

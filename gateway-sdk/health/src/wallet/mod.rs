@@ -2,8 +2,15 @@
 //!
 //! A patient holds no Fabric identity. Whoever carries an intent can drop it, but neither forge, change nor replay it.
 
+mod access;
 mod consent;
+mod file;
 mod identity;
+mod record;
+mod recovery;
+
+pub use file::{WalletFile, WalletFileError};
+pub use recovery::{GuardianCard, GuardianKey, Restoring, policy_of, unfreezing};
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +18,7 @@ use careledger_api::HealthError;
 use careledger_api::consortium::Consortium;
 use careledger_api::date::Period;
 use careledger_api::hashing::keyed_hash;
-use careledger_api::ids::{Nonce, PatientId, Salt};
+use careledger_api::ids::{AuthorityId, Nonce, PatientId, Salt};
 use careledger_api::intent::{IntentDraft, IntentScope, SignedIntent};
 use careledger_api::keys::{Algorithm, DeviceKey};
 use serde::Serialize;
@@ -44,6 +51,8 @@ pub struct PatientAt {
     key: DeviceKey,
     random: Salt,
     id: PatientId,
+    /// The authority under which it signs in another patient's name.
+    authority: Option<AuthorityId>,
     consortium: Consortium,
 }
 
@@ -95,13 +104,24 @@ impl Wallet {
             key,
             random,
             id,
+            authority: None,
             consortium: self.consortium.clone(),
         })
     }
 }
 
 impl PatientAt {
-    /// The patient's id at this custodian.
+    /// This wallet acting in the name of another patient of the same custodian, under an authority its owner holds: a guardian's for a child, a delegate's
+    /// for whom they were chosen by. What it may do, the authority says; keys, delegations and a minor's assent stay the patient's own.
+    pub fn acting_for(&self, patient: PatientId, authority: AuthorityId) -> Self {
+        Self {
+            id: patient,
+            authority: Some(authority),
+            ..self.clone()
+        }
+    }
+
+    /// The id, at this custodian, of the patient in whose name this signs.
     pub fn id(&self) -> PatientId {
         self.id
     }
@@ -134,9 +154,12 @@ impl PatientAt {
             from: now - CLOCK_SLACK,
             until: now + seconds,
         };
-        let intent = IntentDraft::new(scope, self.id, period, nonce, &(&self.custodian,))?
-            .transient(input, salt(), &body)?
-            .sign(&self.key)?;
+        let draft = IntentDraft::new(scope, self.id, period, nonce, &(&self.custodian,))?;
+        let draft = match self.authority {
+            Some(authority) => draft.under(authority),
+            None => draft,
+        };
+        let intent = draft.transient(input, salt(), &body)?.sign(&self.key)?;
         Ok(Signed { body, intent })
     }
 }

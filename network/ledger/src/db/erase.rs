@@ -1,15 +1,24 @@
 //! Removing the bytes of deleted private entries from the database's files.
 //!
 //! A log-structured database keeps deleted entries in its tables until they are merged away, and in its journal until
-//! that is dropped. So the live private entries move to a new keyspace, a generation, and the old one is removed with all
-//! its files; then the journal is filled up until the database starts a new one.
+//! that is dropped; fjall promises neither for a given entry. So the live private entries move to a new keyspace, a
+//! generation, and the old one is removed with all its files; then a journal is filled up until the database starts a new
+//! one. Nothing is compressed (fjall's `lz4` is off), so a search of the files for the bytes themselves finds them all.
+//!
+//! Commits go on meanwhile. They write to both generations, so the copy needs the writer for some entries at a time only.
+//! A crash leaves the old generation in force, and the new one is removed at the next opening.
 
+use std::fs::{self, File};
+use std::io;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use fjall::{Keyspace, Readable as _};
+use fjall::{Keyspace, KeyspaceCreateOptions, Readable as _, UserKey};
 
 use super::health::Health;
-use super::{Db, Space, keyspace};
+use super::{Db, Space, Spaces, journal, keyspace};
 use crate::LedgerError;
 
 /// Length from which fjall seals a journal when a memtable is flushed (`worker_pool.rs` of fjall 3).
@@ -17,8 +26,11 @@ const JOURNAL_SEALED_AT: usize = 64_000_000;
 const PADDING_BYTES: usize = 1 << 20;
 /// How long the database's worker may take to remove a sealed journal.
 const JOURNAL_REMOVAL: Duration = Duration::from_secs(5);
-/// Entries copied at once.
+/// How long one flush may take before another one is begun: a commit may have written to a journal in between.
+const ROTATION: Duration = Duration::from_millis(250);
+/// Entries and bytes copied at once: some milliseconds.
 const COPIED_AT_ONCE: usize = 1_000;
+const BYTES_AT_ONCE: usize = 2 << 20;
 
 const GENERATION: &[u8] = b"!private-generation";
 /// In every keyspace; no key of the ledger begins with a zero.
@@ -40,90 +52,191 @@ pub(super) fn private_name(generation: u64) -> String {
 }
 
 const PREFIX: &str = "private-";
+/// Removed like an old generation when a crash leaves it behind.
+const PADDING: &str = "private-padding";
+
+/// Private entries on their way to a new generation. Dropped before [`finish`](Self::finish), everything is as it was.
+pub(crate) struct Move<'d> {
+    db: &'d Db,
+    old: Spaces,
+    new: Keyspace,
+    generation: u64,
+    /// The last key copied.
+    after: Option<UserKey>,
+    finished: bool,
+}
 
 impl Db {
-    /// Removes the bytes of everything that was deleted from [`Space::Private`]. The caller makes sure that nobody
-    /// writes meanwhile. `false`: the journal still has them, and this should be done again later.
-    pub(crate) fn erase_deleted_private(&self) -> Result<bool, LedgerError> {
+    /// Begins to move what is alive of [`Space::Private`] to new files. Here, in [`Move::copy_some`] and in
+    /// [`Move::finish`] the caller makes sure that nobody writes; between these calls batches may be made and committed.
+    pub(crate) fn move_private(&self) -> Result<Move<'_>, LedgerError> {
         let health = &self.core.health;
-        let generation = generation(&self.spaces()[Space::Main as usize], health)? + 1;
-        let erased = self
-            .move_private(&private_name(generation), generation)
-            .and_then(|()| self.shed_journal());
-        erased.map_err(|error| health.failed(error))
+        let old = self.spaces();
+        let generation = generation(&old[Space::Main as usize], health)? + 1;
+        let created = self.remove_keyspace(&private_name(generation));
+        let new = created
+            .and_then(|()| keyspace(self.core.database(), &private_name(generation)))
+            .map_err(|error| health.failed(error))?;
+        *self.moving.write().unwrap_or_else(PoisonError::into_inner) = Some(new.clone());
+        Ok(Move {
+            db: self,
+            old,
+            new,
+            generation,
+            after: None,
+            finished: false,
+        })
+    }
+
+    /// Removes the journals so far, once everything in them is in tables. `false`: they are still there, and this should be
+    /// done again later. Commits go on meanwhile.
+    pub(crate) fn shed_journal(&self) -> Result<bool, LedgerError> {
+        let shed = self.seal_journal().and_then(|()| self.flush_until_journals_go());
+        shed.map_err(|error| self.core.health.failed(error))
+    }
+
+    /// Whether the files of all earlier generations are gone. They stay as long as somebody reads a snapshot of them.
+    pub(crate) fn is_erased(&self) -> bool {
+        let replaced = self.core.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        replaced.iter().all(|(_, path)| !path.exists())
     }
 
     /// Removes generations that a crash left behind.
     pub(super) fn remove_old_generations(&self, current: u64) -> Result<(), LedgerError> {
-        let database = self.core.database();
-        for name in database.list_keyspace_names() {
-            if name.starts_with(PREFIX) && *name != *private_name(current) {
-                let removed = keyspace(database, &name).and_then(|old| database.delete_keyspace(old));
-                removed.map_err(|error| self.core.health.failed(error))?;
+        let current = private_name(current);
+        for name in self.core.database().list_keyspace_names() {
+            if name.starts_with(PREFIX) && *name != *current {
+                self.remove_keyspace(&name)
+                    .map_err(|error| self.core.health.failed(error))?;
             }
         }
         Ok(())
     }
 
-    fn move_private(&self, name: &str, generation: u64) -> Result<(), fjall::Error> {
-        let old = self.spaces();
-        let new = keyspace(self.core.database(), name)?;
-        self.copy(&old[Space::Private as usize], &new)?;
-        old[Space::Main as usize].insert(GENERATION, generation.to_be_bytes())?;
-        {
-            let mut spaces = self
-                .spaces
-                .write()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            let mut changed = (**spaces).clone();
-            changed[Space::Private as usize] = new;
-            *spaces = std::sync::Arc::new(changed);
-        }
-        self.core.replaced(&old);
-        self.core
-            .database()
-            .delete_keyspace(old[Space::Private as usize].clone())
-    }
-
-    fn copy(&self, from: &Keyspace, to: &Keyspace) -> Result<(), fjall::Error> {
+    fn remove_keyspace(&self, name: &str) -> Result<(), fjall::Error> {
         let database = self.core.database();
-        let mut batch = database.batch();
-        for entry in database.snapshot().iter(from) {
-            let (key, value) = entry.into_inner()?;
-            batch.insert(to, key, value);
-            if batch.len() == COPIED_AT_ONCE {
-                std::mem::replace(&mut batch, database.batch()).commit()?;
-            }
+        if database.keyspace_exists(name) {
+            keyspace(database, name).and_then(|old| database.delete_keyspace(old))?;
         }
-        batch.commit()
+        Ok(())
     }
 
-    /// Makes the database begin a new journal and remove the one so far.
-    fn shed_journal(&self) -> Result<bool, fjall::Error> {
-        let spaces = self.spaces();
+    /// Fills the journal, so that the next flush seals it.
+    fn seal_journal(&self) -> Result<(), fjall::Error> {
+        let database = self.core.database();
+        self.remove_keyspace(PADDING)?;
+        // One that is never flushed itself.
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(2 * JOURNAL_SEALED_AT as u64);
+        let scratch = database.keyspace(PADDING, options)?;
         let padding = padding();
         for _ in 0..=JOURNAL_SEALED_AT / PADDING_BYTES {
-            spaces[Space::Main as usize].insert(FLUSHED, padding.as_slice())?;
+            scratch.insert(FLUSHED, padding.as_slice())?;
         }
-        for keyspace in spaces.iter() {
-            // A flush without any live entry would not count as one.
-            keyspace.insert(FLUSHED, b"1")?;
-        }
-        for keyspace in spaces.iter() {
-            keyspace.rotate_memtable_and_wait()?;
-        }
+        database.delete_keyspace(scratch)
+    }
+
+    fn flush_until_journals_go(&self) -> Result<bool, fjall::Error> {
+        let dir = self.core.health.dir();
+        let journals = journal::files(dir)?;
+        let spaces = self.spaces();
         let deadline = Instant::now() + JOURNAL_REMOVAL;
-        while self.core.database().journal_count() > 1 {
+        loop {
+            for keyspace in spaces.iter() {
+                // A flush without any live entry would not count as one.
+                keyspace.insert(FLUSHED, b"1")?;
+            }
+            // Not `rotate_memtable_and_wait`, which waits for ever once the database's worker has failed.
+            for keyspace in spaces.iter() {
+                keyspace.rotate_memtable()?;
+            }
+            let again = Instant::now() + ROTATION;
+            while Instant::now() < again {
+                if journals.iter().all(|journal| !journal.exists()) {
+                    sync_dir(dir)?;
+                    return Ok(true);
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
             if Instant::now() > deadline {
                 return Ok(false);
             }
-            std::thread::sleep(Duration::from_millis(1));
         }
-        Ok(true)
     }
 }
 
-/// Bytes that do not compress, since journals are compressed (xorshift64).
+impl Move<'_> {
+    /// Copies some more entries as they are now; whether that were all.
+    pub(crate) fn copy_some(&mut self) -> Result<bool, LedgerError> {
+        self.copy().map_err(|error| self.db.core.health.failed(error))
+    }
+
+    /// Lets the new generation count, and removes the old one.
+    pub(crate) fn finish(mut self) -> Result<(), LedgerError> {
+        self.replace().map_err(|error| self.db.core.health.failed(error))
+    }
+
+    fn copy(&mut self) -> Result<bool, fjall::Error> {
+        let database = self.db.core.database();
+        let mut batch = database.batch();
+        let start = self
+            .after
+            .clone()
+            .map_or(Bound::Unbounded, |key| Bound::Excluded(key.to_vec()));
+        let rest = (start, Bound::Unbounded);
+        let (mut entries, mut bytes) = (0, 0);
+        let old = &self.old[Space::Private as usize];
+        for entry in database.snapshot().range::<Vec<u8>, _>(old, rest) {
+            let (key, value) = entry.into_inner()?;
+            (entries, bytes) = (entries + 1, bytes + key.len() + value.len());
+            self.after = Some(key.clone());
+            batch.insert(&self.new, key, value);
+            if entries == COPIED_AT_ONCE || bytes >= BYTES_AT_ONCE {
+                return batch.commit().map(|()| false);
+            }
+        }
+        batch.commit().map(|()| true)
+    }
+
+    fn replace(&mut self) -> Result<(), fjall::Error> {
+        let core = &self.db.core;
+        self.old[Space::Main as usize].insert(GENERATION, self.generation.to_be_bytes())?;
+        // Before the only other copy goes.
+        core.database().persist(fjall::PersistMode::SyncAll)?;
+        {
+            let mut spaces = self.db.spaces.write().unwrap_or_else(PoisonError::into_inner);
+            let mut changed = (**spaces).clone();
+            changed[Space::Private as usize] = self.new.clone();
+            *spaces = Arc::new(changed);
+        }
+        self.finished = true;
+        *self.db.moving.write().unwrap_or_else(PoisonError::into_inner) = None;
+        core.replaced(&self.old);
+        core.database()
+            .delete_keyspace(self.old[Space::Private as usize].clone())
+    }
+}
+
+impl Drop for Move<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            *self.db.moving.write().unwrap_or_else(PoisonError::into_inner) = None;
+            if let Err(error) = self.db.core.database().delete_keyspace(self.new.clone()) {
+                tracing::warn!(%error, "a copy of private entries stays until the next opening");
+            }
+        }
+    }
+}
+
+/// Makes removals last.
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    let keyspaces = dir.join("keyspaces");
+    if fs::exists(&keyspaces)? {
+        File::open(keyspaces)?.sync_all()?;
+    }
+    File::open(dir)?.sync_all()
+}
+
+/// Bytes that would not compress either (xorshift64).
 fn padding() -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let words = std::iter::repeat_with(|| {
@@ -140,6 +253,13 @@ mod tests {
     use super::*;
     use crate::db::Private;
 
+    fn erase(db: &Db) -> bool {
+        let mut moving = db.move_private().expect("begins");
+        while !moving.copy_some().expect("copies") {}
+        moving.finish().expect("replaces");
+        db.shed_journal().expect("sheds")
+    }
+
     #[test]
     fn live_entries_move_on_and_snapshots_keep_theirs() {
         let temp = tempfile::tempdir().expect("temp dir");
@@ -154,9 +274,11 @@ mod tests {
         let mut batch = db.batch();
         batch.remove(Space::Private, b"doomed".as_slice());
         batch.commit().expect("commits");
-        assert!(db.erase_deleted_private().expect("erases"));
+        assert!(erase(&db));
+        assert!(!db.is_erased(), "somebody still reads");
         assert!(before.get(Space::Private, b"doomed").expect("reads").is_some());
         drop(before);
+        assert!(db.is_erased());
         let count = |db: &Db| {
             db.snapshot()
                 .prefix(Space::Private, &[0, 0])
@@ -169,5 +291,85 @@ mod tests {
         assert_eq!(count(&db), 2_500);
         assert_eq!(db.get(Space::Private, b"doomed").expect("reads"), None);
         assert_eq!(db.core.database().keyspace_count(), 2);
+    }
+
+    /// What a crash at this moment leaves: everything that was written.
+    fn after_crash(dir: &Path, to: &Path) -> Db {
+        let mut open = vec![dir.to_owned()];
+        while let Some(from) = open.pop() {
+            let to = to.join(from.strip_prefix(dir).expect("below"));
+            fs::create_dir_all(&to).expect("creates");
+            for entry in fs::read_dir(&from).expect("lists") {
+                let path = entry.expect("entry").path();
+                if path.is_dir() {
+                    open.push(path);
+                } else {
+                    fs::copy(&path, to.join(path.file_name().expect("named"))).expect("copies");
+                }
+            }
+        }
+        Db::open(to, Private::Present, Ok).expect("opens")
+    }
+
+    #[test]
+    fn a_crash_at_any_step_of_the_move_loses_nothing() {
+        let temp = tempfile::tempdir().expect("temp dir");
+        let dir = temp.path().join("db");
+        let db = Db::open(&dir, Private::Present, Ok).expect("opens");
+        let value = |db: &Db, n: u32| {
+            let found = db.get(Space::Private, &n.to_be_bytes()).expect("reads");
+            found.map(|value| value.to_vec())
+        };
+        let write = |n: u32, value: Option<&str>| {
+            let mut batch = db.batch();
+            match value {
+                Some(value) => batch.put(Space::Private, n.to_be_bytes().as_slice(), value.as_bytes()),
+                None => batch.remove(Space::Private, n.to_be_bytes().as_slice()),
+            }
+            batch.commit().expect("commits");
+        };
+        (0..2_500).for_each(|n| write(n, Some("old")));
+        let mut crashes = 0;
+        let mut check = || {
+            crashes += 1;
+            let after = after_crash(&dir, &temp.path().join(crashes.to_string()));
+            for n in 0..2_600 {
+                assert_eq!(value(&after, n), value(&db, n), "{n} after crash {crashes}");
+            }
+            assert_eq!(after.core.database().keyspace_count(), 2);
+        };
+        let mut moving = db.move_private().expect("begins");
+        check();
+        assert!(!moving.copy_some().expect("copies"));
+        // Copied already, not yet, and new.
+        for n in [1, 2_400, 2_550] {
+            write(n, Some("new"));
+        }
+        [2, 2_401].into_iter().for_each(|n| write(n, None));
+        check();
+        while !moving.copy_some().expect("copies") {}
+        write(3, None);
+        check();
+        moving.finish().expect("replaces");
+        check();
+        write(4, Some("new"));
+        assert!(db.shed_journal().expect("sheds"));
+        check();
+        for (n, now) in [
+            (1, Some("new")),
+            (2, None),
+            (3, None),
+            (2_400, Some("new")),
+            (2_401, None),
+            (2_550, Some("new")),
+        ] {
+            assert_eq!(value(&db, n).as_deref(), now.map(str::as_bytes), "{n}");
+        }
+        // One that is given up.
+        let mut moving = db.move_private().expect("begins");
+        moving.copy_some().expect("copies");
+        drop(moving);
+        write(5, Some("new"));
+        check();
     }
 }

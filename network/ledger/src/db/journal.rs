@@ -71,7 +71,7 @@ pub(super) fn inspect(dir: &Path) -> Result<Journals, String> {
 }
 
 /// The journals in the order they were written.
-fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();

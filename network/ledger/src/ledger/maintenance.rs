@@ -1,21 +1,17 @@
-//! Private data after the commit: reading it by block, what is missing, and removing what expired or was purged.
+//! Private data after the commit: reading it by block, what is missing, and what comes late.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fabric_protos::rwset::{CollectionPvtReadWriteSet, NsPvtReadWriteSet, TxPvtReadWriteSet};
+use fabric_protos::rwset::{NsPvtReadWriteSet, TxPvtReadWriteSet};
 
 use super::Ledger;
 use super::filter::Filter;
-use crate::commit::{PrivateChanges, View, late_updates};
+use crate::commit::{View, late_updates};
 use crate::db::{Batch, Space};
 use crate::private::{Extent, PrivateBlock, PrivateTx};
 use crate::rwset::ParsedTx;
 use crate::state::{StateReader, keys};
 use crate::{LedgerError, Version};
-
-/// Number of blocks that an endorsed private value of a collection with a block to live waits for its own block before it
-/// counts as never submitted, besides the blocks it would have lived.
-const UNCOMMITTED_GRACE: u64 = 100;
 
 /// The private data of one transaction.
 #[derive(Clone, Debug, PartialEq)]
@@ -245,186 +241,7 @@ impl Ledger {
             .retain(|namespace| !namespace.collection_pvt_rwset.is_empty());
         Ok(set)
     }
-
-    /// Removes the bytes of purged and expired private values from every file of this ledger; what an open
-    /// simulator or query still reads goes when that ends. Commits do the same every
-    /// [`purge_interval`](super::LedgerOptions::purge_interval) blocks when there is something to remove.
-    ///
-    /// # Errors
-    /// [`LedgerError::Io`] and database errors. The next call goes on where this one stopped.
-    pub fn compact(&self) -> Result<(), LedgerError> {
-        let _writer = self.writer();
-        if self.pending_wipe()?.is_some() {
-            self.wipe()
-        } else {
-            self.rewrite_transient()
-        }
-    }
-
-    /// Wipes when it is due after block `number`.
-    pub(super) fn maintain(&self, number: u64) -> Result<(), LedgerError> {
-        match self.pending_wipe()? {
-            Some(wipe) if number.saturating_sub(wipe.since) >= self.options.purge_interval => self.wipe(),
-            _ if number.is_multiple_of(UNCOMMITTED_GRACE) => self.drop_expired_uncommitted(),
-            _ => Ok(()),
-        }
-    }
-
-    /// Drops uncommitted values that would have expired.
-    fn drop_expired_uncommitted(&self) -> Result<(), LedgerError> {
-        let mut filter = Filter::new(self);
-        let any = self.transient.any(|received_at, namespace, collection| {
-            would_have_expired(&mut filter, received_at, namespace, collection)
-        })?;
-        if any { self.rewrite_transient() } else { Ok(()) }
-    }
-
-    /// Writes the transient store anew without committed, purged and expired values.
-    fn rewrite_transient(&self) -> Result<(), LedgerError> {
-        let mut filter = Filter::new(self);
-        self.transient
-            .rewrite(|received_at, namespace, set: &CollectionPvtReadWriteSet| {
-                Ok(!filter.purged_since(received_at, namespace, set)?
-                    && !would_have_expired(&mut filter, received_at, namespace, &set.collection_name)?)
-            })
-    }
-
-    /// Remembers that a block leaves something to wipe.
-    pub(super) fn note_wipe(
-        &self,
-        batch: &mut Batch,
-        number: u64,
-        changes: &PrivateChanges,
-    ) -> Result<(), LedgerError> {
-        let blocks = if changes.purges.is_empty() {
-            changes.expired_blocks
-        } else {
-            Some((0, number))
-        };
-        let Some((first, last)) = blocks else {
-            return Ok(());
-        };
-        let wipe = self.pending_wipe()?.unwrap_or(Wipe {
-            since: number,
-            first,
-            last,
-        });
-        let wipe = Wipe {
-            since: wipe.since,
-            first: wipe.first.min(first),
-            last: wipe.last.max(last),
-        };
-        batch.put(Space::Main, WIPE, wipe.encode());
-        Ok(())
-    }
-
-    fn wipe(&self) -> Result<(), LedgerError> {
-        let Some(wipe) = self.pending_wipe()? else {
-            return Ok(());
-        };
-        // The files become shorter.
-        let mut batch = self.db.batch();
-        batch.remove(Space::Main, PRIVATE_FILES);
-        batch.commit()?;
-        let mut filter = Filter::new(self);
-        self.private.rewrite(wipe.first..=wipe.last, |frame| {
-            let before = frame.clone();
-            for tx in &mut frame.txs {
-                filter.apply(before.block, tx)?;
-            }
-            frame
-                .txs
-                .retain(|tx| tx.set.as_ref().is_some_and(|set| !set.ns_pvt_rwset.is_empty()));
-            Ok(*frame != before)
-        })?;
-        let mut batch = self.db.batch();
-        let missing = |block| keys::missing(Version::new(block, 0), "", "");
-        let (first, end) = (missing(wipe.first), missing(wipe.last.saturating_add(1)));
-        for entry in filter.query.clone().state.0.range(Space::Private, first, end) {
-            let (key, _) = entry?;
-            let (version, namespace, collection) =
-                keys::parse_missing(&key).ok_or(LedgerError::Record("missing private data"))?;
-            if filter.expired(version.block, namespace, collection)? {
-                batch.remove(Space::Private, key);
-            }
-        }
-        batch.commit()?;
-        drop(filter);
-        self.rewrite_transient()?;
-        let erased = self.db.erase_deleted_private()?;
-        let mut batch = self.db.batch();
-        if erased {
-            batch.remove(Space::Main, WIPE);
-            tracing::info!(ledger = %self.dir.display(), "removed purged and expired private data from disk");
-        } else {
-            batch.put(
-                Space::Main,
-                WIPE,
-                Wipe {
-                    since: self.height(),
-                    ..wipe
-                }
-                .encode(),
-            );
-            tracing::warn!(ledger = %self.dir.display(), "private data is still in the database's journal, trying later");
-        }
-        batch.commit()
-    }
-
-    fn pending_wipe(&self) -> Result<Option<Wipe>, LedgerError> {
-        let stored = self.db.get(Space::Main, WIPE)?;
-        stored
-            .map(|bytes| Wipe::decode(&bytes).ok_or(LedgerError::Record("the pending removal")))
-            .transpose()
-    }
 }
 
-const WIPE: &[u8] = b"!wipe";
-const PRIVATE_FILES: &[u8] = b"!private-files";
-
-/// Private data that waits for its removal from the files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Wipe {
-    /// The block that asked first.
-    since: u64,
-    /// Data of these blocks is affected.
-    first: u64,
-    last: u64,
-}
-
-impl Wipe {
-    fn encode(self) -> Vec<u8> {
-        [
-            self.since.to_be_bytes(),
-            self.first.to_be_bytes(),
-            self.last.to_be_bytes(),
-        ]
-        .concat()
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let (since, rest) = bytes.split_first_chunk()?;
-        let (first, last) = rest.split_first_chunk()?;
-        let last = last.first_chunk()?;
-        let number = |bytes: &[u8; 8]| u64::from_be_bytes(*bytes);
-        Some(Self {
-            since: number(since),
-            first: number(first),
-            last: number(last),
-        })
-    }
-}
-
-/// Whether an uncommitted value of a collection would be gone, had it been committed soon after it was received.
-fn would_have_expired(
-    filter: &mut Filter,
-    received_at: u64,
-    namespace: &str,
-    collection: &str,
-) -> Result<bool, LedgerError> {
-    filter.expired(
-        received_at.saturating_add(UNCOMMITTED_GRACE),
-        namespace,
-        collection,
-    )
-}
+/// How far the private data files went with the last block that the database knows.
+pub(super) const PRIVATE_FILES: &[u8] = b"!private-files";

@@ -2,11 +2,13 @@
 
 mod apply;
 mod commit;
+mod erase;
 mod filter;
 mod indexes;
 mod maintenance;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fabric_protos::common::{Block, BlockMetadataIndex, BlockchainInfo, Metadata};
@@ -16,6 +18,7 @@ use prost::Message as _;
 mod tests;
 
 pub use commit::Committed;
+pub use erase::Erased;
 pub use maintenance::{LatePrivateData, MissingPrivateData, PrivateTxData};
 
 use crate::LedgerError;
@@ -36,8 +39,9 @@ pub struct LedgerOptions {
     pub files: Arc<dyn FileLayer>,
     /// What knows the chaincodes' private data collections.
     pub collections: Arc<dyn CollectionInfo>,
-    /// Number of blocks after which purged or expired private values are removed from the files, at the latest: they are
-    /// out of every read at once. Fabric's `purgeInterval`.
+    /// Number of blocks after which the removal of purged or expired private values from the files is due
+    /// ([`Ledger::erasure_due`]), the block that asks for it counted: they are out of every read at once. Fabric's
+    /// `purgeInterval`.
     pub purge_interval: u64,
     /// Which state database of Fabric it behaves like.
     pub state_database: StateDatabase,
@@ -68,6 +72,9 @@ pub struct Ledger {
     private: PrivateStore,
     transient: TransientStore,
     writer: Mutex<Writer>,
+    /// Held while bytes are removed.
+    erasing: Mutex<()>,
+    stop_erasing: AtomicBool,
     _lock: Arc<DirLock>,
 }
 
@@ -288,6 +295,8 @@ impl Ledger {
                 private: PrivateStore::open(dir, files.clone())?,
                 transient: TransientStore::open(dir, files.clone())?,
                 writer: Mutex::default(),
+                erasing: Mutex::default(),
+                stop_erasing: AtomicBool::new(false),
                 _lock: lock.clone(),
             };
             ledger.recover(progress)?;

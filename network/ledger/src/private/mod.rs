@@ -3,5 +3,5 @@
 mod store;
 mod transient;
 
-pub(crate) use store::{Extent, PrivateBlock, PrivateStore, PrivateTx};
+pub(crate) use store::{Extent, FileName, PrivateBlock, PrivateStore, PrivateTx};
 pub use transient::TransientStore;

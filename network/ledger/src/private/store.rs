@@ -93,9 +93,18 @@ impl Extent {
 
 /// A file by its first block, or the one of data that came after its block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum FileName {
+pub(crate) enum FileName {
     From(u64),
     Late,
+}
+
+impl Inner {
+    /// The files by block that may hold data of `blocks`.
+    fn files_of(&self, blocks: &RangeInclusive<u64>) -> BTreeSet<FileName> {
+        let before = self.firsts.range(..=blocks.start()).next_back();
+        let within = self.firsts.range(blocks.clone());
+        within.chain(before).map(|first| FileName::From(*first)).collect()
+    }
 }
 
 impl PrivateStore {
@@ -246,44 +255,46 @@ impl PrivateStore {
         Ok(txs)
     }
 
-    /// Writes the files that may hold data of `blocks` anew, where `change` says that it changed a frame.
-    pub(crate) fn rewrite(
-        &self,
-        blocks: RangeInclusive<u64>,
-        mut change: impl FnMut(&mut PrivateBlock) -> Result<bool, LedgerError>,
-    ) -> Result<(), LedgerError> {
+    /// The files that may hold data of `blocks`.
+    pub(crate) fn files_of(&self, blocks: RangeInclusive<u64>) -> Result<BTreeSet<FileName>, LedgerError> {
         let mut inner = self.lock();
-        let mut names: BTreeSet<FileName> = inner
-            .firsts
-            .range(blocks.clone())
-            .map(|first| FileName::From(*first))
-            .collect();
-        names.extend(
-            inner
-                .firsts
-                .range(..=blocks.start())
-                .next_back()
-                .map(|first| FileName::From(*first)),
-        );
+        let mut names = inner.files_of(&blocks);
         if self.late_blocks(&mut inner)?.range(blocks).next().is_some() {
             names.insert(FileName::Late);
         }
-        for name in names {
-            let mut frames = (*self.frames(&mut inner, name)?).clone();
-            let mut changed = false;
-            for frame in &mut frames {
-                changed |= change(frame)?;
-            }
-            if changed {
-                frames.retain(|frame| !frame.txs.is_empty());
-                self.replace(&mut inner, name, &frames)?;
-            }
+        Ok(names)
+    }
+
+    /// Those of them that nothing is appended to any more.
+    pub(crate) fn closed_files(&self, blocks: RangeInclusive<u64>) -> BTreeSet<FileName> {
+        let inner = self.lock();
+        let mut names = inner.files_of(&blocks);
+        if let Some(last) = inner.firsts.last() {
+            names.remove(&FileName::From(*last));
+        }
+        names
+    }
+
+    /// Writes a file anew when `change` says that it changed a frame. Nothing must be appended to it meanwhile; it can be
+    /// read.
+    pub(crate) fn rewrite(
+        &self,
+        name: FileName,
+        mut change: impl FnMut(&mut PrivateBlock) -> Result<bool, LedgerError>,
+    ) -> Result<(), LedgerError> {
+        let mut frames = self.read(name)?;
+        let mut changed = false;
+        for frame in &mut frames {
+            changed |= change(frame)?;
+        }
+        if changed {
+            frames.retain(|frame| !frame.txs.is_empty());
+            self.replace(name, &frames)?;
         }
         Ok(())
     }
 
-    fn replace(&self, inner: &mut Inner, name: FileName, frames: &[PrivateBlock]) -> Result<(), LedgerError> {
-        inner.cached = None;
+    fn replace(&self, name: FileName, frames: &[PrivateBlock]) -> Result<(), LedgerError> {
         let path = self.path(name);
         let unfinished = path.with_extension("pvt-new");
         let new = Segment::open(&*self.files, unfinished.clone())?;
@@ -292,15 +303,17 @@ impl PrivateStore {
             new.append(&Frame::encode(frame))?;
         }
         new.sync()?;
+        let mut inner = self.lock();
+        inner.cached = None;
         self.files
             .rename(&unfinished, &path)
             .map_err(LedgerError::io("replace", &path))?;
         self.sync_dir()?;
-        inner.newest = None;
         if name == FileName::Late {
             inner.late_file = None;
             inner.late_end = frames.iter().map(|frame| Frame::encode(frame).len()).sum();
         } else if inner.firsts.last().map(|first| FileName::From(*first)) == Some(name) {
+            inner.newest = None;
             inner.last = Some(Appender::new(self.segment(name)?)?);
         }
         Ok(())
@@ -331,13 +344,17 @@ impl PrivateStore {
         {
             return Ok(frames.clone());
         }
+        let frames = Arc::new(self.read(name)?);
+        inner.cached = Some((name, frames.clone()));
+        Ok(frames)
+    }
+
+    fn read(&self, name: FileName) -> Result<Vec<PrivateBlock>, LedgerError> {
         let mut frames = Vec::new();
         self.segment(name)?.scan(0, Tail::Refuse, |_, payload| {
             frames.push(decode(&payload)?);
             Ok(())
         })?;
-        let frames = Arc::new(frames);
-        inner.cached = Some((name, frames.clone()));
         Ok(frames)
     }
 
@@ -442,15 +459,20 @@ mod tests {
             store.append(&frame(block, 0)).expect("appends");
         }
         store.append_late(&frame(3, 7)).expect("appends late");
-        store
-            .rewrite(2..=3, |frame| {
+        let (first, late) = (FileName::From(1), FileName::Late);
+        assert_eq!(store.files_of(2..=3).expect("reads"), [first, late].into());
+        assert_eq!(store.files_of(4..=9).expect("reads"), [first].into());
+        assert_eq!(store.closed_files(0..=9), [].into(), "it is appended to");
+        for name in [first, late] {
+            let rewritten = store.rewrite(name, |frame| {
                 let doomed = frame.block == 3;
                 if doomed {
                     frame.txs.clear();
                 }
                 Ok(doomed)
-            })
-            .expect("rewrites");
+            });
+            rewritten.expect("rewrites");
+        }
         assert_eq!(
             (indexes(&store, 2), indexes(&store, 3), indexes(&store, 5)),
             (vec![0], vec![], vec![0])

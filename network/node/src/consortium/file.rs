@@ -20,6 +20,8 @@ pub(super) struct File {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) state_database: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) purge_interval: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) material: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) genesis_block: Option<PathBuf>,

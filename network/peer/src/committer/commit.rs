@@ -243,6 +243,10 @@ fn finish(
     if number.is_multiple_of(committer.transient_retention.clamp(1, 1_000)) {
         transient.purge_below(number.saturating_sub(committer.transient_retention));
     }
+    // The block is committed, whatever this says.
+    if channel.ledger().erasure_due().unwrap_or(true) {
+        channel.erasures.notify_one();
+    }
     Ok(CommittedBlock {
         block: committed.block,
         codes: committed.codes,

@@ -1,6 +1,6 @@
 //! What the chaincode host asks the peer while it runs one proposal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fabric_chaincode_host::{
@@ -28,6 +28,9 @@ pub(crate) struct ProposalResolver {
     pub(crate) invoked: Option<(String, ChaincodeDefinition)>,
     /// Channels and chaincode whose whole definition the transaction has read.
     noted: Mutex<BTreeSet<(String, String)>>,
+    /// What was answered about a collection: `(channel, chaincode, collection)`. The transaction depends on the definition it follows from, and a contract
+    /// that decides on private data asks for each key.
+    permitted: Mutex<BTreeMap<(String, String, String), CollectionPermission>>,
 }
 
 impl ProposalResolver {
@@ -41,6 +44,7 @@ impl ProposalResolver {
             caller,
             invoked,
             noted: Mutex::default(),
+            permitted: Mutex::default(),
         }
     }
 
@@ -62,6 +66,47 @@ impl ProposalResolver {
             Definition::read(chaincode, &PublicState(ledger))?;
         }
         Ok(())
+    }
+
+    fn permission(
+        &self,
+        channel: &str,
+        chaincode: &str,
+        collection: &str,
+    ) -> Result<CollectionPermission, AccessError> {
+        let joined = self.channel(channel)?;
+        if let Some(org) = implicit_collection_org(collection)
+            && !joined
+                .bundle()
+                .application_orgs()
+                .iter()
+                .any(|known| known.msp_id == org)
+        {
+            return Err(format!(
+                "collection [{collection}] not defined in the collection config for chaincode [{chaincode}]"
+            )
+            .into());
+        }
+        let config =
+            joined
+                .definitions()
+                .collection_config(chaincode, collection, &joined.ledger().query())?;
+        let Some(config) = config else {
+            return Err(format!("collection {channel}/{chaincode}/{collection} could not be found").into());
+        };
+        if !config.member_only_read && !config.member_only_write {
+            return Ok(CollectionPermission {
+                read: true,
+                write: true,
+            });
+        }
+        let view = joined.view();
+        let creator = view.bundle().msps().identity(self.caller.creator.serialized());
+        let member = creator.is_ok_and(|creator| is_member(&config, &creator, &view));
+        Ok(CollectionPermission {
+            read: member || !config.member_only_read,
+            write: member || !config.member_only_write,
+        })
     }
 }
 
@@ -142,40 +187,15 @@ impl ChaincodeResolver for ProposalResolver {
         _: Option<&SignedProposal>,
         ledger: &dyn TransactionLedger,
     ) -> Result<CollectionPermission, AccessError> {
-        let joined = self.channel(channel)?;
+        let asked = (channel.to_owned(), chaincode.to_owned(), collection.to_owned());
+        let known = || self.permitted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(permission) = known().get(&asked) {
+            return Ok(*permission);
+        }
         self.depend_on_definition(channel, chaincode, ledger)?;
-        if let Some(org) = implicit_collection_org(collection)
-            && !joined
-                .bundle()
-                .application_orgs()
-                .iter()
-                .any(|known| known.msp_id == org)
-        {
-            return Err(format!(
-                "collection [{collection}] not defined in the collection config for chaincode [{chaincode}]"
-            )
-            .into());
-        }
-        let config =
-            joined
-                .definitions()
-                .collection_config(chaincode, collection, &joined.ledger().query())?;
-        let Some(config) = config else {
-            return Err(format!("collection {channel}/{chaincode}/{collection} could not be found").into());
-        };
-        if !config.member_only_read && !config.member_only_write {
-            return Ok(CollectionPermission {
-                read: true,
-                write: true,
-            });
-        }
-        let view = joined.view();
-        let creator = view.bundle().msps().identity(self.caller.creator.serialized());
-        let member = creator.is_ok_and(|creator| is_member(&config, &creator, &view));
-        Ok(CollectionPermission {
-            read: member || !config.member_only_read,
-            write: member || !config.member_only_write,
-        })
+        let permission = self.permission(channel, chaincode, collection)?;
+        known().insert(asked, permission);
+        Ok(permission)
     }
 
     fn capabilities(&self, channel: &str) -> Option<Capabilities> {

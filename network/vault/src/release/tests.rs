@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use careledger_api::codes::{Action, Category, Purpose};
+use careledger_api::codes::{Action, Category, Obligation, Purpose};
 use careledger_api::contracts::consent::{AccessKind, AccessRecord, AccessRequest, Outcome, Requester};
 use careledger_api::ids::{DocumentId, PatientId, Salt};
 use careledger_api::roles::Role;
@@ -38,7 +38,7 @@ struct World {
     kem: KemKeyPair,
 }
 
-fn identity(name: &str) -> SigningIdentity {
+pub(crate) fn identity(name: &str) -> SigningIdentity {
     let ca = Ca::new("ca.clinic.example.com", "clinic.example.com", None).unwrap();
     let issued = ca
         .issue(&IssueRequest {
@@ -55,20 +55,22 @@ fn identity(name: &str) -> SigningIdentity {
     .unwrap()
 }
 
-fn store(dir: &Path) -> Store {
-    Store::open(dir, Box::new(FileKey::open_or_create(&dir.join("kek")).unwrap())).unwrap()
+async fn store(dir: &Path) -> Store {
+    let kek = FileKey::open_or_create(&dir.join("kek")).unwrap();
+    Store::open(dir, Box::new(kek)).await.unwrap()
 }
 
 fn document(n: u8) -> DocumentId {
     DocumentId::from_bytes([n; 16])
 }
 
-fn world() -> World {
+async fn world() -> World {
     let dir = tempfile::tempdir().unwrap();
-    let store = store(dir.path());
+    let store = store(dir.path()).await;
     for n in 1..=3 {
         store
             .put(document(n), 1, "text/plain", format!("content {n}").as_bytes())
+            .await
             .unwrap();
     }
     let (clinician, other) = (identity("clinician"), identity("other"));
@@ -78,6 +80,7 @@ fn world() -> World {
         document: document(n),
         version: 1,
         category: Category::Laboratory,
+        proof: None,
     };
     let request = AccessRequest {
         patient: PatientId::from_bytes([9; 32]),
@@ -89,6 +92,7 @@ fn world() -> World {
         data_period: None,
         authored_by: None,
         documents: None,
+        encounter: None,
         kem_key: kem.public(),
     };
     let record = AccessRecord {
@@ -99,9 +103,12 @@ fn world() -> World {
             organisation: "ClinicMSP".into(),
             role: Role::Clinician,
             person: String::new(),
+            groups: vec![],
         },
         request: Some(request),
         emergency: None,
+        follows: None,
+        intent: None,
         outcome: Outcome::Permitted,
         permitted: vec![Category::Laboratory],
         obligations: vec![],
@@ -163,7 +170,7 @@ impl World {
 
 #[tokio::test]
 async fn releases_the_permitted_documents_to_the_requesters_key() {
-    let world = world();
+    let world = world().await;
     let response = world.ask(&signed(request(), &world.clinician)).await.unwrap();
     assert_eq!(
         response.items.iter().map(|i| i.document).collect::<Vec<_>>(),
@@ -182,13 +189,13 @@ async fn releases_the_permitted_documents_to_the_requesters_key() {
         ciphertext: STANDARD.decode(&item.sealed).unwrap(),
     };
     let content: SealedContent = serde_json::from_slice(&world.kem.open(context, &sealed).unwrap()).unwrap();
-    assert_eq!(content.opening, world.store.reopen(document(1), 1).unwrap());
+    assert_eq!(content.opening, world.store.reopen(document(1), 1).await.unwrap());
     assert!(KemKeyPair::generate().open(context, &sealed).is_err());
 }
 
 #[tokio::test]
 async fn releases_nothing_twice_also_after_a_restart() {
-    let world = world();
+    let world = world().await;
     world.ask(&signed(request(), &world.clinician)).await.unwrap();
     assert!(matches!(
         world.ask(&signed(request(), &world.clinician)).await,
@@ -206,7 +213,7 @@ async fn releases_nothing_twice_also_after_a_restart() {
 
 #[tokio::test]
 async fn refuses_categories_beyond_the_access() {
-    let world = world();
+    let world = world().await;
     for categories in [vec![Category::Note], vec![Category::Laboratory, Category::Note]] {
         let wanted = signed(
             ReleaseRequest {
@@ -225,7 +232,7 @@ async fn refuses_categories_beyond_the_access() {
 
 #[tokio::test]
 async fn refuses_another_requester_and_a_signature_that_does_not_hold() {
-    let world = world();
+    let world = world().await;
     let stolen = signed(request(), &world.other);
     assert!(matches!(world.ask(&stolen).await, Err(Refusal::NotTheCreator)));
     let mut forged = signed(request(), &world.other);
@@ -238,7 +245,7 @@ async fn refuses_another_requester_and_a_signature_that_does_not_hold() {
 
 #[tokio::test]
 async fn refuses_an_unknown_access_and_another_vault_or_channel() {
-    let world = world();
+    let world = world().await;
     let unknown = ReleaseRequest {
         tx: "bb".parse().unwrap(),
         ..request()
@@ -274,7 +281,7 @@ async fn refuses_an_unknown_access_and_another_vault_or_channel() {
 
 #[tokio::test]
 async fn refuses_when_time_epoch_or_decision_changed() {
-    let world = world();
+    let world = world().await;
     let spoil: [fn(&mut Release); 4] = [
         |r| r.fresh = false,
         |r| r.in_time = false,
@@ -288,4 +295,13 @@ async fn refuses_when_time_epoch_or_decision_changed() {
         assert!(matches!(refused, Err(Refusal::NothingPermitted)));
         *world.chain.access.lock().unwrap() = kept;
     }
+}
+
+#[tokio::test]
+async fn the_requester_is_told_its_obligations_but_not_that_something_was_left_out() {
+    let world = world().await;
+    world.chain.access.lock().unwrap().release.obligations =
+        vec![Obligation::Redact, Obligation::DeleteAfterUse];
+    let answer = world.ask(&signed(request(), &world.clinician)).await.unwrap();
+    assert_eq!(answer.obligations, [Obligation::DeleteAfterUse]);
 }

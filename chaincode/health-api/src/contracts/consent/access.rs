@@ -2,7 +2,9 @@
 
 use crate::codes::{Action, Category, Code, Label, Obligation, OverrideReason, Purpose};
 use crate::date::DateRange;
-use crate::ids::{ConsentId, DocumentId, KemPublicKey, PatientId, Salt, TxId};
+use crate::ids::{ConsentId, DocumentId, EncounterId, KemPublicKey, Nonce, PatientId, Salt, TxId};
+use crate::intent::SignedIntent;
+use crate::merkle::batch::BatchProof;
 use crate::roles::Role;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +40,9 @@ pub struct AccessRequest {
     /// Only these documents, where stated.
     #[serde(default)]
     pub documents: Option<Vec<DocumentId>>,
+    /// Only items of this encounter, where stated.
+    #[serde(default)]
+    pub encounter: Option<EncounterId>,
     /// Where the vault seals keys to; fresh for this request.
     pub kem_key: KemPublicKey,
 }
@@ -54,6 +59,23 @@ pub struct BreakGlassRequest {
     pub minutes: u16,
     /// The requester attests that the reason holds; must be true.
     pub attest: bool,
+    /// During which encounter.
+    #[serde(default)]
+    pub encounter: Option<EncounterId>,
+    /// Where the vault seals keys to; fresh for this request.
+    pub kem_key: KemPublicKey,
+}
+
+/// The second step of a broken glass: all current documents but those that the patient or the consortium's policy excluded from break-glass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FullBreakGlassRequest {
+    /// The first step: a broken glass of the same person, still within its window. Patient, reason and encounter are taken from it.
+    pub first: TxId,
+    /// For how long: 1 to [`MAX_BREAK_GLASS_MINUTES`].
+    pub minutes: u16,
+    /// The requester attests that the summary did not suffice; must be true.
+    pub attest: bool,
     /// Where the vault seals keys to; fresh for this request.
     pub kem_key: KemPublicKey,
 }
@@ -65,6 +87,12 @@ crate::codes::code_enum! {
         Access = "access",
         /// Broken glass.
         BreakGlass = "break-glass",
+        /// Broken glass, second step: beyond the emergency summary.
+        BreakGlassFull = "break-glass-full",
+        /// The patient's own reading, on a signed request.
+        Own = "own",
+        /// Somebody looked for the patient in an emergency and found them. In notifications only.
+        Find = "find",
     }
 }
 
@@ -86,8 +114,11 @@ pub struct Requester {
     pub organisation: String,
     /// Certificate role.
     pub role: Role,
-    /// Tagged hash of the certificate's subject and issuer, hex. The organisation knows who it is.
+    /// Tagged hash of organisation and certificate's subject and issuer, hex. The organisation knows who it is.
     pub person: String,
+    /// The groups that the organisation put into the certificate, sorted: at most [`crate::roles::MAX_GROUPS`]. Empty where it puts none.
+    #[serde(default)]
+    pub groups: Vec<String>,
 }
 
 /// A committed access or broken glass, as the custodian keeps it.
@@ -104,8 +135,14 @@ pub struct AccessRecord {
     pub requester: Requester,
     /// The access request; none for a broken glass.
     pub request: Option<AccessRequest>,
-    /// The break-glass request; none for an access.
+    /// The break-glass request; none for an access. For the second step: the first one's patient, reason and encounter.
     pub emergency: Option<BreakGlassRequest>,
+    /// The first step that the second step of a broken glass follows.
+    #[serde(default)]
+    pub follows: Option<TxId>,
+    /// What the patient signed, for an access of kind `own`: it proves itself to the vault.
+    #[serde(default)]
+    pub intent: Option<SignedIntent>,
     /// What came of it.
     pub outcome: Outcome,
     /// Categories opened.
@@ -116,7 +153,7 @@ pub struct AccessRecord {
     pub basis: Vec<ConsentId>,
     /// When it ends, seconds since 1970.
     pub expires_at: i64,
-    /// The patient's epoch the decision saw; none for a broken glass and for a patient without one.
+    /// The patient's epoch the decision saw; none for a broken glass, an own access and a patient without one.
     pub epoch: Option<TxId>,
     /// `HMAC(collection secret, tx)`, so that the value's hash in the block cannot be guessed.
     pub salt: Salt,
@@ -150,7 +187,8 @@ pub struct Release {
     pub fresh: bool,
     /// The asked time lies before the access ends.
     pub in_time: bool,
-    /// No grant and no revocation of that patient since the decision. Always true for a broken glass, which does not read the epoch.
+    /// No grant and no revocation of that patient since the decision. Always true for a broken glass and an own access, which do not read the
+    /// epoch.
     pub epoch_unchanged: bool,
     /// The documents that may be released: what the decision, run again, permits. Empty unless all of the above hold.
     pub documents: Vec<ReleasableDocument>,
@@ -168,6 +206,9 @@ pub struct ReleasableDocument {
     pub version: u32,
     /// Its category.
     pub category: Category,
+    /// What shows a first version that was anchored in a batch and has no head of its own.
+    #[serde(default)]
+    pub proof: Option<BatchProof>,
 }
 
 /// What a patient is told about one access or attempt.
@@ -194,4 +235,30 @@ pub struct Notification {
     pub permitted: Vec<Category>,
     /// What came of it.
     pub outcome: Outcome,
+}
+
+/// One access or attempt, and whom to tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notice {
+    /// The patient's id at the custodian, who alone knows the person behind it.
+    pub patient: PatientId,
+    /// What to tell.
+    pub notification: Notification,
+    /// Whether the patient wants to be told; the log has it whatever the patient wants.
+    pub wanted: bool,
+}
+
+/// Whether a patient wants to be told of accesses at this custodian.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotificationChoice {
+    /// Who chooses.
+    pub patient: PatientId,
+    /// Told or not.
+    pub wanted: bool,
+    /// The intent's nonce.
+    pub nonce: Nonce,
+    /// Salts the private value.
+    pub salt: Salt,
 }

@@ -28,6 +28,19 @@ pub struct Review {
     pub salt: Salt,
 }
 
+/// How long a review may wait before it goes to the regulator, in seconds: 72 hours.
+pub const REVIEW_SECONDS: i64 = 72 * 3_600;
+
+/// Takes a review that waits too long to the regulator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Escalation {
+    /// The break-glass transaction.
+    pub access: TxId,
+    /// Salts the private value.
+    pub salt: Salt,
+}
+
 /// A review that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,4 +53,7 @@ pub struct OpenReview {
     pub organisation: String,
     /// The reason given.
     pub reason: OverrideReason,
+    /// The first step, if this is the second step of a broken glass.
+    #[serde(default)]
+    pub follows: Option<TxId>,
 }

@@ -1,9 +1,13 @@
-//! The cases the design names; `reference` has random ones against a slow reference.
+//! The cases the design names; `random` has random ones (made by `cases`) against a slow reference.
 
+mod cases;
+mod random;
 mod reference;
 
 use super::*;
 use crate::codes::{Action, CodeFilter, ICD10_CM, Purpose};
+use crate::consortium::Policy;
+use crate::contracts::consent::ActorFilter;
 use crate::date::{DateRange, Period};
 use crate::ids::{KemPublicKey, PatientId, Salt};
 use crate::roles::Role;
@@ -37,6 +41,7 @@ fn provision(effect: Effect) -> Provision {
         data_period: None,
         authored_by: vec![],
         documents: vec![],
+        encounters: vec![],
         period: None,
         obligations: vec![],
     }
@@ -51,6 +56,7 @@ fn consent(id: u8, provisions: Vec<Provision>) -> Consent {
             until: 2_000,
         },
         provisions,
+        supersedes: None,
         salt: Salt::from_bytes([1; 32]),
     }
 }
@@ -60,6 +66,7 @@ fn requester() -> Requester {
         organisation: "ClinicMSP".into(),
         role: Role::Clinician,
         person: "p".into(),
+        groups: vec![],
     }
 }
 
@@ -74,6 +81,7 @@ fn request(categories: &[Category]) -> AccessRequest {
         data_period: None,
         authored_by: None,
         documents: None,
+        encounter: None,
         kem_key: KemPublicKey::from_bytes([0; 32]),
     }
 }
@@ -85,6 +93,7 @@ fn item(category: Category, labels: &[&str], codes: &[&str]) -> Item {
         labels: labels.iter().map(|l| label(l)).collect(),
         codes: codes.iter().map(|c| code(c)).collect(),
         date: Some(date("2026-01-01")),
+        encounter: None,
         author: "HospitalMSP".into(),
     }
 }
@@ -106,23 +115,44 @@ fn two_categories_open_and_the_third_does_not() {
         &consents,
         &requester(),
         &request(&[Category::Laboratory, Category::Problem, Category::Medication]),
+        &Policy::default(),
         NOW,
     );
     assert_eq!(decision.verdict, Verdict::Permit);
     assert_eq!(decision.permitted, [Category::Laboratory, Category::Medication]);
     assert_eq!(decision.obligations, [Obligation::Redact]);
     assert_eq!(decision.ends_at, Some(2_000));
-    let third = decide(&consents, &requester(), &request(&[Category::Problem]), NOW);
+    let third = decide(
+        &consents,
+        &requester(),
+        &request(&[Category::Problem]),
+        &Policy::default(),
+        NOW,
+    );
     assert_eq!(
         (third.verdict, third.permitted.len()),
         (Verdict::NotApplicable, 0)
     );
     assert_eq!(
-        decide(&consents, &requester(), &request(&[Category::Laboratory]), 2_000).verdict,
+        decide(
+            &consents,
+            &requester(),
+            &request(&[Category::Laboratory]),
+            &Policy::default(),
+            2_000
+        )
+        .verdict,
         Verdict::NotApplicable
     );
     assert_eq!(
-        decide(&[], &requester(), &request(&[Category::Laboratory]), NOW).verdict,
+        decide(
+            &[],
+            &requester(),
+            &request(&[Category::Laboratory]),
+            &Policy::default(),
+            NOW
+        )
+        .verdict,
         Verdict::NotApplicable
     );
 }
@@ -139,11 +169,25 @@ fn a_deny_in_another_consent_stands_over_a_permit() {
     );
     for consents in [[open.clone(), closed.clone()], [closed, open]] {
         assert_eq!(
-            decide(&consents, &requester(), &request(&[Category::Note]), NOW).verdict,
+            decide(
+                &consents,
+                &requester(),
+                &request(&[Category::Note]),
+                &Policy::default(),
+                NOW
+            )
+            .verdict,
             Verdict::Deny
         );
         assert_eq!(
-            decide(&consents, &requester(), &request(&[Category::Report]), NOW).verdict,
+            decide(
+                &consents,
+                &requester(),
+                &request(&[Category::Report]),
+                &Policy::default(),
+                NOW
+            )
+            .verdict,
             Verdict::Permit
         );
     }
@@ -153,7 +197,9 @@ fn a_deny_in_another_consent_stands_over_a_permit() {
 fn skin_cancer_opens_and_mental_health_only_when_named() {
     let plain = [consent(1, vec![permit(&[Category::Problem])])];
     let asked = request(&[Category::Problem]);
-    let at = |consents: &[Consent], item: &Item| decide_item(consents, &requester(), &asked, item, NOW);
+    let at = |consents: &[Consent], item: &Item| {
+        decide_item(consents, &requester(), &asked, item, &Policy::default(), NOW)
+    };
     let (cancer, mind) = (
         item(Category::Problem, &[], &["C43.5"]),
         item(Category::Problem, &["PSY"], &["F32.9"]),
@@ -202,7 +248,7 @@ fn a_denied_label_redacts_the_request_and_closes_its_group() {
     };
     let consents = [consent(1, vec![permit(&[]), everything, deny])];
     let asked = request(&[Category::Note]);
-    let decision = decide(&consents, &requester(), &asked, NOW);
+    let decision = decide(&consents, &requester(), &asked, &Policy::default(), NOW);
     assert_eq!(
         (decision.verdict, decision.obligations),
         (Verdict::Permit, vec![Obligation::Redact])
@@ -213,6 +259,7 @@ fn a_denied_label_redacts_the_request_and_closes_its_group() {
             &requester(),
             &asked,
             &item(Category::Note, labels, &[]),
+            &Policy::default(),
             NOW,
         )
     };
@@ -238,6 +285,7 @@ fn confidentiality_is_an_order() {
             &requester(),
             &asked,
             &item(Category::Note, labels, &[]),
+            &Policy::default(),
             NOW,
         )
     };
@@ -263,6 +311,7 @@ fn what_is_not_known_releases_nothing() {
             &requester(),
             &request(&[Category::Note]),
             &strange,
+            &Policy::default(),
             NOW
         ),
         Verdict::Indeterminate
@@ -287,7 +336,7 @@ fn what_is_not_known_releases_nothing() {
         code: "1-8".into(),
     }]);
     assert_eq!(
-        decide(&consents, &requester(), &asked, NOW).verdict,
+        decide(&consents, &requester(), &asked, &Policy::default(), NOW).verdict,
         Verdict::Indeterminate
     );
 }
@@ -325,7 +374,14 @@ fn what_the_request_leaves_open_satisfies_no_restricted_permit() {
     for provision in restricted {
         let consents = [consent(1, vec![provision])];
         assert_eq!(
-            decide(&consents, &requester(), &request(&[Category::Note]), NOW).verdict,
+            decide(
+                &consents,
+                &requester(),
+                &request(&[Category::Note]),
+                &Policy::default(),
+                NOW
+            )
+            .verdict,
             Verdict::NotApplicable
         );
         let mut stated = request(&[Category::Note]);
@@ -343,14 +399,20 @@ fn what_the_request_leaves_open_satisfies_no_restricted_permit() {
         } else {
             Verdict::NotApplicable
         };
-        assert_eq!(decide(&consents, &requester(), &stated, NOW).verdict, expected);
+        assert_eq!(
+            decide(&consents, &requester(), &stated, &Policy::default(), NOW).verdict,
+            expected
+        );
         stated.labels = None;
         let expected = if covers_label {
             Verdict::NotApplicable
         } else {
             Verdict::Permit
         };
-        assert_eq!(decide(&consents, &requester(), &stated, NOW).verdict, expected);
+        assert_eq!(
+            decide(&consents, &requester(), &stated, &Policy::default(), NOW).verdict,
+            expected
+        );
     }
 }
 
@@ -371,9 +433,113 @@ fn break_the_glass_needs_a_permit_that_names_it() {
             }],
         )];
         assert_eq!(
-            decide(&consents, &requester(), &asked, NOW).verdict,
+            decide(&consents, &requester(), &asked, &Policy::default(), NOW).verdict,
             Verdict::NotApplicable
         );
     }
     assert!(asked.validate().is_err());
+}
+
+#[test]
+fn a_group_is_its_organisations_own_and_one_unsaid_meets_a_deny() {
+    let team = ActorFilter {
+        organisation: Some("ClinicMSP".into()),
+        group: Some("icu".into()),
+        ..ActorFilter::default()
+    };
+    let of = |effect| Provision {
+        actors: vec![team.clone()],
+        ..provision(effect)
+    };
+    let member = |organisation: &str, groups: &[&str]| Requester {
+        organisation: organisation.into(),
+        groups: groups.iter().map(|g| (*g).to_owned()).collect(),
+        ..requester()
+    };
+    let verdict = |provisions: Vec<Provision>, who: &Requester| {
+        let asked = request(&[Category::Note]);
+        decide(&[consent(1, provisions)], who, &asked, &Policy::default(), NOW).verdict
+    };
+    let opened = || vec![of(Effect::Permit)];
+    let closed = || vec![permit(&[]), of(Effect::Deny)];
+    for (who, open, close) in [
+        (
+            member("ClinicMSP", &["icu", "ward"]),
+            Verdict::Permit,
+            Verdict::Deny,
+        ),
+        (
+            member("ClinicMSP", &["ward"]),
+            Verdict::NotApplicable,
+            Verdict::Permit,
+        ),
+        (
+            member("OtherMSP", &["icu"]),
+            Verdict::NotApplicable,
+            Verdict::Permit,
+        ),
+        (
+            member("ClinicMSP", &[]),
+            Verdict::NotApplicable,
+            Verdict::Indeterminate,
+        ),
+    ] {
+        assert_eq!(verdict(opened(), &who), open, "{who:?}");
+        assert_eq!(verdict(closed(), &who), close, "{who:?}");
+    }
+}
+
+#[test]
+fn what_a_narrower_permit_obliges_to_is_carried_with_a_wider_one() {
+    let mental = Provision {
+        labels: vec![label("PSY")],
+        obligations: vec![Obligation::NoRedisclosure],
+        ..permit(&[])
+    };
+    let consents = [consent(1, vec![permit(&[])]), consent(2, vec![mental])];
+    let asked = request(&[Category::Note]);
+    let decision = decide(&consents, &requester(), &asked, &Policy::default(), NOW);
+    // A note with the label is released by the second consent: its refrain goes along.
+    let note = item(Category::Note, &["PSY"], &[]);
+    let released = decide_item(&consents, &requester(), &asked, &note, &Policy::default(), NOW);
+    assert_eq!(released, Verdict::Permit);
+    assert_eq!(decision.obligations, [Obligation::NoRedisclosure]);
+    assert_eq!(decision.basis.len(), 2);
+}
+
+#[test]
+fn where_no_consent_speaks_the_policy_does() {
+    let opt_out = Policy {
+        without_consent: [Purpose::Treatment].into(),
+        ..Policy::default()
+    };
+    let verdict = |consents: &[Consent], note: &Item| {
+        decide_item(
+            consents,
+            &requester(),
+            &request(&[Category::Note]),
+            note,
+            &opt_out,
+            NOW,
+        )
+    };
+    let (plain, normal) = (item(Category::Note, &[], &[]), item(Category::Note, &["N"], &[]));
+    let (mental, restricted) = (
+        item(Category::Note, &["PSY"], &[]),
+        item(Category::Note, &["R"], &[]),
+    );
+    for open in [&plain, &normal] {
+        assert_eq!(verdict(&[], open), Verdict::Permit);
+    }
+    for closed in [&mental, &restricted] {
+        assert_eq!(verdict(&[], closed), Verdict::NotApplicable);
+    }
+    assert_eq!(
+        verdict(&[consent(1, vec![provision(Effect::Deny)])], &plain),
+        Verdict::Deny
+    );
+    let mut research = request(&[Category::Note]);
+    research.purpose = Purpose::Research;
+    let decision = decide(&[], &requester(), &research, &opt_out, NOW);
+    assert_eq!(decision.verdict, Verdict::NotApplicable);
 }

@@ -3,9 +3,13 @@
 
 use std::sync::Arc;
 
-use super::private::{commit_without, files_with, hash, ledger, options, private, private_keys, put_private};
+use aho_corasick::AhoCorasick;
+
+use super::private::{
+    commit_without, files_with, for_each_file, hash, ledger, options, private, private_keys, put_private,
+};
 use crate::testing::*;
-use crate::{LatePrivateData, Ledger, LedgerOptions, Simulator};
+use crate::{Erased, LatePrivateData, Ledger, LedgerOptions, Simulator};
 
 fn late(block: u64, tx: &Tx) -> Vec<LatePrivateData> {
     let set = tx.results.private.clone().expect("private set");
@@ -288,4 +292,145 @@ fn expired_missing_data_is_forgotten_with_the_next_removal() {
     assert_eq!(noted(), 1);
     ledger.compact().expect("compacts");
     assert_eq!(noted(), 0);
+}
+
+#[test]
+fn a_removal_is_due_after_the_purge_interval() {
+    for (purge_interval, blocks) in [(1, 0), (2, 1), (0, 0)] {
+        let temp = tempfile::tempdir().expect("temp dir");
+        let options = LedgerOptions {
+            purge_interval,
+            ..options()
+        };
+        let ledger = new_ledger(temp.path(), options.clone());
+        run(&ledger, "t1", put_private(COLL, "k", "doomed-value"));
+        run(&ledger, "t2", purge("k"));
+        for _ in 0..blocks {
+            assert!(!ledger.erasure_due().expect("reads"));
+            fill(&ledger, 1);
+        }
+        // Also for a peer that was stopped before it came to it.
+        drop(ledger);
+        let ledger = Ledger::open(temp.path(), options).expect("opens");
+        assert!(ledger.erasure_due().expect("reads"), "after {purge_interval}");
+        assert_ne!(files_with(temp.path(), b"doomed-value"), [""; 0], "the control");
+        let height = ledger.height();
+        assert_eq!(ledger.compact().expect("compacts"), Erased::All { height });
+        assert_eq!(files_with(temp.path(), b"doomed-value"), [""; 0]);
+        assert!(!ledger.erasure_due().expect("reads"));
+    }
+}
+
+#[test]
+fn a_removal_says_what_readers_keep_from_going() {
+    let (temp, ledger) = ledger();
+    run(&ledger, "t1", put_private(COLL, "k", "doomed-value"));
+    let reader = ledger.query();
+    run(&ledger, "t2", purge("k"));
+    assert_eq!(ledger.compact().expect("compacts"), Erased::Partly);
+    let value = reader.private(NS, COLL, "k").expect("reads the past");
+    assert_eq!(value.as_deref(), Some(&b"doomed-value"[..]));
+    drop(reader);
+    assert_eq!(ledger.compact().expect("compacts"), Erased::All { height: 3 });
+    assert_eq!(files_with(temp.path(), b"doomed-value"), [""; 0]);
+}
+
+#[test]
+fn a_removal_that_was_stopped_is_finished_after_the_next_opening() {
+    let (temp, ledger) = ledger();
+    run(&ledger, "t1", put_private(COLL, "k", "doomed-value"));
+    run(&ledger, "t2", put_private(COLL, "kept", "kept-value"));
+    run(&ledger, "t3", purge("k"));
+    ledger.stop_erasing();
+    assert_eq!(ledger.compact().expect("stops"), Erased::Partly);
+    drop(ledger);
+    let ledger = Ledger::open(temp.path(), options()).expect("opens");
+    assert_eq!(ledger.compact().expect("compacts"), Erased::All { height: 4 });
+    assert_eq!(files_with(temp.path(), b"doomed-value"), [""; 0]);
+    assert!(private(&ledger, COLL, "kept").is_some());
+}
+
+/// Commits, purges among them, go on while bytes are removed: nothing that lives is lost, and nothing that was purged in
+/// the midst of it stays.
+#[test]
+fn blocks_are_committed_while_bytes_are_removed() {
+    let temp = tempfile::tempdir().expect("temp dir");
+    let files = LedgerOptions {
+        files: Arc::new(crate::files::UnsyncedFiles),
+        ..options()
+    };
+    let ledger = new_ledger(temp.path(), files.clone());
+    run(&ledger, "t1", |s| {
+        for n in 0..500 {
+            let key = format!("kept-{n:04}");
+            s.put_private(NS, COLL, &key, b"kept-value".to_vec())
+                .expect("puts");
+            let (key, value) = (format!("doomed-{n:04}"), format!("doomed-value-{n:04}"));
+            s.put_private(NS, COLL, &key, value.into_bytes()).expect("puts");
+        }
+    });
+    let change = |n: usize| {
+        move |s: &mut Simulator| {
+            let key = format!("kept-{n:04}");
+            s.put_private(NS, COLL, &key, b"new-value".to_vec())
+                .expect("puts");
+            s.purge_private(NS, COLL, &format!("doomed-{n:04}"))
+                .expect("purges");
+        }
+    };
+    run(&ledger, "w0", change(0));
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let mut written = 1;
+    std::thread::scope(|scope| {
+        let eraser = scope.spawn(|| {
+            let erased = ledger.compact().expect("compacts");
+            done.store(true, std::sync::atomic::Ordering::Release);
+            erased
+        });
+        while !done.load(std::sync::atomic::Ordering::Acquire) && written < 500 {
+            run(&ledger, &format!("w{written}"), change(written));
+            written += 1;
+        }
+        assert_ne!(eraser.join().expect("ends"), Erased::Partly);
+    });
+    assert!(written > 1);
+    let left = || {
+        let needle = AhoCorasick::new(["doomed-value-"]).expect("a pattern");
+        let mut left = 0;
+        for_each_file(temp.path(), &mut |_, bytes| {
+            let numbers = needle.find_iter(bytes).map(|found| {
+                let digits = bytes.get(found.end()..found.end() + 4).expect("a number");
+                std::str::from_utf8(digits)
+                    .expect("digits")
+                    .parse::<usize>()
+                    .expect("a number")
+            });
+            left += numbers.filter(|number| *number < written).count();
+        });
+        left
+    };
+    assert!(
+        left() == 0 || ledger.pending(),
+        "what came later waits for its turn"
+    );
+    ledger.compact().expect("compacts");
+    assert_eq!((left(), ledger.pending()), (0, false));
+    let values = |ledger: &Ledger| {
+        let range = ledger.query().private_range(NS, COLL, "", "").expect("opens");
+        range.map(|found| found.expect("reads").value).collect::<Vec<_>>()
+    };
+    let found = values(&ledger);
+    assert_eq!(found.len(), 1_000 - written);
+    assert_eq!(
+        found.iter().filter(|value| **value == b"new-value").count(),
+        written
+    );
+    drop(ledger);
+    std::fs::remove_dir_all(temp.path().join("db")).expect("removes");
+    let ledger = Ledger::open(temp.path(), files).expect("opens");
+    assert_eq!(
+        values(&ledger),
+        found,
+        "from the blocks and the private data files"
+    );
 }

@@ -1,0 +1,134 @@
+//! The interface of `careledger record …`.
+
+use std::path::PathBuf;
+
+use careledger_api::codes::{Category, Code, Label, Purpose};
+use careledger_api::date::Date;
+use careledger_api::ids::{DocumentId, PatientId};
+use careledger_api::roles::Role;
+use clap::{Args, Subcommand};
+
+use crate::values;
+
+/// `careledger record …`.
+#[derive(Debug, Subcommand)]
+pub enum RecordCommand {
+    /// Encrypt a file into a custodian's vault, anchor it on the ledger, and describe it for consent decisions. As the role `custodian`.
+    Anchor(AnchorArgs),
+    /// Ask for access to a record; write the file if the patient's consents permit it. The attempt is logged and the patient told. As the role `clinician`, or as the patient.
+    Fetch(FetchArgs),
+    /// Compare a file with its anchor on an organisation's own ledger; exits 1 unless it matches.
+    Verify(VerifyArgs),
+    /// List a patient's records at a custodian. As the role `custodian`.
+    Locate(LocateArgs),
+}
+
+/// `careledger record anchor`.
+#[derive(Debug, Args)]
+pub struct AnchorArgs {
+    /// The network's directory.
+    #[arg(long, value_name = "DIR", default_value = "careledger-network")]
+    pub dir: PathBuf,
+    /// The file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The custodian, by its MSP id.
+    #[arg(long, value_name = "MSP")]
+    pub at: String,
+    /// Whose record it is: the patient's id at this custodian.
+    #[arg(long, value_name = "ID", value_parser = values::id::<PatientId>)]
+    pub patient: PatientId,
+    /// Its category, as in laboratory.
+    #[arg(long, value_name = "CATEGORY", value_parser = values::category)]
+    pub category: Category,
+    /// Its clinical codes: system|code, as in loinc|2345-7.
+    #[arg(long, value_name = "SYSTEM|CODE", value_parser = values::code)]
+    pub code: Vec<Code>,
+    /// Its sensitivity and confidentiality labels, as in PSY; several with commas. Without any it says that there are none.
+    #[arg(long, value_name = "LABEL", value_delimiter = ',', value_parser = values::label)]
+    pub label: Vec<Label>,
+    /// Its clinical date.
+    #[arg(long, value_name = "DATE", value_parser = values::date)]
+    pub date: Option<Date>,
+    /// The organisation that wrote it, by MSP id; without it, the custodian.
+    #[arg(long, value_name = "MSP")]
+    pub author: Option<String>,
+    /// Its media type.
+    #[arg(long, value_name = "TYPE", default_value = "application/octet-stream")]
+    pub mime: String,
+    /// Where to write the opening, which proves later that a file is the anchored one; without it, FILE.opening.
+    #[arg(long, value_name = "FILE")]
+    pub opening: Option<PathBuf>,
+}
+
+/// `careledger record fetch`.
+#[derive(Debug, Args)]
+pub struct FetchArgs {
+    /// The network's directory.
+    #[arg(long, value_name = "DIR", default_value = "careledger-network")]
+    pub dir: PathBuf,
+    /// The document.
+    #[arg(value_name = "ID", value_parser = values::id::<DocumentId>)]
+    pub document: DocumentId,
+    /// Where to write it; there must be no such file yet.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// The asking organisation, by MSP id; for a patient, the one whose portal carries the question.
+    #[arg(long = "as", value_name = "MSP")]
+    pub asker: String,
+    /// Who asks there: clinician, emergency or researcher.
+    #[arg(long, value_name = "ROLE", default_value = "clinician")]
+    pub role: Role,
+    /// Whose record it is: the patient's id at its custodian.
+    #[arg(long, value_name = "ID", value_parser = values::id::<PatientId>, required_unless_present = "own")]
+    pub patient: Option<PatientId>,
+    /// The record's category.
+    #[arg(long, value_name = "CATEGORY", value_parser = values::category)]
+    pub category: Category,
+    /// What for, by code.
+    #[arg(long, value_name = "CODE", value_parser = values::purpose, default_value = "TREAT")]
+    pub purpose: Purpose,
+    /// Read the own record, with the wallet.
+    #[arg(long, conflicts_with_all = ["patient", "role", "purpose"])]
+    pub own: bool,
+    /// The wallet's file, for --own.
+    #[arg(long, value_name = "FILE", requires = "own")]
+    pub wallet: Option<PathBuf>,
+    /// A file with the wallet's passphrase.
+    #[arg(long, value_name = "FILE", requires = "own")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// `careledger record verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The network's directory.
+    #[arg(long, value_name = "DIR", default_value = "careledger-network")]
+    pub dir: PathBuf,
+    /// The document.
+    #[arg(value_name = "ID", value_parser = values::id::<DocumentId>)]
+    pub document: DocumentId,
+    /// The file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The opening that `anchor` or `fetch` wrote; without it, FILE.opening.
+    #[arg(long, value_name = "FILE")]
+    pub opening: Option<PathBuf>,
+    /// The organisation whose ledger is asked, by MSP id; without it, the first of the consortium.
+    #[arg(long = "as", value_name = "MSP")]
+    pub asker: Option<String>,
+}
+
+/// `careledger record locate`.
+#[derive(Debug, Args)]
+pub struct LocateArgs {
+    /// The network's directory.
+    #[arg(long, value_name = "DIR", default_value = "careledger-network")]
+    pub dir: PathBuf,
+    /// The custodian, by its MSP id.
+    #[arg(long, value_name = "MSP")]
+    pub at: String,
+    /// Whose records: the patient's id at this custodian.
+    #[arg(long, value_name = "ID", value_parser = values::id::<PatientId>)]
+    pub patient: PatientId,
+}

@@ -1,0 +1,143 @@
+//! From the peer's events into the journal.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use careledger_api::consortium::care_collection;
+use careledger_api::event::{EVENT_NAME, Event, EventKind};
+use careledger_api::ids::TxId;
+use fabric_gateway_sdk::{ChaincodeEvent, ChaincodeEvents};
+use futures::StreamExt;
+use tokio::task::{JoinError, JoinHandle};
+
+use super::NotifyError;
+use super::journal::{Journal, JournalError, Open};
+use crate::client::HealthClient;
+
+/// The longest pause before a lost stream is opened again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A journal that several tasks use; its disk work is done on a thread for blocking work.
+#[derive(Debug, Clone)]
+pub(super) struct Shared(Arc<Mutex<Journal>>);
+
+impl Shared {
+    pub(super) fn new(journal: Journal) -> Self {
+        Self(Arc::new(Mutex::new(journal)))
+    }
+
+    /// Runs `work` on the journal. It runs to its end also where the caller goes away.
+    pub(super) async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Journal) -> Result<T, JournalError> + Send + 'static,
+    ) -> Result<T, NotifyError> {
+        let done = self.start(work).await;
+        self.outcome(done)
+    }
+
+    /// Begins `work` on the journal.
+    fn start<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Journal) -> Result<T, JournalError> + Send + 'static,
+    ) -> JoinHandle<Result<T, JournalError>> {
+        let journal = Arc::clone(&self.0);
+        // Every line is appended whole before the state changes, so a panic leaves nothing half.
+        tokio::task::spawn_blocking(move || work(&mut journal.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn outcome<T>(&self, done: Result<Result<T, JournalError>, JoinError>) -> Result<T, NotifyError> {
+        match done {
+            Ok(result) => Ok(result?),
+            Err(_) => {
+                let journal = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                Err(NotifyError::RuntimeEnds(journal.path().to_owned()))
+            }
+        }
+    }
+}
+
+/// The accesses of one custodian, into a journal.
+#[derive(Debug)]
+pub(super) struct Feed {
+    events: ChaincodeEvents,
+    collection: String,
+    pub(super) journal: Shared,
+    /// An event that was taken from the stream and is not known to be in the journal: it stays here until it is.
+    taken: Option<ChaincodeEvent>,
+    /// It is being written.
+    writing: Option<JoinHandle<Result<Option<Open>, JournalError>>>,
+}
+
+impl Feed {
+    /// Opens the stream where the journal is. Returns what is open in it as well.
+    pub(super) async fn open(
+        client: &HealthClient,
+        custodian: &str,
+        journal: Journal,
+    ) -> Result<(Self, Vec<Open>), NotifyError> {
+        let open = journal.open_deliveries();
+        let events = client
+            .network()
+            .chaincode_events(client.consortium().chaincode.clone())
+            .start_block(journal.block())
+            .resuming_stream(LONGEST_PAUSE)
+            .await?;
+        let feed = Self {
+            events,
+            collection: care_collection(custodian),
+            journal: Shared::new(journal),
+            taken: None,
+            writing: None,
+        };
+        Ok((feed, open))
+    }
+
+    /// Waits for the next access that is not in the journal, and puts it there. May be dropped at any await, and called again after an error: nothing is lost,
+    /// and what was written meanwhile is given.
+    pub(super) async fn next(&mut self) -> Result<Open, NotifyError> {
+        loop {
+            if self.taken.is_none() {
+                self.taken = Some(self.events.next().await.ok_or(NotifyError::Ended)??);
+            }
+            if self.writing.is_none() {
+                self.writing = self.taken.as_ref().map(|event| self.write(event));
+            }
+            let Some(writing) = &mut self.writing else {
+                continue;
+            };
+            let written = writing.await;
+            self.writing = None;
+            let received = self.journal.outcome(written)?;
+            self.taken = None;
+            if let Some(open) = received {
+                return Ok(open);
+            }
+        }
+    }
+
+    fn write(&self, event: &ChaincodeEvent) -> JoinHandle<Result<Option<Open>, JournalError>> {
+        let block = event.block_number;
+        let access = self.access(event);
+        self.journal.start(move |journal| match access {
+            Some(tx) => Ok(journal.receive(block, &tx)?.then_some(Open {
+                tx,
+                block,
+                attempts: 0,
+                due: 0,
+            })),
+            None => journal.pass(block).map(|()| None),
+        })
+    }
+
+    /// The transaction, where the event says that somebody asked for records of this custodian.
+    fn access(&self, event: &ChaincodeEvent) -> Option<TxId> {
+        if event.event_name != EVENT_NAME {
+            return None;
+        }
+        let said: Event = serde_json::from_slice(&event.payload).ok()?;
+        (said.kind == EventKind::Access && said.collection.as_ref() == Some(&self.collection))
+            .then_some(())?;
+        // The block's own id, which the chaincode cannot choose.
+        event.transaction_id.parse().ok()
+    }
+}

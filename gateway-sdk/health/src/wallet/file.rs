@@ -1,0 +1,347 @@
+//! A wallet in a file: the secret and where it is enrolled, readable by its owner alone, and encrypted under a passphrase where one is given.
+//!
+//! ```text
+//! {"format": "careledger-wallet", "version": 1, "plain": {"secret": hex, "enrolled": [MSP ids]}}
+//! {"format": …, "version": 1, "sealed": {"memory_kib", "passes", "lanes", "salt", "nonce", "ciphertext"}}
+//! key = Argon2id(passphrase, salt) (RFC 9106, second recommended option); ciphertext = AES-256-GCM(key, nonce, the content, aad = parameters)
+//! ```
+//!
+//! The file is replaced as a whole, so that a crash leaves the old or the new one. Who holds it (and its passphrase) is the patient: keep a copy.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use careledger_api::consortium::Consortium;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::Wallet;
+
+const FORMAT: &str = "careledger-wallet";
+const VERSION: u32 = 1;
+/// Largest file that is read, bytes.
+const MAX_FILE: u64 = 256 * 1024;
+/// Most memory that a file may ask of Argon2, KiB: a stranger's file shall not exhaust the machine.
+const MAX_MEMORY_KIB: u32 = 1024 * 1024;
+/// Most passes over it.
+const MAX_PASSES: u32 = 16;
+
+/// A wallet's file, open.
+pub struct WalletFile {
+    path: PathBuf,
+    content: Content,
+    passphrase: Option<Zeroizing<String>>,
+}
+
+/// Why a wallet's file could not be used. No text carries the secret or the passphrase.
+#[derive(Debug, thiserror::Error)]
+pub enum WalletFileError {
+    /// There is a file already; a wallet is never overwritten.
+    #[error("{0} is there already; a wallet is never overwritten, choose another file")]
+    Exists(PathBuf),
+    /// There is no such file.
+    #[error("there is no wallet at {0}; make one with `careledger wallet new`, or name its file")]
+    Missing(PathBuf),
+    /// Others than its owner may read or change the file.
+    #[error(
+        "{0} can be read or changed by others than its owner; chmod 600 it, and consider its secret known"
+    )]
+    Open(PathBuf),
+    /// The file system failed.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is no wallet, or of a version that this program does not know.
+    #[error("{path} is no wallet: {what}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The wallet is encrypted and no passphrase was given.
+    #[error("{0} is encrypted: give its passphrase")]
+    Encrypted(PathBuf),
+    /// The passphrase is another one, or the file was altered.
+    #[error("{0} does not open: the passphrase is another one, or the file was altered")]
+    DoesNotOpen(PathBuf),
+    /// The key could not be derived or used.
+    #[error("the wallet cannot be encrypted: {0}")]
+    Crypto(&'static str),
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    /// Hex of 32 bytes.
+    secret: Zeroizing<String>,
+    enrolled: BTreeSet<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OnDisk {
+    format: String,
+    version: u32,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    plain: Option<Content>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    sealed: Option<SealedContent>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SealedContent {
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+    salt: String,
+    nonce: String,
+    ciphertext: String,
+}
+
+impl std::fmt::Debug for WalletFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WalletFile")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl WalletFile {
+    /// Makes a wallet with a fresh secret at `path`, which must not be there yet; its directory is made (0700) if need be. With a passphrase the content
+    /// is encrypted under it.
+    pub fn create(path: &Path, passphrase: Option<Zeroizing<String>>) -> Result<Self, WalletFileError> {
+        if let Some(dir) = path
+            .parent()
+            .filter(|dir| !dir.as_os_str().is_empty() && !dir.exists())
+        {
+            use std::os::unix::fs::DirBuilderExt;
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(dir)
+                .map_err(io_error(dir))?;
+        }
+        // Takes the name, so that of two at once one fails.
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+        {
+            Ok(_taken) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(WalletFileError::Exists(path.to_owned()));
+            }
+            Err(error) => return Err(io_error(path)(error)),
+        }
+        let secret = Zeroizing::new(rand::random::<[u8; 32]>());
+        let file = Self {
+            path: path.to_owned(),
+            content: Content {
+                secret: Zeroizing::new(hex::encode(secret.as_slice())),
+                enrolled: BTreeSet::new(),
+            },
+            passphrase,
+        };
+        file.store()?;
+        Ok(file)
+    }
+
+    /// Opens the wallet at `path`. Fails with [`WalletFileError::Open`] where others may read it, and where the passphrase is missing or another one.
+    pub fn open(path: &Path, passphrase: Option<Zeroizing<String>>) -> Result<Self, WalletFileError> {
+        let malformed = |what| WalletFileError::Malformed {
+            path: path.to_owned(),
+            what,
+        };
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(WalletFileError::Missing(path.to_owned()));
+            }
+            Err(error) => return Err(io_error(path)(error)),
+        };
+        if metadata.permissions().mode() & 0o077 != 0 {
+            return Err(WalletFileError::Open(path.to_owned()));
+        }
+        if metadata.len() > MAX_FILE {
+            return Err(malformed("it is larger than any wallet"));
+        }
+        let bytes = Zeroizing::new(fs::read(path).map_err(io_error(path))?);
+        let on_disk: OnDisk =
+            serde_json::from_slice(&bytes).map_err(|_| malformed("it is not a wallet's JSON"))?;
+        if on_disk.format != FORMAT || on_disk.version != VERSION {
+            return Err(malformed(
+                "this program knows format careledger-wallet, version 1",
+            ));
+        }
+        let content = match (on_disk.plain, on_disk.sealed) {
+            (Some(plain), None) => plain,
+            (None, Some(sealed)) => {
+                let passphrase = passphrase
+                    .as_ref()
+                    .ok_or_else(|| WalletFileError::Encrypted(path.to_owned()))?;
+                let bytes = sealed
+                    .open(passphrase)
+                    .ok_or_else(|| WalletFileError::DoesNotOpen(path.to_owned()))?;
+                serde_json::from_slice(&bytes)
+                    .map_err(|_| malformed("its encrypted part is not a wallet's"))?
+            }
+            _ => return Err(malformed("it has to have one of `plain` and `sealed`")),
+        };
+        let file = Self {
+            path: path.to_owned(),
+            content,
+            passphrase,
+        };
+        file.secret()?;
+        Ok(file)
+    }
+
+    /// The wallet, for one consortium.
+    pub fn wallet(&self, consortium: Consortium) -> Result<Wallet, WalletFileError> {
+        Ok(Wallet::from_secret(*self.secret()?, consortium))
+    }
+
+    /// The custodians (MSP ids) at which this wallet is enrolled, as far as it was told.
+    pub fn enrolled(&self) -> &BTreeSet<String> {
+        &self.content.enrolled
+    }
+
+    /// Notes an enrolment and stores it.
+    pub fn note_enrolled(&mut self, custodian: &str) -> Result<(), WalletFileError> {
+        self.content.enrolled.insert(custodian.to_owned());
+        self.store()
+    }
+
+    /// Whether the content is encrypted under a passphrase.
+    pub fn is_encrypted(&self) -> bool {
+        self.passphrase.is_some()
+    }
+
+    fn secret(&self) -> Result<Zeroizing<[u8; 32]>, WalletFileError> {
+        let mut secret = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(self.content.secret.as_bytes(), secret.as_mut_slice()).map_err(|_| {
+            WalletFileError::Malformed {
+                path: self.path.clone(),
+                what: "its secret is not 64 hex digits",
+            }
+        })?;
+        Ok(secret)
+    }
+
+    fn store(&self) -> Result<(), WalletFileError> {
+        let plain = Zeroizing::new(
+            serde_json::to_vec(&self.content).map_err(|_| WalletFileError::Crypto("it has no JSON form"))?,
+        );
+        let bytes = match &self.passphrase {
+            Some(passphrase) => serde_json::to_vec(&OnDisk {
+                format: FORMAT.to_owned(),
+                version: VERSION,
+                plain: None,
+                sealed: Some(SealedContent::seal(passphrase, &plain)?),
+            }),
+            None => serde_json::to_vec(&OnDisk {
+                format: FORMAT.to_owned(),
+                version: VERSION,
+                plain: Some(self.content.clone()),
+                sealed: None,
+            }),
+        };
+        let bytes = Zeroizing::new(bytes.map_err(|_| WalletFileError::Crypto("it has no JSON form"))?);
+        replace(&self.path, &bytes).map_err(io_error(&self.path))
+    }
+}
+
+impl SealedContent {
+    fn seal(passphrase: &str, plain: &[u8]) -> Result<Self, WalletFileError> {
+        let mut sealed = Self {
+            memory_kib: 64 * 1024,
+            passes: 3,
+            lanes: 4,
+            salt: hex::encode(rand::random::<[u8; 16]>()),
+            nonce: hex::encode(rand::random::<[u8; NONCE_LEN]>()),
+            ciphertext: String::new(),
+        };
+        let failed = || WalletFileError::Crypto("the key cannot be derived from that passphrase");
+        let (key, nonce) = sealed.key(passphrase).ok_or_else(failed)?;
+        let mut buffer = plain.to_vec();
+        key.seal_in_place_append_tag(nonce, sealed.aad(), &mut buffer)
+            .map_err(|_| failed())?;
+        sealed.ciphertext = hex::encode(buffer);
+        Ok(sealed)
+    }
+
+    fn open(&self, passphrase: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let (key, nonce) = self.key(passphrase)?;
+        let mut buffer = Zeroizing::new(hex::decode(&self.ciphertext).ok()?);
+        let length = key.open_in_place(nonce, self.aad(), &mut buffer).ok()?.len();
+        buffer.truncate(length);
+        Some(buffer)
+    }
+
+    /// The key under this passphrase, and the nonce; `None` where the parameters are none that this program would make.
+    fn key(&self, passphrase: &str) -> Option<(LessSafeKey, Nonce)> {
+        if self.memory_kib > MAX_MEMORY_KIB || self.passes > MAX_PASSES || self.lanes > 64 {
+            return None;
+        }
+        let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(32)).ok()?;
+        let salt = hex::decode(&self.salt).ok()?;
+        let mut key = Zeroizing::new([0; 32]);
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_into(passphrase.as_bytes(), &salt, key.as_mut_slice())
+            .ok()?;
+        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_slice()).ok()?);
+        let nonce = Nonce::try_assume_unique_for_key(&hex::decode(&self.nonce).ok()?).ok()?;
+        Some((key, nonce))
+    }
+
+    fn aad(&self) -> Aad<Vec<u8>> {
+        Aad::from(
+            format!(
+                "{FORMAT}/{VERSION}/{}/{}/{}/{}",
+                self.memory_kib, self.passes, self.lanes, self.salt
+            )
+            .into_bytes(),
+        )
+    }
+}
+
+/// Replaces a file as a whole; the new one is on disk before it takes the old one's name.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> WalletFileError {
+    let path = path.to_owned();
+    move |source| WalletFileError::Io { path, source }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+//! Erasing a document from everything that this organisation keeps, and the receipt for it.
+//!
+//! ```text
+//! custodian: request -> two organisations approve -> execute -> purge       (the ledger; contract `record`)
+//! vault:     own peer shows the execution -> key, salt, ciphertext destroyed -> replicas' vaults do the same
+//!            -> own peers remove what was purged from their files -> confirmed on the ledger -> receipt, signed
+//! ```
+//!
+//! The ledger decides, not who asks: without an executed erasure on the own peer nothing is destroyed. Every step may be repeated, so whoever is
+//! interrupted asks again.
+
+use std::time::Duration;
+
+use careledger_api::HealthError;
+use careledger_api::contracts::record::{Backup, ErasureConfirmation, ErasureReceipt, MAX_BACKUPS};
+use careledger_api::date::Date;
+use careledger_api::ids::{DocumentId, Salt};
+use careledger_sdk::vault::{
+    EraseRequest, ErasedPeer, SignedRequest, VaultClient, VaultError, VaultReceipt, WireError,
+};
+use fabric_gateway_sdk::SigningIdentity;
+use serde::Deserialize;
+
+use crate::release::{ChainError, Scope};
+use crate::store::{Store, StoreError};
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+/// How often a peer is asked that could not remove everything, since something was still being read, and the pause in between.
+const ATTEMPTS: (u32, Duration) = (5, Duration::from_secs(1));
+/// How often the own peer is asked for an execution that another one has, and the pause in between.
+const CATCH_UP: (u32, Duration) = (5, Duration::from_millis(200));
+/// The longest wait for a peer to remove what was purged.
+const REMOVAL: Duration = Duration::from_secs(120);
+
+/// What the vault asks and tells its own organisation's peer about erasures.
+pub trait Erasures: Send + Sync {
+    /// How far the erasure of a document of this custodian is; `None` before it is executed.
+    fn erasure(
+        &self,
+        document: DocumentId,
+    ) -> impl Future<Output = Result<Option<ErasureReceipt>, ChainError>> + Send;
+
+    /// Confirms for this organisation. Having confirmed before is success.
+    fn confirm(
+        &self,
+        confirmation: ErasureConfirmation,
+    ) -> impl Future<Output = Result<(), ChainError>> + Send;
+}
+
+/// What erasing needs besides store and ledger.
+#[derive(Debug)]
+pub struct Erasing {
+    /// MSP id of this vault's organisation.
+    pub holder: String,
+    /// The vault's identity, which signs receipts.
+    pub signer: SigningIdentity,
+    /// This organisation's peers.
+    pub peers: Vec<PeerDisk>,
+    /// The backups that are made of this vault and these peers: each holds what was erased until it expires.
+    pub backups: Vec<BackupPlan>,
+    /// The vaults that hold replicas of this one's records: MSP id and client.
+    pub replicas: Vec<(String, VaultClient)>,
+}
+
+/// A kind of backup, and for how long one of it can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupPlan {
+    /// What it is called; 1 to 128 bytes.
+    pub name: String,
+    /// Days from its making to its end.
+    pub days: u16,
+}
+
+/// A peer whose operations listener removes purged data from its files when asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerDisk {
+    /// Host name, for the receipt.
+    pub host: String,
+    /// `http://address:port` of the listener, on loopback.
+    pub operations: String,
+}
+
+/// Why a document was not, or not wholly, erased. What was destroyed is destroyed.
+#[derive(Debug, thiserror::Error)]
+pub enum EraseError {
+    /// The own peer shows no executed erasure.
+    #[error("this organisation's peer shows no executed erasure of document {0}")]
+    NotErased(DocumentId),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The own peer could not be asked or told.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// A peer did not remove what was purged.
+    #[error("peer {host} still holds purged data: {why}")]
+    Peer {
+        /// The peer.
+        host: String,
+        /// What it said.
+        why: String,
+    },
+    /// A vault that holds a replica did not erase it.
+    #[error("the replica at {holder} is not erased: {source}")]
+    Replica {
+        /// MSP id of its organisation.
+        holder: String,
+        /// What happened.
+        source: VaultError,
+    },
+    /// The clock shows no date, or more backups are made than a confirmation names.
+    #[error("the backups cannot be named: at most {MAX_BACKUPS}, each with its last day")]
+    Backups,
+    /// The receipt could not be signed.
+    #[error("the receipt cannot be signed: {0}")]
+    Sign(String),
+}
+
+impl From<WireError> for EraseError {
+    fn from(error: WireError) -> Self {
+        Self::Sign(error.to_string())
+    }
+}
+
+/// Destroys a document whose erasure was executed, here and wherever this vault had it copied, has the organisation's peers remove what was purged,
+/// confirms it on the ledger, and gives the receipt. `now` is the vault's own clock, seconds since 1970.
+///
+/// # Errors
+/// [`EraseError`]; asking again goes on.
+pub async fn erase<L: Erasures>(
+    scope: &Scope,
+    store: &Store,
+    ledger: &L,
+    erasing: &Erasing,
+    document: DocumentId,
+    now: i64,
+) -> Result<SignedRequest<VaultReceipt>, EraseError> {
+    let erasure = executed(ledger, document).await?;
+    let versions = store.erase(document).await?;
+    let replicas = erase_replicas(scope, erasing, document, now).await?;
+    let backups = backups(&erasing.backups, now)?;
+    let mut peers = Vec::with_capacity(erasing.peers.len());
+    for peer in &erasing.peers {
+        peers.push(peer.erase(&scope.channel).await?);
+    }
+    if erasure
+        .confirmations
+        .iter()
+        .all(|confirmed| confirmed.organisation != erasing.holder)
+    {
+        let mut salt = [0; 32];
+        aws_lc_rs::rand::fill(&mut salt).map_err(|_| EraseError::Sign("no randomness".to_owned()))?;
+        let confirmation = ErasureConfirmation {
+            document,
+            backups: backups.clone(),
+            salt: Salt::from_bytes(salt),
+        };
+        ledger.confirm(confirmation).await?;
+    }
+    tracing::info!(%document, versions = versions.len(), "erased");
+    let receipt = VaultReceipt {
+        holder: erasing.holder.clone(),
+        custodian: scope.custodian.clone(),
+        channel: scope.channel.clone(),
+        document,
+        versions,
+        at: now,
+        purged: erasure.purged,
+        peers,
+        backups,
+        replicas,
+    };
+    let signer = &erasing.signer;
+    SignedRequest::new(receipt, signer.serialized(), |message| {
+        signer
+            .sign(message)
+            .map_err(|error| EraseError::Sign(error.to_string()))
+    })
+}
+
+/// Who asks may have seen the execution on a peer that is ahead of ours.
+async fn executed<L: Erasures>(ledger: &L, document: DocumentId) -> Result<ErasureReceipt, EraseError> {
+    let (attempts, pause) = CATCH_UP;
+    for _ in 0..attempts {
+        if let Some(erasure) = ledger.erasure(document).await? {
+            return Ok(erasure);
+        }
+        tokio::time::sleep(pause).await;
+    }
+    Err(EraseError::NotErased(document))
+}
+
+async fn erase_replicas(
+    scope: &Scope,
+    erasing: &Erasing,
+    document: DocumentId,
+    now: i64,
+) -> Result<Vec<SignedRequest<VaultReceipt>>, EraseError> {
+    let mut receipts = Vec::with_capacity(erasing.replicas.len());
+    for (holder, vault) in &erasing.replicas {
+        let request = EraseRequest {
+            holder: holder.clone(),
+            custodian: scope.custodian.clone(),
+            channel: scope.channel.clone(),
+            document,
+            at: now,
+        };
+        let receipt = vault.erase(&erasing.signer, request).await;
+        receipts.push(receipt.map_err(|source| EraseError::Replica {
+            holder: holder.clone(),
+            source,
+        })?);
+    }
+    Ok(receipts)
+}
+
+/// What a backup of each kind that was made just now still holds, and until when.
+fn backups(plans: &[BackupPlan], now: i64) -> Result<Vec<Backup>, EraseError> {
+    let named = plans.iter().map(|plan| {
+        let expires = Date::from_unix(now.saturating_add(i64::from(plan.days) * DAY));
+        let expires = expires.map_err(|_: HealthError| EraseError::Backups)?;
+        let name = plan.name.clone();
+        Ok(Backup { name, expires })
+    });
+    let named: Vec<Backup> = named.collect::<Result<_, EraseError>>()?;
+    if named.len() > MAX_BACKUPS {
+        return Err(EraseError::Backups);
+    }
+    Ok(named)
+}
+
+impl PeerDisk {
+    /// Has the peer remove what was purged on a channel from its files.
+    async fn erase(&self, channel: &str) -> Result<ErasedPeer, EraseError> {
+        #[derive(Deserialize)]
+        struct Done {
+            height: u64,
+        }
+        let failed = |why: String| EraseError::Peer {
+            host: self.host.clone(),
+            why,
+        };
+        let url = format!("{}/erasures/{channel}", self.operations);
+        careledger_sdk::install_crypto_provider();
+        let http = reqwest::Client::new();
+        let (attempts, pause) = ATTEMPTS;
+        for _ in 0..attempts {
+            let asked = http.post(&url).timeout(REMOVAL).send();
+            let answer = asked.await.map_err(|error| failed(error.to_string()))?;
+            match answer.status().as_u16() {
+                200 => {
+                    let Done { height } = answer.json().await.map_err(|error| failed(error.to_string()))?;
+                    return Ok(ErasedPeer {
+                        host: self.host.clone(),
+                        height,
+                    });
+                }
+                503 => tokio::time::sleep(pause).await,
+                status => return Err(failed(format!("it answered {status}"))),
+            }
+        }
+        Err(failed(
+            "something reads it all the time; try again later".to_owned(),
+        ))
+    }
+}

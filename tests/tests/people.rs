@@ -1,0 +1,594 @@
+//! The commands of patients and institutions, as a person types them, against one running network.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use careledger_tests::command::{self, Running};
+use serde_json::Value;
+
+/// A directory with a running network in `network`, and a wallet.
+struct World {
+    dir: tempfile::TempDir,
+}
+
+/// What a command gave.
+#[derive(Debug)]
+struct Given {
+    code: Option<i32>,
+    document: Value,
+    stderr: String,
+}
+
+impl World {
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).to_string_lossy().into_owned()
+    }
+
+    fn network(&self) -> PathBuf {
+        self.dir.path().join("network")
+    }
+
+    /// A command on the network, with `--json`.
+    fn run(&self, args: &[&str]) -> Given {
+        let dir = self.path("network");
+        let output = command::run(&[args, &["--dir", &dir, "--json"]].concat());
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        Given {
+            code: output.status.code(),
+            document: serde_json::from_str(text.lines().next().unwrap_or("null")).expect("JSON"),
+            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+        }
+    }
+
+    /// A command with the wallet.
+    fn patient(&self, args: &[&str]) -> Given {
+        let wallet = self.path("wallet");
+        self.run(&[args, &["--wallet", &wallet]].concat())
+    }
+}
+
+impl Given {
+    /// What a command said that did what it was asked.
+    fn done(self) -> Value {
+        assert_eq!(self.code, Some(0), "{}", self.stderr);
+        self.document
+    }
+
+    /// What a command said that did not.
+    fn failed(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{:?} {}", self.document, self.stderr);
+        self.stderr
+    }
+}
+
+#[test]
+fn a_patient_decides_and_a_clinic_reads() {
+    let world = World {
+        dir: tempfile::tempdir().expect("a directory"),
+    };
+    let network = Running::start(&world.network(), &["--base-port", "0"]);
+    let patient = wallet(&world);
+    let file = world.path("glucose.json");
+    let content: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
+    std::fs::write(&file, &content).expect("written");
+    let document = anchored(&world, &patient, &file);
+    let out = |name: &str| world.path(name);
+    let fetch = |to: &str, more: &[&str]| {
+        let out = out(to);
+        let args = [
+            "record",
+            "fetch",
+            &document,
+            "--category",
+            "laboratory",
+            "--out",
+            &out,
+            "--as",
+            "ClinicMSP",
+        ];
+        world.run(&[&args, more].concat())
+    };
+    let of_patient = ["--patient", patient.as_str()];
+
+    // Nobody sees anything until the patient says so; what is refused gives no reason and leaves no file.
+    let refused = fetch("none", &of_patient).failed(1);
+    assert!(refused.contains("releases nothing"), "{refused}");
+    assert!(!Path::new(&out("none")).exists() && !Path::new(&out("none.opening")).exists());
+
+    let granted = world.patient(&[
+        "consent",
+        "grant",
+        "--to",
+        "ClinicMSP",
+        "--purpose",
+        "TREAT",
+        "--category",
+        "laboratory,medication",
+        "--for",
+        "2h",
+    ]);
+    let consent = granted.done()["consent"].as_str().expect("an id").to_owned();
+    let listed = world.patient(&["consent", "list"]).done();
+    assert_eq!(listed["consents"][0]["view"]["consent"]["id"], consent.as_str());
+    assert_eq!(listed["consents"].as_array().map(Vec::len), Some(1));
+
+    fetch("glucose", &of_patient).done();
+    assert_eq!(std::fs::read(out("glucose")).expect("fetched"), content);
+    let verify = |name: &str| {
+        let (file, opening) = (out(name), out("glucose.opening"));
+        world.run(&[
+            "record",
+            "verify",
+            &document,
+            &file,
+            "--opening",
+            &opening,
+            "--as",
+            "ClinicMSP",
+        ])
+    };
+    assert_eq!(verify("glucose").done()["verification"], "MATCH");
+    let mut altered = content.clone();
+    altered[400_000] ^= 1;
+    std::fs::write(out("altered"), &altered).expect("written");
+    assert!(verify("altered").failed(1).contains("MISMATCH"));
+    std::fs::write(out("short"), &content[..content.len() - 1]).expect("written");
+    assert!(verify("short").failed(1).contains("MISMATCH"));
+    let there = fetch("glucose", &of_patient).failed(1);
+    assert!(there.contains("there already"), "{there}");
+
+    // Taken back, it holds at once.
+    let revoked = world.patient(&["consent", "revoke", "--to", "ClinicMSP"]).done();
+    assert_eq!(revoked["revoked"][0]["consents"][0], consent.as_str());
+    assert_eq!(
+        world.patient(&["consent", "list"]).done()["consents"],
+        serde_json::json!([])
+    );
+    let all = world.patient(&["consent", "list", "--all"]).done();
+    assert_eq!(all["consents"][0]["view"]["state"], "revoked");
+    fetch("again", &of_patient).failed(1);
+    world.patient(&["consent", "revoke", &consent]).done();
+    world.patient(&["consent", "revoke", "--all"]).done();
+
+    // The patient reads the own record without anybody's leave, through any organisation's portal, and the log tells all of it.
+    let wallet = world.path("wallet");
+    fetch("own", &["--own", "--wallet", &wallet]).done();
+    assert_eq!(std::fs::read(out("own")).expect("fetched"), content);
+    let log = world.patient(&["consent", "log", "--as", "ClinicMSP"]).done();
+    let outcomes: Vec<&str> = log["log"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|e| {
+            e["entry"]["what"]["entry"]["notification"]["outcome"]
+                .as_str()
+                .unwrap_or("?")
+        })
+        .collect();
+    assert_eq!(outcomes, ["refused", "permitted", "refused", "permitted"]);
+
+    told(&world, outcomes.len());
+    templates(&world);
+    asked(&world, &patient);
+    shut_out(&world, || fetch("shut", &of_patient));
+
+    // Started again, the network and its vaults have what they had.
+    assert!(network.stop().success());
+    let network = Running::start(&world.network(), &["--base-port", "0"]);
+    world
+        .patient(&[
+            "consent",
+            "grant",
+            "--template",
+            "treatment",
+            "--to",
+            "ClinicMSP",
+            "--for",
+            "30m",
+        ])
+        .done();
+    fetch("later", &of_patient).done();
+    assert_eq!(std::fs::read(out("later")).expect("fetched"), content);
+    assert!(network.stop().success());
+    let gone = fetch("gone", &of_patient).failed(1);
+    assert!(gone.contains("ClinicMSP's peer"), "{gone}");
+}
+
+#[test]
+fn wrong_usage_is_told_with_what_would_be_right() {
+    let world = World {
+        dir: tempfile::tempdir().expect("a directory"),
+    };
+    let grant = |more: &[&str]| {
+        world.patient(&[&["consent", "grant", "--to", "ClinicMSP", "--for", "2h"], more].concat())
+    };
+    for (given, says) in [
+        (grant(&["--purpose", "CURE"]), "BTG, HOPERAT"),
+        (
+            grant(&["--purpose", "TREAT", "--category", "labs"]),
+            "laboratory, vital-signs",
+        ),
+        (grant(&["--purpose", "TREAT", "--label", "SECRET"]), "PSY"),
+        (grant(&["--purpose", "TREAT", "--code", "2345-7"]), "loinc|2345-7"),
+        (grant(&["--template", "holiday"]), "emergency-travel"),
+        (
+            grant(&["--template", "treatment", "--purpose", "TREAT"]),
+            "cannot be used with",
+        ),
+        (grant(&[]), "--purpose"),
+        (
+            world.patient(&[
+                "consent",
+                "grant",
+                "--template",
+                "treatment",
+                "--to",
+                "ClinicMSP",
+                "--for",
+                "soon",
+            ]),
+            "30m, 2h",
+        ),
+        (world.patient(&["consent", "revoke"]), "--all"),
+        (world.patient(&["consent", "revoke", "12"]), "32 lower-case hex"),
+        (world.run(&["record", "fetch", "00"]), "32 lower-case hex"),
+        (
+            world.run(&[
+                "notify",
+                "--custodian",
+                "HospitalMSP",
+                "--webhook",
+                "https://x.test/",
+            ]),
+            "--secret-file",
+        ),
+    ] {
+        let said = given.failed(2);
+        assert!(said.contains(says), "{says} in {said}");
+    }
+    // Without a network or a wallet, it says how to come by one.
+    let said = world.patient(&["consent", "list"]).failed(1);
+    assert!(said.contains("network up"), "{said}");
+}
+
+/// A new wallet, enrolled at the hospital; the patient's id there.
+fn wallet(world: &World) -> String {
+    let path = world.path("wallet");
+    let new = |more: &[&str]| command::run(&[&["wallet", "new", "--wallet"], more].concat());
+    assert!(new(&[&path]).status.success());
+    let mode = std::fs::metadata(&path).expect("a wallet").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(new(&[&path]).status.code(), Some(1), "never overwritten");
+
+    let nowhere = world.patient(&["consent", "list"]).failed(1);
+    assert!(nowhere.contains("wallet enrol"), "{nowhere}");
+    let enrolled = world.patient(&["wallet", "enrol", "--at", "HospitalMSP"]).done();
+    let patient = enrolled["patient"].as_str().expect("an id").to_owned();
+    let insurer = world
+        .patient(&["wallet", "enrol", "--at", "InsurerMSP"])
+        .failed(1);
+    assert!(insurer.contains("HospitalMSP, ClinicMSP"), "{insurer}");
+
+    let shown = world.patient(&["wallet", "show"]).done();
+    assert_eq!(shown["ids"][0]["patient"], patient.as_str());
+    assert_eq!(
+        (&shown["ids"][0]["enrolled"], &shown["ids"][1]["enrolled"]),
+        (&true.into(), &false.into())
+    );
+    assert_ne!(shown["ids"][0]["patient"], shown["ids"][1]["patient"]);
+    let kept: Value = serde_json::from_slice(&std::fs::read(&path).expect("a wallet")).expect("JSON");
+    let secret = kept["plain"]["secret"].as_str().expect("a secret");
+    assert!(!shown.to_string().contains(secret));
+
+    // Encrypted, it opens with its passphrase alone.
+    let (locked, phrase) = (world.path("locked"), world.path("phrase"));
+    std::fs::write(&phrase, "correct horse battery staple\n").expect("written");
+    assert!(new(&[&locked, "--passphrase-file", &phrase]).status.success());
+    let refused = world.run(&["wallet", "show", "--wallet", &locked]).failed(1);
+    assert!(refused.contains("passphrase"), "{refused}");
+    world
+        .run(&[
+            "wallet",
+            "show",
+            "--wallet",
+            &locked,
+            "--passphrase-file",
+            &phrase,
+        ])
+        .done();
+    patient
+}
+
+/// The hospital anchors the file and finds it again; the document's id.
+fn anchored(world: &World, patient: &str, file: &str) -> String {
+    let anchor = |more: &[&str]| {
+        let args = [
+            "record",
+            "anchor",
+            file,
+            "--at",
+            "HospitalMSP",
+            "--patient",
+            patient,
+            "--category",
+            "laboratory",
+        ];
+        world.run(&[&args, more].concat())
+    };
+    let stranger = anchor(&["--author", "NobodyMSP"]).failed(1);
+    assert!(stranger.contains("RegulatorMSP"), "{stranger}");
+    let done = anchor(&[
+        "--code",
+        "loinc|2345-7",
+        "--date",
+        "2026-11-20",
+        "--mime",
+        "application/json",
+    ])
+    .done();
+    let document = done["document"].as_str().expect("an id").to_owned();
+    let mode = std::fs::metadata(format!("{file}.opening"))
+        .expect("an opening")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let again = anchor(&[]).failed(1);
+    assert!(again.contains("never overwritten"), "{again}");
+    let located = world
+        .run(&["record", "locate", "--at", "HospitalMSP", "--patient", patient])
+        .done();
+    assert_eq!(located["documents"].as_array().map(Vec::len), Some(1));
+    assert_eq!(located["documents"][0]["head"]["document"], document.as_str());
+    assert_eq!(
+        world.run(&["record", "verify", &document, file]).done()["verification"],
+        "MATCH"
+    );
+    document
+}
+
+/// The hospital's notifier prints each access once, over two runs; a webhook to this machine is refused.
+fn told(world: &World, accesses: usize) {
+    let print = |count: &str, receipts: &[&str]| {
+        let dir = world.path("network");
+        let args = [
+            "notify",
+            "--custodian",
+            "HospitalMSP",
+            "--json",
+            "--dir",
+            &dir,
+            "--count",
+            count,
+        ];
+        let output = command::run(&[args.as_slice(), receipts].concat());
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let lines: Vec<Value> = text
+            .lines()
+            .map(|l| serde_json::from_str(l).expect("JSON"))
+            .collect();
+        assert!(
+            lines
+                .iter()
+                .all(|l| l["redelivered"] == false && l["notice"]["patient"].is_string())
+        );
+        lines
+            .iter()
+            .map(|l| l["delivery"].as_str().expect("an id").to_owned())
+            .collect::<Vec<_>>()
+    };
+    let mut ids = print("1", &["--receipts", "message"]);
+    let log = world.patient(&["consent", "log"]).done();
+    let told = |place: usize| log["log"][place]["entry"]["delivered_at"].is_number();
+    assert_eq!((told(0), told(1)), (true, false), "the log shows who was told");
+    ids.extend(print(&(accesses - 1).to_string(), &[]));
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), accesses, "each once");
+
+    let secret = world.path("secret");
+    std::fs::write(&secret, "s".repeat(32)).expect("written");
+    let hook = |url: &str, allow: &str| {
+        let args = [
+            "notify",
+            "--custodian",
+            "HospitalMSP",
+            "--secret-file",
+            &secret,
+            "--webhook",
+            url,
+            "--allow",
+            allow,
+        ];
+        world.run(&args).failed(1)
+    };
+    let open = hook("https://localhost:8443/", "localhost:8443");
+    assert!(open.contains("600"), "{open}");
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("changed");
+    for (url, allow, says) in [
+        ("https://localhost:8443/", "localhost:8443", "public internet"),
+        ("https://127.0.0.1/", "127.0.0.1", "public internet"),
+        ("https://[::1]/", "[::1]", "public internet"),
+        ("https://169.254.169.254/", "169.254.169.254", "public internet"),
+        ("http://hooks.example.org/", "hooks.example.org", "https"),
+        ("https://hooks.example.org/", "other.example.org", "allowed"),
+    ] {
+        let said = hook(url, allow);
+        assert!(said.contains(says), "{url}: {said}");
+    }
+    let letters = world
+        .run(&["notify", "--custodian", "HospitalMSP", "--dead-letters"])
+        .done();
+    assert_eq!(letters["dead_letters"], serde_json::json!([]));
+}
+
+/// The clinic asks, the patient accepts a part, and declines another time.
+fn asked(world: &World, patient: &str) {
+    let request = || {
+        let args = [
+            "consent",
+            "request",
+            "--as",
+            "ClinicMSP",
+            "--at",
+            "HospitalMSP",
+            "--patient",
+            patient,
+        ];
+        let terms = [
+            "--purpose",
+            "TREAT",
+            "--category",
+            "laboratory,imaging",
+            "--for",
+            "2d",
+        ];
+        let done = world.run(&[args.as_slice(), &terms].concat()).done();
+        done["request"].as_str().expect("an id").to_owned()
+    };
+    let first = request();
+    let open = world.patient(&["consent", "requests"]).done();
+    assert_eq!(open["requests"][0]["view"]["request"]["id"], first.as_str());
+    let respond = |id: &str, answer: &[&str]| world.patient(&[&["consent", "respond", id], answer].concat());
+    let beyond = respond(&first, &["--accept", "--category", "note"]).failed(1);
+    assert!(beyond.contains("laboratory, imaging"), "{beyond}");
+    let accepted = respond(&first, &["--accept", "--category", "laboratory", "--for", "1h"]).done();
+    let listed = world.patient(&["consent", "list"]).done();
+    let view = &listed["consents"][0]["view"];
+    assert_eq!(view["consent"]["id"], accepted["consent"]);
+    assert_eq!(
+        view["consent"]["provisions"][0]["categories"],
+        serde_json::json!(["laboratory"])
+    );
+    respond(&first, &["--decline"]).failed(1);
+
+    let second = request();
+    assert_eq!(respond(&second, &["--decline"]).done()["consent"], Value::Null);
+    assert_eq!(
+        world.patient(&["consent", "requests"]).done()["requests"],
+        serde_json::json!([])
+    );
+    let unknown = respond(&"0".repeat(32), &["--decline"]).failed(1);
+    assert!(unknown.contains("consent requests"), "{unknown}");
+    let consent = accepted["consent"].as_str().expect("an id");
+    world.patient(&["consent", "revoke", consent]).done();
+}
+
+/// An organisation that is shut out sees nothing, whatever is granted; the denial's revocation lifts it.
+fn shut_out(world: &World, fetch: impl Fn() -> Given) {
+    let denied = world
+        .patient(&["consent", "revoke", "--shut-out", "ClinicMSP"])
+        .done();
+    let denial = denied["denied"][0]["consent"].as_str().expect("an id").to_owned();
+    world
+        .patient(&[
+            "consent",
+            "grant",
+            "--template",
+            "treatment",
+            "--to",
+            "ClinicMSP",
+            "--for",
+            "1h",
+        ])
+        .done();
+    fetch().failed(1);
+    world.patient(&["consent", "revoke", &denial]).done();
+    // Told or not, the log has it.
+    world.patient(&["consent", "notifications", "off"]).done();
+    fetch().done();
+    let dir = world.path("network");
+    let told = |count: &str| {
+        let output = command::run(&[
+            "notify",
+            "--custodian",
+            "HospitalMSP",
+            "--count",
+            count,
+            "--json",
+            "--dir",
+            &dir,
+        ]);
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let last = text.lines().last().expect("a line");
+        serde_json::from_str::<Value>(last).expect("JSON")["notice"]["wanted"].clone()
+    };
+    // The refused attempt, asked about later, is no longer wanted either; so is the one after it.
+    assert_eq!(told("2"), false);
+    world.patient(&["consent", "notifications", "on"]).done();
+    world.patient(&["consent", "revoke", "--to", "ClinicMSP"]).done();
+}
+
+/// Terms for common needs, in one line each.
+fn templates(world: &World) {
+    let grant = |more: &[&str]| world.patient(&[&["consent", "grant", "--for", "7d"], more].concat());
+    let needs = grant(&["--template", "treatment"]).failed(1);
+    assert!(needs.contains("--to"), "{needs}");
+    let nobody = grant(&["--template", "treatment", "--to", "NobodyMSP"]).failed(1);
+    assert!(nobody.contains("ClinicMSP"), "{nobody}");
+    grant(&["--template", "emergency-travel"]).done();
+    let study = grant(&["--template", "research", "--to", "ClinicMSP"]).failed(1);
+    assert!(study.contains("study"), "{study}");
+    grant(&[
+        "--template",
+        "research",
+        "--to",
+        "ClinicMSP",
+        "--group",
+        "study-7",
+    ])
+    .done();
+    grant(&["--to", "any", "--deny", "--purpose", "HPAYMT", "--label", "PSY"]).done();
+    let listed = world.patient(&["consent", "list"]).done();
+    let of = |place: usize, field: &str| {
+        listed["consents"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|c| c["view"]["consent"]["provisions"][0][field].to_string())
+            .collect::<Vec<_>>()[place]
+            .clone()
+    };
+    let all: Vec<String> = (0..3)
+        .map(|place| {
+            format!(
+                "{} {} {}",
+                of(place, "effect"),
+                of(place, "purposes"),
+                of(place, "actors")
+            )
+        })
+        .collect();
+    assert!(
+        all.iter().any(|p| p.contains("ETREAT") && p.contains("[]")),
+        "{all:?}"
+    );
+    assert!(
+        all.iter()
+            .any(|p| p.contains("HRESCH") && p.contains("researcher")),
+        "{all:?}"
+    );
+    assert!(
+        all.iter().any(|p| p.contains("deny") && p.contains("HPAYMT")),
+        "{all:?}"
+    );
+    let ids: Vec<String> = listed["consents"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|c| c["view"]["consent"]["id"].as_str().expect("an id").to_owned())
+        .collect();
+    world
+        .patient(
+            &[
+                &["consent", "revoke"],
+                ids.iter().map(String::as_str).collect::<Vec<_>>().as_slice(),
+            ]
+            .concat(),
+        )
+        .done();
+}
