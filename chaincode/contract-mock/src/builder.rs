@@ -10,6 +10,8 @@ use crate::collections::{Collections, MockCollection};
 use crate::error::MockError;
 use crate::mock::MockLedger;
 use crate::network::{Network, Rules};
+use crate::simulation::Simulation;
+use crate::watch::{Submission, Watch};
 
 /// 2026-01-01T00:00:00Z.
 const START: Timestamp = Timestamp {
@@ -30,6 +32,7 @@ pub struct MockLedgerBuilder {
     time: Timestamp,
     state_database: StateDatabase,
     indexes: Vec<IndexFile>,
+    watch: Option<Watch>,
 }
 
 impl MockLedgerBuilder {
@@ -44,6 +47,7 @@ impl MockLedgerBuilder {
             time: START,
             state_database: StateDatabase::GoLevelDb,
             indexes: Vec::new(),
+            watch: None,
         }
     }
 
@@ -130,6 +134,14 @@ impl MockLedgerBuilder {
         self
     }
 
+    /// Has `look` called with every submitted call and what each endorser made of it, refusals included: for rules that every transaction of a
+    /// chaincode keeps, such as what a block may show. Evaluations are not looked at.
+    #[must_use]
+    pub fn watch(mut self, look: impl Fn(&Submission<'_>, &Simulation) + Send + Sync + 'static) -> Self {
+        self.watch = Some(Watch::new(look));
+        self
+    }
+
     /// Starts it.
     ///
     /// # Errors
@@ -144,6 +156,7 @@ impl MockLedgerBuilder {
             collections: Arc::new(Collections::new(self.collections)),
             state_database: self.state_database,
             indexes: self.indexes,
+            watch: self.watch,
         };
         Ok(MockLedger::start(Network::new(
             rules,

@@ -55,7 +55,9 @@ impl MockClient {
         let proposal = self.ledger.proposal(self, call.transient);
         let mut endorsement: Option<Simulation> = None;
         for msp_id in organisations {
-            let simulation = accepted(self.ledger.run_chaincode(&msp_id, &proposal, &args)?)?;
+            let simulation = self.ledger.run_chaincode(&msp_id, &proposal, &args)?;
+            self.ledger.watch(&args, &proposal, &simulation);
+            let simulation = accepted(simulation)?;
             match &endorsement {
                 None => endorsement = Some(simulation),
                 Some(first) => agree(first, &simulation)?,

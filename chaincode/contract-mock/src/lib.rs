@@ -10,7 +10,7 @@
 //! organisation fails as it does on real Fabric. Read-write sets, MVCC and phantom checks are the ledger crate's.
 //!
 //! Not there: endorsement policies (any endorsers will do), access control, several channels. Rich queries need
-//! [`MockLedgerBuilder::couchdb`].
+//! [`MockLedgerBuilder::couchdb`]. [`MockLedgerBuilder::watch`] has every submitted transaction checked for what it shows.
 //!
 //! ```
 //! use fabric_contract_core::{Chaincode, Context, LedgerError, ReadContext, contract};
@@ -51,6 +51,7 @@ mod mock;
 mod network;
 mod simulation;
 mod transaction;
+mod watch;
 
 pub use builder::MockLedgerBuilder;
 pub use client::MockClient;
@@ -58,6 +59,7 @@ pub use collections::MockCollection;
 pub use error::MockError;
 pub use mock::{CommittedEvent, Endorsed, MockLedger, Outcome};
 pub use simulation::{Counts, Event, Simulation};
+pub use watch::Submission;
 
 use std::future::Future;
 use std::pin::pin;

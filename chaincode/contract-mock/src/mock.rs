@@ -19,6 +19,7 @@ use crate::error::MockError;
 use crate::network::{Network, Rules};
 use crate::simulation::{Event, Simulation};
 use crate::transaction::{MockTransaction, Proposal};
+use crate::watch::Submission;
 
 /// A mock network with one chaincode under test. Cheap to clone; clones are the same network.
 #[derive(Debug, Clone)]
@@ -243,6 +244,15 @@ impl MockLedger {
         };
         let run = |ledger: &dyn Ledger| (chaincode.invoke(ledger, args), ());
         Ok(self.simulate(msp_id, proposal, run)?.0)
+    }
+
+    /// Shows a submitted call to who watches.
+    pub(crate) fn watch(&self, args: &[Vec<u8>], proposal: &Proposal, simulation: &Simulation) {
+        let rules = Arc::clone(&self.lock().rules);
+        if let Some(watch) = &rules.watch {
+            let transient = &proposal.transient;
+            watch.look(&Submission { args, transient }, simulation);
+        }
     }
 
     /// Simulates twice on the same state, compares, and gives what the first did. No lock is held while a contract runs.

@@ -15,6 +15,7 @@ use crate::envelope;
 use crate::error::MockError;
 use crate::mock::CommittedEvent;
 use crate::simulation::Simulation;
+use crate::watch::Watch;
 use fabric_ledger::files::UnsyncedFiles;
 
 /// What never changes.
@@ -29,6 +30,7 @@ pub(crate) struct Rules {
     pub state_database: StateDatabase,
     /// The index files of the chaincode under test.
     pub indexes: Vec<IndexFile>,
+    pub watch: Option<Watch>,
 }
 
 /// What changes.

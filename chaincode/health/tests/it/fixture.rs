@@ -1,5 +1,6 @@
 //! A consortium of four organisations on the mock network, with one enrolled patient and five documents.
 
+use crate::exposure;
 use crate::wallet::Wallet;
 use careledger_api::codes::{Action, Category, Code, ICD10_CM, OverrideReason, Purpose};
 use careledger_api::consortium::{Consortium, Organisation, OrganisationRole};
@@ -89,6 +90,7 @@ pub async fn empty_world() -> World {
             seconds: NOW,
             nanos: 0,
         })
+        .watch(exposure::check)
         .start()
         .unwrap();
     let world = World {

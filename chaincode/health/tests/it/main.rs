@@ -13,6 +13,7 @@ mod claims;
 mod consent_bodies;
 mod consents;
 mod credential;
+mod exposure;
 mod find;
 mod fixture;
 mod glass;
