@@ -1,8 +1,9 @@
 //! Signed intents against the ledger: is the key the patient's and live, and does the intent cover this call.
 
+use crate::caller::Caller;
 use crate::consent::authority::{Under, standing};
 use crate::identity::knows_key;
-use crate::state::Collection;
+use crate::state::{Collection, registered};
 use careledger_api::HealthError;
 use careledger_api::consortium::Consortium;
 use careledger_api::contracts::consent::Power;
@@ -56,6 +57,23 @@ pub(crate) fn check_act(
         ));
     }
     check_act_with(ctx, consortium, care, custodian, patient, intent, &[]).map(drop)
+}
+
+/// The custodian's collection, after the checks of an act that the patient's own key signed ([`check_act`]) and any member's client carries. `SALT_MISSING`
+/// without a drawn salt.
+pub(crate) fn acted(
+    ctx: &ReadContext<'_>,
+    custodian: &str,
+    patient: &PatientId,
+    intent: &SignedIntent,
+    salt: &Salt,
+) -> Result<Collection, HealthError> {
+    let consortium = registered(ctx)?.consortium;
+    Caller::of(ctx)?.require_member(&consortium)?;
+    let care = Collection::care(&consortium, custodian)?;
+    salt.require_drawn()?;
+    check_act(ctx, &consortium, &care, custodian, patient, intent)?;
+    Ok(care)
 }
 
 /// As [`check_act`], also for who holds an authority over the patient that gives all these powers: the answer is that authority. `FORBIDDEN` if it

@@ -7,7 +7,7 @@ use super::filing::{salt_of, write_epoch};
 use super::guardians::is_listed;
 use super::held::{Granted, Slot};
 use crate::caller::Caller;
-use crate::intent::{check_act, check_nonce, proves, scope};
+use crate::intent::{acted, check_act, check_nonce, proves, scope};
 use crate::state::{Collection, done, registered, tx_id};
 use careledger_api::consortium::Consortium;
 use careledger_api::contracts::consent::{Assent, Delegation, DelegationEnd, Power, Relation};
@@ -137,11 +137,7 @@ pub(super) fn undelegate(
     end: DelegationEnd,
     intent: SignedIntent,
 ) -> Result<Receipt, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require_member(&consortium)?;
-    let care = Collection::care(&consortium, custodian)?;
-    end.salt.require_drawn()?;
-    check_act(ctx, &consortium, &care, custodian, &end.patient, &intent)?;
+    let care = acted(ctx, custodian, &end.patient, &intent, &end.salt)?;
     let stored: Option<StoredAuthority> = care.get(ctx, &authority_key(&end.patient, &end.authority))?;
     if stored.ok_or(HealthError::NotFound)?.relation != Relation::Delegate {
         return Err(HealthError::Forbidden(
@@ -162,11 +158,7 @@ pub(super) fn assent(
     assent: Assent,
     intent: SignedIntent,
 ) -> Result<Receipt, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require_member(&consortium)?;
-    let care = Collection::care(&consortium, custodian)?;
-    assent.salt.require_drawn()?;
-    check_act(ctx, &consortium, &care, custodian, &assent.patient, &intent)?;
+    let care = acted(ctx, custodian, &assent.patient, &intent, &assent.salt)?;
     let slot = Slot::read(ctx, &care, &assent.patient, &assent.consent)?;
     let given = slot.granted.ok_or(HealthError::NotFound)?;
     if !given.under.is_some_and(|under| under.relation.of_a_minor()) {

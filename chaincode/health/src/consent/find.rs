@@ -3,7 +3,7 @@
 use super::access::{EMERGENCY, asker, point};
 use super::questions::own;
 use crate::caller::Caller;
-use crate::intent::{check_act, check_nonce};
+use crate::intent::{acted, check_nonce};
 use crate::state::{Collection, derived_salt, done, registered, tx_id};
 use careledger_api::contracts::consent::{
     CodeQuery, CodeRegistration, CodeRemoval, FIND_WINDOW_SECONDS, FINDS_PER_ORGANISATION, FINDS_PER_PERSON,
@@ -78,12 +78,8 @@ pub(super) fn register_code(
     registration: CodeRegistration,
     intent: SignedIntent,
 ) -> Result<Receipt, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require_member(&consortium)?;
-    let care = Collection::care(&consortium, custodian)?;
-    registration.salt.require_drawn()?;
     let CodeRegistration { patient, code, salt } = registration;
-    check_act(ctx, &consortium, &care, custodian, &patient, &intent)?;
+    let care = acted(ctx, custodian, &patient, &intent, &salt)?;
     check_nonce(&intent, FindCode::nonce_of(&code))?;
     let stored = StoredCode {
         patient,
@@ -104,11 +100,7 @@ pub(super) fn revoke_code(
     removal: CodeRemoval,
     intent: SignedIntent,
 ) -> Result<Receipt, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require_member(&consortium)?;
-    let care = Collection::care(&consortium, custodian)?;
-    removal.salt.require_drawn()?;
-    check_act(ctx, &consortium, &care, custodian, &removal.patient, &intent)?;
+    let care = acted(ctx, custodian, &removal.patient, &intent, &removal.salt)?;
     let stored: Option<StoredCode> = care.get(ctx, &code_key(&removal.code))?;
     if stored.is_none_or(|s| s.patient != removal.patient) {
         return Err(HealthError::NotFound);

@@ -1,9 +1,8 @@
 //! Whether patients want to be told of accesses (EHDS, recital 16). The log is written whatever they want.
 
-use crate::caller::Caller;
 use crate::identity::spend_nonce;
-use crate::intent::{check_act, check_nonce};
-use crate::state::{Collection, done, registered, tx_id};
+use crate::intent::{acted, check_nonce};
+use crate::state::{Collection, done, tx_id};
 use careledger_api::contracts::consent::NotificationChoice;
 use careledger_api::event::EventKind;
 use careledger_api::ids::{PatientId, Salt, TxId};
@@ -26,11 +25,7 @@ pub(super) fn choose_notifications(
     choice: NotificationChoice,
     intent: &SignedIntent,
 ) -> Result<Receipt, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require_member(&consortium)?;
-    let care = Collection::care(&consortium, custodian)?;
-    choice.salt.require_drawn()?;
-    check_act(ctx, &consortium, &care, custodian, &choice.patient, intent)?;
+    let care = acted(ctx, custodian, &choice.patient, intent, &choice.salt)?;
     check_nonce(intent, choice.nonce)?;
     spend_nonce(ctx, &care, intent, &choice.salt)?;
     let stored = StoredChoice {

@@ -5,7 +5,7 @@ use super::nonces::spend_nonce;
 use super::{guardian_statement, patient_key};
 use crate::caller::Caller;
 use crate::consent::{open_patient, write_epoch};
-use crate::intent::{StoredKey, check_act, check_nonce, key_key, key_revocation_key, scope};
+use crate::intent::{StoredKey, acted, check_nonce, key_key, key_revocation_key, scope};
 use crate::state::{Collection, done, registered, tx_id};
 use careledger_api::contracts::identity::{
     AccountFreeze, AccountStep, Enrolment, GuardianAct, IdentityAct, KeyAddition, KeyRemoval, KeyRotation,
@@ -18,7 +18,7 @@ use careledger_api::keys::PublicKey;
 use careledger_api::recovery::{Act, MAX_GUARDIANS, Signers};
 use careledger_api::roles::Role;
 use careledger_api::{HealthError, Receipt};
-use fabric_contract_core::{Context, ReadContext};
+use fabric_contract_core::Context;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -215,22 +215,6 @@ pub(super) fn unfreeze_by_guardians(
     loaded.store(ctx, &care, salt)?;
     write_notice(ctx, &care, patient, IdentityAct::Unfrozen, salt)?;
     done(ctx, EventKind::Identity, Some(&care))
-}
-
-/// The custodian's collection, after the checks of an act that the patient's own key signed.
-pub(super) fn acted(
-    ctx: &ReadContext<'_>,
-    custodian: &str,
-    patient: &PatientId,
-    intent: &SignedIntent,
-    salt: &Salt,
-) -> Result<Collection, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require_member(&consortium)?;
-    let care = Collection::care(&consortium, custodian)?;
-    salt.require_drawn()?;
-    check_act(ctx, &consortium, &care, custodian, patient, intent)?;
-    Ok(care)
 }
 
 /// Writes a device key; `DUPLICATE` if it was written or taken away before.

@@ -1,11 +1,12 @@
 //! Guardians and recoveries. Whatever anybody signed or attested is kept beside the head, under a write-once key that two organisations guard.
 
 use super::account::{Loaded, salt_for, write_notice};
-use super::keys::{acted, write_key, write_revocation};
+use super::keys::{write_key, write_revocation};
 use super::nonces::spend_nonce;
 use super::{guardian_statement, load_for_stranger};
 use crate::caller::Caller;
 use crate::consent::write_epoch;
+use crate::intent::acted;
 use crate::intent::{check_nonce, scope};
 use crate::state::{Collection, done, registered, tx_id};
 use careledger_api::consortium::Consortium;

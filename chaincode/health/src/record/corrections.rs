@@ -5,7 +5,7 @@ use super::text;
 use crate::caller::Caller;
 use crate::consent::asked_by_patient;
 use crate::identity::spend_nonce;
-use crate::intent::{check_act, check_nonce};
+use crate::intent::{acted, check_nonce};
 use crate::state::{Collection, done, registered};
 use careledger_api::contracts::consent::{Power, SignedQuery};
 use careledger_api::contracts::record::{Correction, CorrectionAnswer, CorrectionView};
@@ -33,12 +33,8 @@ pub(super) fn request(
     correction: Correction,
     intent: &SignedIntent,
 ) -> Result<Receipt, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require_member(&consortium)?;
-    let care = Collection::care(&consortium, custodian)?;
-    correction.salt.require_drawn()?;
     text(&correction.text)?;
-    check_act(ctx, &consortium, &care, custodian, &correction.patient, intent)?;
+    let care = acted(ctx, custodian, &correction.patient, intent, &correction.salt)?;
     check_nonce(intent, correction.nonce)?;
     if !care.exists(ctx, &metadata_key(&correction.patient, &correction.document))? {
         return Err(HealthError::NotFound);

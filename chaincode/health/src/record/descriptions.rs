@@ -4,7 +4,7 @@ use super::anchors::{MAX_DOCUMENTS, heads};
 use super::{head_of, text};
 use crate::caller::Caller;
 use crate::identity::{patient_key, spend_nonce};
-use crate::intent::{check_act, check_nonce};
+use crate::intent::{acted, check_nonce};
 use crate::state::{Collection, done, registered, tx_id};
 use careledger_api::contracts::record::{
     DocumentMetadata, DocumentStatus, EmergencyChoice, EmergencySummary, Explanation, ExplanationView,
@@ -86,11 +86,7 @@ pub(super) fn choose_emergency(
     choice: EmergencyChoice,
     intent: &SignedIntent,
 ) -> Result<Receipt, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require_member(&consortium)?;
-    let care = Collection::care(&consortium, custodian)?;
-    choice.salt.require_drawn()?;
-    check_act(ctx, &consortium, &care, custodian, &choice.patient, intent)?;
+    let care = acted(ctx, custodian, &choice.patient, intent, &choice.salt)?;
     check_nonce(intent, choice.nonce)?;
     spend_nonce(ctx, &care, intent, &choice.salt)?;
     let EmergencyChoice {

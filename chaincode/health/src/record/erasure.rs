@@ -16,7 +16,7 @@ use super::{head_key, head_of};
 use crate::caller::Caller;
 use crate::consent::asked_by_patient;
 use crate::identity::spend_nonce;
-use crate::intent::{check_act, check_nonce};
+use crate::intent::{acted, check_nonce};
 use crate::state::{Collection, done, registered, tx_id};
 use careledger_api::consortium::Consortium;
 use careledger_api::contracts::consent::Power;
@@ -130,11 +130,7 @@ pub(super) fn request(
     request: ErasureRequest,
     intent: &SignedIntent,
 ) -> Result<Receipt, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require_member(&consortium)?;
-    let care = Collection::care(&consortium, custodian)?;
-    request.salt.require_drawn()?;
-    check_act(ctx, &consortium, &care, custodian, &request.patient, intent)?;
+    let care = acted(ctx, custodian, &request.patient, intent, &request.salt)?;
     check_nonce(intent, request.nonce)?;
     if !care.exists(ctx, &metadata_key(&request.patient, &request.document))? {
         return Err(HealthError::NotFound);

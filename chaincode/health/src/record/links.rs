@@ -3,7 +3,7 @@
 use crate::caller::Caller;
 use crate::consent::asked_by_patient;
 use crate::identity::spend_nonce;
-use crate::intent::{check_act, check_nonce};
+use crate::intent::{acted, check_act, check_nonce};
 use crate::state::{Collection, done, registered};
 use careledger_api::consortium::OrganisationRole;
 use careledger_api::contracts::consent::{Power, SignedQuery};
@@ -56,11 +56,7 @@ pub(super) fn unlink(
     unlink: &Unlink,
     intent: &SignedIntent,
 ) -> Result<Receipt, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require_member(&consortium)?;
-    let care = Collection::care(&consortium, custodian)?;
-    unlink.salt.require_drawn()?;
-    check_act(ctx, &consortium, &care, custodian, &unlink.patient, intent)?;
+    let care = acted(ctx, custodian, &unlink.patient, intent, &unlink.salt)?;
     check_nonce(intent, unlink.nonce)?;
     let key = link_key(&unlink.patient, &unlink.link);
     if !care.exists(ctx, &key)? {
