@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use careledger_api::codes::Category;
-use careledger_api::consortium::care_collection;
 use careledger_api::contracts::consent::{ActorFilter, Effect, Provision};
 use careledger_api::contracts::record::DocumentMetadata;
 use careledger_api::date::Period;
@@ -23,7 +22,7 @@ use super::target::{Member, Operation, Target};
 use crate::args::{BenchArgs, BenchMode};
 use crate::health::{self, CLINIC, Gateways, HOSPITAL};
 use crate::output::Output;
-use crate::{Result, credentials, demo};
+use crate::{Result, demo};
 
 /// How long the patients' consents hold: the longest run (a day) and some, seconds.
 const CONSENT_SECONDS: i64 = 100_000;
@@ -37,20 +36,8 @@ const EMERGENCY_SHARE: usize = 8;
 /// Establishes the consortium on the running network and enrols the patients.
 pub async fn prepare(network: &Network, args: &BenchArgs, output: &Output) -> Result<Target> {
     let gateways = Gateways::connect(network).await?;
-    health::deploy_chaincode(&gateways).await?;
-    output.doing("establishing the consortium");
+    health::establish(&gateways, &mut |_| {}).await?;
     let consortium = health::consortium();
-    let admin = gateways.health(HOSPITAL, Role::Admin)?;
-    admin.registry().establish(consortium.clone()).send().await?;
-    for custodian in [HOSPITAL, CLINIC] {
-        let client = gateways.health(custodian, Role::Custodian)?;
-        client
-            .registry()
-            .open_collection(care_collection(custodian), salt())
-            .send()
-            .await?;
-    }
-    credentials::issue(&gateways, CLINIC, &[Role::Clinician, Role::Emergency]).await?;
     output.doing(format!("enrolling patients: {}", args.patients));
     let enrolled = (0..args.patients).map(|_| consenting_patient(&gateways));
     let patients: Vec<PatientAt> = stream::iter(enrolled)

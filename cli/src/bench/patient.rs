@@ -5,7 +5,7 @@ use careledger_api::contracts::consent::{AccessRequest, BreakGlassRequest};
 use careledger_api::ids::{KemPublicKey, PatientId, TxId};
 use careledger_sdk::HealthClient;
 use careledger_sdk::sealing::KemKeyPair;
-use careledger_sdk::vault::{Archive, ArchiveError, ReleaseRequest, VaultClient, VaultError};
+use careledger_sdk::vault::{Archive, ArchiveError, ReleaseRequest, ReleasedRecord, VaultClient, VaultError};
 use fabric_gateway_sdk::SigningIdentity;
 use futures::StreamExt;
 
@@ -45,12 +45,7 @@ impl HealthCalls {
             ..request(patient, KemKeyPair::generate().public())
         };
         let released = archive.open(access).await.map_err(Failure::from)?;
-        let record = released.first().ok_or_else(nothing)?;
-        match record.content.stream().next().await {
-            Some(Ok(bytes)) if !bytes.is_empty() => Ok(()),
-            Some(Err(error)) => Err(VaultError::from(error).into()),
-            _ => Err(nothing()),
-        }
+        first_bytes(&released).await
     }
 
     /// Breaks the glass and reads the first verified bytes of the summary; gives the transaction's block.
@@ -83,12 +78,18 @@ impl HealthCalls {
             categories: vec![Category::EmergencySummary],
         };
         let released = vault.released(&self.identity, request, &kem).await?;
-        let record = released.first().ok_or_else(nothing)?;
-        match record.content.stream().next().await {
-            Some(Ok(bytes)) if !bytes.is_empty() => Ok(broken.block_number),
-            Some(Err(error)) => Err(VaultError::from(error).into()),
-            _ => Err(nothing()),
-        }
+        first_bytes(&released).await?;
+        Ok(broken.block_number)
+    }
+}
+
+/// Reads the first verified bytes of what was released.
+async fn first_bytes(released: &[ReleasedRecord]) -> Result<(), Failure> {
+    let record = released.first().ok_or_else(nothing)?;
+    match record.content.stream().next().await {
+        Some(Ok(bytes)) if !bytes.is_empty() => Ok(()),
+        Some(Err(error)) => Err(VaultError::from(error).into()),
+        _ => Err(nothing()),
     }
 }
 

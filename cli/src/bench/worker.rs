@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use careledger_api::ids::PatientId;
 use fabric_gateway_sdk::{Contract, Error};
 use futures::future::try_join_all;
 
@@ -142,43 +141,32 @@ impl Worker {
     }
 
     async fn ask(&self, health: &HealthCalls) -> Result<Option<u64>, Failure> {
-        // The clients begin at different patients and go round.
-        let turn = |patients: &[PatientId]| {
-            let turn = usize::try_from(u64::from(self.number) + self.done).unwrap_or_default();
-            patients.get(turn % patients.len().max(1)).copied()
-        };
-        match &*self.shared.operation {
-            Operation::Access { custodian, patients } => match turn(patients) {
-                Some(patient) => Ok(Some(health.access(custodian, patient).await?)),
-                None => Ok(None),
-            },
-            Operation::Emergency {
-                custodian, patients, ..
-            } if self.background => match turn(patients) {
-                Some(patient) => Ok(Some(health.access(custodian, patient).await?)),
-                None => Ok(None),
-            },
+        let (custodian, patients, vault) = match &*self.shared.operation {
+            Operation::Access { custodian, patients } => (custodian, patients, None),
             Operation::Fetch {
                 custodian,
                 patients,
                 vault,
-            } => match turn(patients) {
-                Some(patient) => {
-                    health.fetch(custodian, patient, vault).await?;
-                    Ok(None)
-                }
-                None => Ok(None),
-            },
-            Operation::Emergency {
+            }
+            | Operation::Emergency {
                 custodian,
                 patients,
                 vault,
-            } => match turn(patients) {
-                Some(patient) => Ok(Some(health.emergency(custodian, patient, vault).await?)),
-                None => Ok(None),
-            },
+            } => (custodian, patients, Some(vault).filter(|_| !self.background)),
             // Plain operations have functions by name; there is no typed call for them.
-            _ => Ok(None),
+            _ => return Ok(None),
+        };
+        // The clients begin at different patients and go round.
+        let turn = usize::try_from(u64::from(self.number) + self.done).unwrap_or_default();
+        let Some(patient) = patients.get(turn % patients.len().max(1)).copied() else {
+            return Ok(None);
+        };
+        match (vault, &*self.shared.operation) {
+            (Some(vault), Operation::Emergency { .. }) => {
+                Ok(Some(health.emergency(custodian, patient, vault).await?))
+            }
+            (Some(vault), _) => health.fetch(custodian, patient, vault).await.map(|()| None),
+            (None, _) => Ok(Some(health.access(custodian, patient).await?)),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::caller::Caller;
 use crate::intent::check_question_with;
 use crate::state::{Collection, registered};
 use careledger_api::HealthError;
+use careledger_api::consortium::Consortium;
 use careledger_api::contracts::consent::{
     AuthorityView, ConsentEnd, ConsentQuery, ConsentState, ConsentView, Power, ReceiptBasis, RequestState,
     RequestView, RevocationReason, SignedQuery,
@@ -140,6 +141,18 @@ pub(crate) fn asked_by_patient(
     intent: &SignedIntent,
     power: Power,
 ) -> Result<Collection, HealthError> {
+    let (consortium, care) = read_for_patient(ctx, custodian, reader)?;
+    check_question_with(ctx, &consortium, &care, custodian, patient, intent, &[power])?;
+    Ok(care)
+}
+
+/// The consortium and the custodian's collection, for a client of the organisation that a patient's question names as its reader. The question itself is
+/// not checked.
+pub(crate) fn read_for_patient(
+    ctx: &ReadContext<'_>,
+    custodian: &str,
+    reader: &str,
+) -> Result<(Consortium, Collection), HealthError> {
     let consortium = registered(ctx)?.consortium;
     let caller = Caller::of(ctx)?;
     caller.require_member(&consortium)?;
@@ -149,8 +162,7 @@ pub(crate) fn asked_by_patient(
         ));
     }
     let care = Collection::care(&consortium, custodian)?;
-    check_question_with(ctx, &consortium, &care, custodian, patient, intent, &[power])?;
-    Ok(care)
+    Ok((consortium, care))
 }
 
 /// A consent with what became of it; `None` if there is none of this id.

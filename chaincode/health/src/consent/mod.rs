@@ -20,7 +20,7 @@ mod request;
 mod review;
 mod telling;
 
-pub(crate) use mine::asked_by_patient;
+pub(crate) use mine::{asked_by_patient, read_for_patient};
 pub(crate) use release::release as released;
 
 use careledger_api::contracts::consent::{

@@ -10,7 +10,7 @@ use crate::record::{DescribedDocument, described};
 use crate::state::{Collection, registered};
 use careledger_api::HealthError;
 use careledger_api::codes::{Action, Category, Label, Purpose};
-use careledger_api::consortium::Policy;
+use careledger_api::consortium::{Consortium, Policy};
 use careledger_api::contracts::consent::{
     AccessKind, AccessRecord, AccessRequest, Consent, Effect, Outcome, Power, Provision, RELEASE_SECONDS,
     ReleasableDocument, Release, Requester,
@@ -59,13 +59,15 @@ pub(crate) fn release(
     let nothing = || (Vec::new(), Vec::new());
     let (documents, obligations) = match (record.kind, &record.request) {
         _ if !open => nothing(),
-        (AccessKind::Access, Some(request)) => permitted(ctx, &care, custodian, &record, request, now)?,
+        (AccessKind::Access, Some(request)) => {
+            permitted(ctx, &consortium, &care, custodian, &record, request, now)?
+        }
         (AccessKind::Own, Some(request)) => (
-            own_documents(ctx, &care, custodian, &record, request, now)?,
+            own_documents(ctx, &consortium, &care, custodian, &record, request, now)?,
             Vec::new(),
         ),
         (AccessKind::BreakGlass | AccessKind::BreakGlassFull, None) => (
-            emergency(ctx, &care, custodian, &record, &patient, now)?,
+            emergency(ctx, &consortium, &care, custodian, &record, &patient, now)?,
             Vec::new(),
         ),
         _ => nothing(),
@@ -83,21 +85,22 @@ pub(crate) fn release(
 /// The documents that the patient's consents permit now, each decided with its own attributes.
 fn permitted(
     ctx: &ReadContext<'_>,
+    consortium: &Consortium,
     care: &Collection,
     custodian: &str,
     record: &AccessRecord,
     request: &AccessRequest,
     now: i64,
 ) -> Result<(Vec<ReleasableDocument>, Vec<careledger_api::codes::Obligation>), HealthError> {
-    let consents = proven_consents(ctx, care, custodian, &request.patient)?;
-    let policy = registered(ctx)?.consortium.policy;
-    let again = decide(&consents, &record.requester, request, &policy, now);
+    let consents = proven_consents(ctx, consortium, care, custodian, &request.patient)?;
+    let policy = &consortium.policy;
+    let again = decide(&consents, &record.requester, request, policy, now);
     let mut documents = Vec::new();
     for found in current(ctx, care, custodian, &request.patient)? {
         let item = item(&found);
         let category = record.permitted.contains(&item.category) && again.permitted.contains(&item.category);
         if category
-            && decide_item(&consents, &record.requester, request, &item, &policy, now) == Verdict::Permit
+            && decide_item(&consents, &record.requester, request, &item, policy, now) == Verdict::Permit
         {
             documents.push(releasable(&found));
         }
@@ -109,15 +112,16 @@ fn permitted(
 /// consortium's policy excluded from break-glass.
 fn emergency(
     ctx: &ReadContext<'_>,
+    consortium: &Consortium,
     care: &Collection,
     custodian: &str,
     record: &AccessRecord,
     patient: &PatientId,
     now: i64,
 ) -> Result<Vec<ReleasableDocument>, HealthError> {
-    let consents = exclusions(proven_consents(ctx, care, custodian, patient)?);
-    let policy = registered(ctx)?.consortium.policy;
-    let by_law: BTreeSet<Label> = policy
+    let consents = exclusions(proven_consents(ctx, consortium, care, custodian, patient)?);
+    let by_law: BTreeSet<Label> = consortium
+        .policy
         .break_glass_excluded
         .iter()
         .flat_map(Label::closure)
@@ -181,13 +185,13 @@ fn exclusions(mut consents: Vec<Consent>) -> Vec<Consent> {
 /// its key must not have been revoked since. A minor's own labels stay closed to a guardian.
 fn own_documents(
     ctx: &ReadContext<'_>,
+    consortium: &Consortium,
     care: &Collection,
     custodian: &str,
     record: &AccessRecord,
     request: &AccessRequest,
     now: i64,
 ) -> Result<Vec<ReleasableDocument>, HealthError> {
-    let consortium = registered(ctx)?.consortium;
     let Some(intent) = record
         .intent
         .as_ref()
@@ -196,12 +200,12 @@ fn own_documents(
         return Ok(Vec::new());
     };
     let act = &intent.intent;
-    let Some((signer, under)) = proven_signer(ctx, &consortium, care, custodian, act, Power::View)? else {
+    let Some((signer, under)) = proven_signer(ctx, consortium, care, custodian, act, Power::View)? else {
         return Ok(Vec::new());
     };
     let scope = IntentScope {
         function: "accessOwn".to_owned(),
-        ..crate::intent::scope(ctx, &consortium)
+        ..crate::intent::scope(ctx, consortium)
     };
     let input = ("request", request);
     let signed = under.as_ref().is_none_or(|under| now < under.until)
@@ -238,14 +242,14 @@ fn item(found: &DescribedDocument) -> Item {
 /// may sign for them, does not count.
 fn proven_consents(
     ctx: &ReadContext<'_>,
+    consortium: &Consortium,
     care: &Collection,
     custodian: &str,
     patient: &PatientId,
 ) -> Result<Vec<Consent>, HealthError> {
-    let consortium = registered(ctx)?.consortium;
     let mut proven = Vec::new();
-    for counted in held(ctx, &consortium, care, patient, no_decoys)?.live {
-        if proves_grant(ctx, &consortium, care, custodian, patient, &counted.signed)? {
+    for counted in held(ctx, consortium, care, patient, no_decoys)?.live {
+        if proves_grant(ctx, consortium, care, custodian, patient, &counted.signed)? {
             proven.push(counted.consent);
         }
     }

@@ -8,6 +8,7 @@ mod recovery;
 pub(crate) use nonces::spend_nonce;
 
 use crate::caller::Caller;
+use crate::consent::read_for_patient;
 use crate::intent::{StoredKey, check_question, key_revocation_key};
 use crate::state::{Collection, registered};
 use account::{Loaded, RULES, StoredNotice, notice_key};
@@ -255,15 +256,7 @@ impl Identity for IdentityRules {
         query: SignedQuery,
         intent: SignedIntent,
     ) -> Result<AccountView, HealthError> {
-        let consortium = registered(ctx)?.consortium;
-        let caller = Caller::of(ctx)?;
-        caller.require_member(&consortium)?;
-        if caller.organisation != query.reader {
-            return Err(HealthError::Forbidden(
-                "the patient's question names another organisation as its reader".into(),
-            ));
-        }
-        let care = Collection::care(&consortium, &custodian)?;
+        let (consortium, care) = read_for_patient(ctx, &custodian, &query.reader)?;
         check_question(ctx, &consortium, &care, &custodian, &query.patient, &intent)?;
         view(ctx, &care, &query.patient)
     }

@@ -6,8 +6,7 @@ use super::nonces::spend_nonce;
 use super::{guardian_statement, load_for_stranger};
 use crate::caller::Caller;
 use crate::consent::write_epoch;
-use crate::intent::acted;
-use crate::intent::{check_nonce, scope};
+use crate::intent::{acted, check_nonce, scope};
 use crate::state::{Collection, done, registered, tx_id};
 use careledger_api::consortium::Consortium;
 use careledger_api::contracts::identity::{
