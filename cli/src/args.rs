@@ -4,11 +4,14 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use fabric_render::VaultNode;
 
 use crate::audit::args::AuditCommand;
 use crate::consent::args::ConsentCommand;
+use crate::credential::args::CredentialCommand;
 use crate::notify::NotifyArgs;
 use crate::record::args::RecordCommand;
+use crate::values;
 use crate::wallet::WalletCommand;
 
 /// A healthcare consortium ledger: consent, records and claims on Hyperledger Fabric's own protocol.
@@ -46,7 +49,10 @@ pub enum Command {
     /// Records: into a vault, onto the ledger, and back.
     #[command(subcommand)]
     Record(RecordCommand),
-    /// Tell of every access to a custodian's records, here or by a webhook; runs until interrupted.
+    /// Credentials: who may ask for patients' data at all.
+    #[command(subcommand)]
+    Credential(CredentialCommand),
+    /// Tell of every access to a custodian's records and of whatever happens to its patients' keys, here or by a webhook; runs until interrupted.
     Notify(NotifyArgs),
     /// Put a load on a network and report throughput and latency.
     Bench(BenchArgs),
@@ -55,12 +61,18 @@ pub enum Command {
 /// `careledger demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
+    /// What to play it on. With `fabric`, the network in `--dir` (or `careledger-fabric`) is brought up if it does not run, and goes on running.
+    #[arg(long, value_enum, default_value = "embedded")]
+    pub engine: Engine,
     /// A FHIR R4 Bundle (JSON) about one patient; without it a synthetic patient is generated.
     #[arg(long, value_name = "FILE")]
     pub bundle: Option<PathBuf>,
-    /// Keep the network's files here for a look afterwards; without it they are thrown away.
+    /// Keep the embedded network's files here for a look afterwards; without it they are thrown away.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// With `--engine fabric`: the nodes run already, in other ways than this program's containers (Kubernetes, services of the machine).
+    #[arg(long)]
+    pub no_containers: bool,
     /// Seed of the synthetic patient; a different seed is a different person.
     #[arg(long, value_name = "N", default_value_t = 42)]
     pub patient_seed: u64,
@@ -69,23 +81,46 @@ pub struct DemoArgs {
 /// `careledger network …`.
 #[derive(Debug, Subcommand)]
 pub enum NetworkCommand {
-    /// Start the embedded network and run it until interrupted; prints `ready` once it takes transactions.
+    /// Start a network; prints `ready` once it takes transactions. The embedded one runs until interrupted, real Fabric's containers go on.
     Up(UpArgs),
-    /// Say whether the network in DIR answers; exits 1 if not.
+    /// Write everything that the containers of real Fabric need: keys, genesis block, settings, packages, compose file. What is there stays.
+    Render(RenderArgs),
+    /// Stop and remove the containers of real Fabric; the ledgers stay in their volumes.
+    Down(DownArgs),
+    /// Say whether the network in DIR answers, and how far each node of real Fabric is; exits 1 if one does not.
     Status(StatusArgs),
+    /// Show what the nodes of real Fabric say.
+    Logs(LogsArgs),
     /// Build state, history and indexes of the peers in DIR again from their blocks; the network must be stopped.
     Rebuild(RebuildArgs),
+}
+
+/// What a network consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Engine {
+    /// The nodes of this program, in this process.
+    #[default]
+    Embedded,
+    /// Hyperledger Fabric's own nodes in containers.
+    Fabric,
 }
 
 /// `careledger network up`.
 #[derive(Debug, Args)]
 pub struct UpArgs {
+    /// What to start.
+    #[arg(long, value_enum, default_value = "embedded")]
+    pub engine: Engine,
     /// `health`, `test-network`, or a consortium.toml.
     #[arg(long, value_name = "FILE|health|test-network", default_value = "health")]
     pub consortium: String,
-    /// Where keys, ledgers and connection files live. An existing network there is started again.
-    #[arg(long, value_name = "DIR", default_value = "careledger-network")]
-    pub dir: PathBuf,
+    /// Where keys, ledgers and connection files live. An existing network there is started again. With `--engine fabric`, what
+    /// `network render` made; it is rendered where it is missing [default: careledger-network, or careledger-fabric].
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// With `--engine fabric`: the nodes run already, in other ways than this program's containers (Kubernetes, services of the machine).
+    #[arg(long)]
+    pub no_containers: bool,
     /// First port of the network's range; 0 takes free ports. Without it, the preset's own ports.
     #[arg(long, value_name = "N")]
     pub base_port: Option<u16>,
@@ -95,8 +130,78 @@ pub struct UpArgs {
     /// Address to listen on. Anything but loopback opens the network to others.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub listen: IpAddr,
+    /// How often the vaults probe the copies of their records at other organisations, as in 30m, 12h or 7d.
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = values::duration)]
+    pub probe_every: i64,
     /// Make the same keys on every run. For tests only: loopback only, certificates marked INSECURE-TEST.
     #[arg(long, value_name = "SEED")]
+    pub seed: Option<String>,
+}
+
+impl Engine {
+    /// A network's directory: what was given, or the engine's own.
+    pub fn dir(self, given: Option<&PathBuf>) -> PathBuf {
+        given.cloned().unwrap_or_else(|| match self {
+            Self::Embedded => "careledger-network".into(),
+            Self::Fabric => FABRIC_DIR.into(),
+        })
+    }
+}
+
+/// Where networks for real Fabric are unless something else is said.
+const FABRIC_DIR: &str = "careledger-fabric";
+
+/// `careledger network down`.
+#[derive(Debug, Args)]
+pub struct DownArgs {
+    /// The network's directory.
+    #[arg(long, value_name = "DIR", default_value = FABRIC_DIR)]
+    pub dir: PathBuf,
+    /// Remove the volumes, too: every ledger and every stored record of this network is gone then. Asks before it does.
+    #[arg(long)]
+    pub volumes: bool,
+    /// Do not ask.
+    #[arg(long, requires = "volumes")]
+    pub yes: bool,
+}
+
+/// `careledger network logs`.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// The node's host name, such as `peer0.hospital.example.com`; all without it.
+    #[arg(value_name = "NODE")]
+    pub node: Option<String>,
+    /// The network's directory.
+    #[arg(long, value_name = "DIR", default_value = FABRIC_DIR)]
+    pub dir: PathBuf,
+    /// Go on until interrupted.
+    #[arg(long, short)]
+    pub follow: bool,
+}
+
+/// `careledger network render`.
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// `health`, or a consortium.toml. One can point to an existing cryptogen tree (`material`) and genesis block.
+    #[arg(long, value_name = "FILE|health", default_value = "health")]
+    pub consortium: String,
+    /// Where to write; made if it is not there. Holds every organisation's keys: give each organisation its own part alone.
+    #[arg(long, value_name = "DIR", default_value = "careledger-fabric")]
+    pub out: PathBuf,
+    /// Ordering nodes: 1, 3, 5, 7 or 9. With three, one may be lost.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub orderers: u16,
+    /// A member that runs a vault, with the vault's published port; may be repeated. The member's user `vault` is its identity. The preset has its own.
+    #[arg(long = "vault", value_name = "MSP=PORT", value_parser = crate::render::vault)]
+    pub vaults: Vec<VaultNode>,
+    /// Have the Fabric CAs start with the other containers (`docker compose --profile ca up` starts them too).
+    #[arg(long)]
+    pub ca: bool,
+    /// Replace settings that differ from what the consortium needs now. Keys, certificates, packages and the genesis block stay.
+    #[arg(long)]
+    pub replace_settings: bool,
+    /// Refused: keys from a seed are no secret.
+    #[arg(long, value_name = "SEED", hide = true)]
     pub seed: Option<String>,
 }
 
@@ -152,7 +257,7 @@ pub struct BenchArgs {
     /// How long to measure, seconds.
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub seconds: u64,
-    /// Measure until this many transactions are done, however long that takes, from the first one on.
+    /// Measure until this many transactions are done, however long that takes, from the first one on; Ctrl-C ends it and reports how far it came.
     #[arg(long, value_name = "N", conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..))]
     pub transactions: Option<u64>,
     /// Patients that `--mode access` asks about in turn, on the embedded network.
@@ -167,4 +272,16 @@ pub struct BenchArgs {
     /// Measure the network that this profile describes instead of an embedded one.
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_is_well_formed() {
+        Cli::command().debug_assert();
+    }
 }

@@ -30,7 +30,7 @@ pub struct Issued {
 
 /// Issues credentials to the member's people of these roles and, where the member keeps a collection, files the details behind them. `None` if they
 /// have them. Returns when every member's first peer knows the credentials.
-pub async fn issue(gateways: &Gateways<'_>, msp_id: &str, roles: &[Role]) -> Result<Option<Issued>> {
+pub async fn issue(gateways: &Gateways, msp_id: &str, roles: &[Role]) -> Result<Option<Issued>> {
     let now = unix_now();
     let prepared = roles
         .iter()
@@ -68,13 +68,7 @@ pub fn person_of_user(user: &SigningIdentity) -> std::result::Result<PersonId, H
     person_of_certificate(user.msp_id(), pem.as_bytes())
 }
 
-fn prepare(
-    gateways: &Gateways<'_>,
-    msp_id: &str,
-    role: Role,
-    npi: &str,
-    now: i64,
-) -> Result<PreparedCredential> {
+fn prepare(gateways: &Gateways, msp_id: &str, role: Role, npi: &str, now: i64) -> Result<PreparedCredential> {
     let person = person_of_user(&gateways.identity(msp_id, role.as_str())?)?;
     let verified = Verified {
         kind: match role {

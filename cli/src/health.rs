@@ -1,4 +1,4 @@
-//! The health consortium on an embedded network: its members, people, collections and chaincode.
+//! The health consortium on a network: its members, people, collections and chaincode.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use careledger_api::HealthError;
 use careledger_api::consortium::{Consortium, LOG_COLLECTION, Organisation, OrganisationRole};
 use careledger_api::roles::{ROLE_ATTRIBUTE, Role};
 use careledger_sdk::wallet::salt;
-use careledger_sdk::{HealthCallError, HealthClient};
+use careledger_sdk::{HealthCallError, HealthClient, Session};
 use fabric_chaincode_host::InProcess;
 use fabric_contract_core::CallError;
 use fabric_gateway_sdk::{
     ChaincodeDefinition, ChaincodePackage, CollectionConfig, Deployed, Deployer, Endpoint, Gateway,
-    PeerAdmin, SigningIdentity, deploy,
+    PeerAdmin, SigningIdentity, deploy_next,
 };
 use fabric_msp::cryptogen::UserSpec;
-use fabric_node::{Network, NetworkConfig};
+use fabric_node::{NetworkConfig, NetworkSummary, PeerSummary};
 use tonic::transport::Channel;
 
 use crate::{Result, credentials};
@@ -34,7 +34,7 @@ pub const CHAINCODE: &str = "careledger";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Who works where. Common names are random in production; here they say the role and nobody's name.
-const PEOPLE: [(&str, Role); 27] = [
+const PEOPLE: [(&str, Role); 28] = [
     (HOSPITAL, Role::Admin),
     (HOSPITAL, Role::Custodian),
     (HOSPITAL, Role::Registrar),
@@ -59,6 +59,7 @@ const PEOPLE: [(&str, Role); 27] = [
     (CLINIC, Role::Issuer),
     (REGULATOR, Role::Issuer),
     (REGULATOR, Role::RecoveryOfficer),
+    (REGULATOR, Role::Vault),
     (REGULATOR, Role::Dpo),
     (REGULATOR, Role::Auditor),
     (REGULATOR, Role::Portal),
@@ -80,7 +81,7 @@ pub fn consortium() -> Consortium {
             member(INSURER, OrganisationRole::Payer),
             member(REGULATOR, OrganisationRole::Regulator),
         ],
-        policy: careledger_api::consortium::Policy::default(),
+        policy: careledger_api::consortium::Policy::preset(),
     }
 }
 
@@ -107,26 +108,46 @@ pub fn in_process() -> InProcess {
 
 /// Connections to every member's peers, and gateways over them for users.
 #[derive(Debug)]
-pub struct Gateways<'n> {
-    network: &'n Network,
+pub struct Gateways {
+    network: NetworkSummary,
     /// Those to each member's peers; the first one's gateway serves users.
     channels: BTreeMap<String, Vec<Channel>>,
+    /// Its clients see each other's commits.
+    session: Session,
 }
 
-impl<'n> Gateways<'n> {
+impl Gateways {
     /// Connects to every member's peers over TLS.
-    pub async fn connect(network: &'n Network) -> Result<Self> {
+    pub async fn connect(network: &NetworkSummary) -> Result<Self> {
         let mut channels = BTreeMap::new();
-        for organisation in &network.summary().organisations {
+        for organisation in &network.organisations {
             let mut connected = Vec::new();
             for peer in &organisation.peers {
-                let endpoint = Endpoint::tls_ca_file(peer.endpoint.to_string(), &peer.tls_ca)?
-                    .server_name(peer.host.clone());
-                connected.push(endpoint.connect().await?);
+                connected.push(connect(peer).await?);
             }
             channels.insert(organisation.msp_id.clone(), connected);
         }
-        Ok(Self { network, channels })
+        Ok(Self {
+            network: network.clone(),
+            channels,
+            session: Session::new(),
+        })
+    }
+
+    /// A gateway of one peer as one of its organisation's users, whether the other peers answer or not.
+    pub async fn at_peer(network: &NetworkSummary, msp_id: &str, host: &str, name: &str) -> Result<Gateway> {
+        let organisation = network
+            .organisation(msp_id)
+            .ok_or_else(|| format!("{msp_id} is no member of this network"))?;
+        let peer = organisation
+            .peers
+            .iter()
+            .find(|peer| peer.host == host)
+            .ok_or_else(|| format!("{msp_id} has no peer {host}"))?;
+        let channel = connect(peer).await?;
+        Ok(Gateway::builder(channel)
+            .identity(identity(network, msp_id, name)?)
+            .connect())
     }
 
     /// A gateway of a member's first peer as one of its users: `Admin`, `User1`, or a role's name.
@@ -136,7 +157,7 @@ impl<'n> Gateways<'n> {
     }
 
     /// A gateway of each of a member's peers, as one of its users.
-    fn peers(&self, msp_id: &str, name: &str) -> Result<Vec<Gateway>> {
+    pub fn peers(&self, msp_id: &str, name: &str) -> Result<Vec<Gateway>> {
         let channels = self
             .channels
             .get(msp_id)
@@ -152,7 +173,7 @@ impl<'n> Gateways<'n> {
 
     /// A member's user: `Admin`, `User1`, or a role's name.
     pub fn identity(&self, msp_id: &str, name: &str) -> Result<SigningIdentity> {
-        Ok(self.network.user(msp_id, &self.full_name(msp_id, name)?)?)
+        identity(&self.network, msp_id, name)
     }
 
     /// A typed health client as the member's person with that role.
@@ -162,21 +183,40 @@ impl<'n> Gateways<'n> {
 
     /// A typed health client as one of the member's users: `Admin`, `User1`, or a role's name.
     pub fn health_as(&self, msp_id: &str, name: &str) -> Result<HealthClient> {
-        Ok(HealthClient::new(&self.user(msp_id, name)?, consortium()))
+        Ok(HealthClient::new(&self.user(msp_id, name)?, consortium()).in_session(&self.session))
     }
+}
 
-    fn full_name(&self, msp_id: &str, name: &str) -> Result<String> {
-        let organisation = self
-            .network
-            .summary()
-            .organisation(msp_id)
-            .ok_or_else(|| format!("{msp_id} is no member of this network"))?;
-        Ok(if name == "Admin" {
-            name.to_owned()
-        } else {
-            format!("{name}@{}", organisation.domain)
-        })
-    }
+async fn connect(peer: &PeerSummary) -> Result<Channel> {
+    let endpoint =
+        Endpoint::tls_ca_file(peer.endpoint.to_string(), &peer.tls_ca)?.server_name(peer.host.clone());
+    Ok(endpoint.connect().await?)
+}
+
+fn identity(network: &NetworkSummary, msp_id: &str, name: &str) -> Result<SigningIdentity> {
+    let tree = network
+        .tree(msp_id)
+        .ok_or_else(|| format!("{msp_id} is no member of this network"))?;
+    let full = match name {
+        "Admin" => name.to_owned(),
+        other => format!("{other}@{}", tree.domain()),
+    };
+    Ok(tree.user_identity(&full)?)
+}
+
+/// The package of the health chaincode that each member's peers run, by MSP id.
+pub type Packages = BTreeMap<String, ChaincodePackage>;
+
+/// The packages of peers that run the chaincode in their own process (see [`in_process`]).
+pub fn in_process_packages() -> Result<Packages> {
+    let package = ChaincodePackage::in_process(label(), CHAINCODE)?;
+    let members = consortium().organisations.into_iter();
+    Ok(members.map(|member| (member.msp_id, package.clone())).collect())
+}
+
+/// The label of the chaincode's packages: its name and version.
+pub fn label() -> String {
+    format!("{CHAINCODE}_{VERSION}")
 }
 
 /// One committed transaction of [`establish`].
@@ -194,27 +234,37 @@ pub struct Established {
 
 /// Makes a network a health consortium: deploys the chaincode through the lifecycle, establishes the consortium, and gives each collection its
 /// secret and each clinician a credential. What was done before is passed over, so that a network can be started again.
-pub async fn establish(gateways: &Gateways<'_>, tell: &mut (dyn FnMut(Established) + Send)) -> Result<()> {
+pub async fn establish(
+    gateways: &Gateways,
+    packages: &Packages,
+    tell: &mut (dyn FnMut(Established) + Send),
+) -> Result<()> {
+    for event in told(&deploy_chaincode(gateways, packages).await?) {
+        tell(event);
+    }
+    found(gateways, tell).await
+}
+
+/// What a deployment committed, in its order.
+pub fn told(deployed: &Deployed) -> Vec<Established> {
+    let approvals = deployed.approvals.iter().map(|(msp_id, approval)| Established {
+        what: format!("{msp_id} approves the definition"),
+        tx_id: approval.transaction_id.clone(),
+        block: approval.block_number,
+        together: true,
+    });
+    let commit = deployed.commit.iter().map(|commit| Established {
+        what: "the definition is committed".to_owned(),
+        tx_id: commit.transaction_id.clone(),
+        block: commit.block_number,
+        together: false,
+    });
+    approvals.chain(commit).collect()
+}
+
+/// The part of [`establish`] after the deployment.
+pub async fn found(gateways: &Gateways, tell: &mut (dyn FnMut(Established) + Send)) -> Result<()> {
     let consortium = consortium();
-    let deployed = deploy_chaincode(gateways).await?;
-    for (approval, organisation) in deployed.approvals.iter().zip(&consortium.organisations) {
-        let what = format!("{} approves the definition", organisation.msp_id);
-        tell(Established {
-            what,
-            tx_id: approval.transaction_id.clone(),
-            block: approval.block_number,
-            together: true,
-        });
-    }
-    if let Some(commit) = &deployed.commit {
-        let what = "the definition is committed".to_owned();
-        tell(Established {
-            what,
-            tx_id: commit.transaction_id.clone(),
-            block: commit.block_number,
-            together: false,
-        });
-    }
     let established = gateways
         .health(HOSPITAL, Role::Admin)?
         .registry()
@@ -281,6 +331,18 @@ pub async fn establish(gateways: &Gateways<'_>, tell: &mut (dyn FnMut(Establishe
     Ok(())
 }
 
+/// Fails unless the deployed chaincode answers at each of a member's peers.
+pub async fn answers(gateways: &Gateways, msp_id: &str) -> Result<()> {
+    for gateway in gateways.peers(msp_id, "Admin")? {
+        let client = HealthClient::new(&gateway, consortium());
+        match client.registry().consortium().endorsed_by([msp_id]).send().await {
+            Ok(_) | Err(CallError::Contract(HealthError::NotFound)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
 /// The roles of a member's people who ask for patients' data, to whom [`establish`] gives credentials.
 pub fn asking(msp_id: &str) -> Vec<Role> {
     PEOPLE
@@ -299,10 +361,16 @@ fn unless_duplicate<T>(result: std::result::Result<T, HealthCallError>) -> Resul
     }
 }
 
-/// Deploys the health chaincode through the lifecycle: install and approve for every member, then commit.
-pub async fn deploy_chaincode(gateways: &Gateways<'_>) -> Result<Deployed> {
+/// Deploys the health chaincode through the lifecycle: install and approve for every member, then commit. Another version of it, or another
+/// consortium's collections, become the next definition.
+pub async fn deploy_chaincode(gateways: &Gateways, packages: &Packages) -> Result<Deployed> {
+    deploy_version(gateways, packages, VERSION).await
+}
+
+/// The same under another version's name.
+pub async fn deploy_version(gateways: &Gateways, packages: &Packages, version: &str) -> Result<Deployed> {
     let consortium = consortium();
-    let mut definition = ChaincodeDefinition::new(CHAINCODE, VERSION);
+    let mut definition = ChaincodeDefinition::new(CHAINCODE, version);
     for spec in consortium.collections() {
         let collection = CollectionConfig::new(spec.name.clone(), spec.members.clone())
             .endorsement_policy(spec.endorsement_policy())
@@ -313,15 +381,17 @@ pub async fn deploy_chaincode(gateways: &Gateways<'_>) -> Result<Deployed> {
             .member_only_write(spec.member_only_write);
         definition = definition.collection(&collection)?;
     }
-    let package = ChaincodePackage::in_process(format!("{CHAINCODE}_{VERSION}"), CHAINCODE)?;
     let mut deployers = Vec::new();
     for organisation in &consortium.organisations {
         let mut peers = gateways.peers(&organisation.msp_id, "Admin")?.into_iter();
         let first = peers
             .next()
             .ok_or_else(|| format!("{} has no peer", organisation.msp_id))?;
+        let package = packages
+            .get(&organisation.msp_id)
+            .ok_or_else(|| format!("{} has no package of the chaincode", organisation.msp_id))?;
         let deployer = Deployer::new(first, package.clone());
         deployers.push(peers.map(PeerAdmin::new).fold(deployer, Deployer::also_on));
     }
-    Ok(deploy(&consortium.channel, &definition, &deployers).await?)
+    Ok(deploy_next(&consortium.channel, &definition, &deployers).await?)
 }

@@ -1,7 +1,7 @@
 //! The `careledger` command for admins, developers and auditors, as a library; `main.rs` only calls [`main`].
 //!
 //! ```text
-//! args (clap) -> demo | network | audit | bench | wallet | consent | record | notify -> Output: text on a terminal, or one JSON document
+//! args (clap) -> demo | network | audit | bench | wallet | consent | record | credential | notify -> Output: text on a terminal, or one JSON document
 //! ```
 //!
 //! Exit codes: 0 success, 1 a refused or failed action with its reason on stderr, 2 wrong usage.
@@ -11,13 +11,17 @@ pub mod args;
 pub mod audit;
 pub mod bench;
 pub mod consent;
+pub mod credential;
 pub mod credentials;
 pub mod demo;
+pub mod fabric;
+mod files;
 pub mod health;
 pub mod network;
 pub mod notify;
 pub mod output;
 pub mod record;
+pub mod render;
 pub mod site;
 pub mod values;
 pub mod vault;
@@ -59,12 +63,16 @@ pub async fn run(command: &Command, output: &Output) -> Result<()> {
     match command {
         Command::Demo(args) => demo::run(args, output).await,
         Command::Network(NetworkCommand::Up(args)) => network::up(args, output).await,
+        Command::Network(NetworkCommand::Render(args)) => render::run(args, output),
+        Command::Network(NetworkCommand::Down(args)) => fabric::down(args, output).await,
+        Command::Network(NetworkCommand::Logs(args)) => fabric::logs(args).await,
         Command::Network(NetworkCommand::Status(args)) => network::status(args, output).await,
         Command::Network(NetworkCommand::Rebuild(args)) => network::rebuild(args, output).await,
         Command::Audit(command) => audit::run(command, output).await,
         Command::Consent(command) => consent::run(command, output).await,
         Command::Record(command) => record::run(command, output).await,
         Command::Wallet(command) => wallet::run(command, output).await,
+        Command::Credential(command) => credential::run(command, output).await,
         Command::Notify(args) => notify::run(args, output).await,
         Command::Bench(args) => bench::run(args, output).await,
     }

@@ -1,4 +1,4 @@
-//! `careledger network …`: the embedded network as a program.
+//! `careledger network …`: the embedded network as a program, and the way to real Fabric's.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,14 +8,22 @@ use fabric_node::{Network, NetworkConfig, NetworkSummary};
 use serde_json::json;
 
 use crate::Result;
-use crate::args::{RebuildArgs, StatusArgs, UpArgs};
+use crate::args::{Engine, RebuildArgs, StatusArgs, UpArgs};
 use crate::demo::report::milliseconds;
+use crate::fabric;
 use crate::health::{self, Gateways};
 use crate::output::Output;
-use crate::vaults::Vaults;
+use crate::vaults::{ReplicaSummary, VaultPorts, VaultSettings, Vaults};
 
-/// Starts a network, prints `ready`, and runs it until SIGINT or SIGTERM.
+/// Starts a network and prints `ready`. The embedded one runs until SIGINT or SIGTERM.
 pub async fn up(args: &UpArgs, output: &Output) -> Result<()> {
+    match args.engine {
+        Engine::Embedded => up_embedded(args, output).await,
+        Engine::Fabric => fabric::up(&args.engine.dir(args.dir.as_ref()), !args.no_containers, output).await,
+    }
+}
+
+async fn up_embedded(args: &UpArgs, output: &Output) -> Result<()> {
     let began = Instant::now();
     let is_health = args.consortium == "health";
     output.doing("starting the network");
@@ -23,10 +31,17 @@ pub async fn up(args: &UpArgs, output: &Output) -> Result<()> {
     let mut vaults = None;
     if is_health {
         output.doing("deploying the health chaincode");
-        let gateways = Gateways::connect(&network).await?;
-        health::establish(&gateways, &mut |_| {}).await?;
+        let gateways = Gateways::connect(network.summary()).await?;
+        health::establish(&gateways, &health::in_process_packages()?, &mut |_| {}).await?;
         output.doing("starting the vaults");
-        vaults = Some(Vaults::start(&network, &gateways).await?);
+        vaults = Some(
+            Vaults::start(
+                network.summary(),
+                &gateways,
+                vault_settings(args, network.summary())?,
+            )
+            .await?,
+        );
     }
     output.done();
     let ms = milliseconds(began);
@@ -38,8 +53,17 @@ pub async fn up(args: &UpArgs, output: &Output) -> Result<()> {
     for (msp_id, vault) in found.into_iter().flatten() {
         output.line(format!("  {msp_id:<16} {:<28} {}", "vault", vault.url));
     }
+    let replicas = vaults.as_ref().map(|v| &v.summary.replicas);
+    for (custodian, replicas) in replicas.into_iter().flatten() {
+        for ReplicaSummary { holder, vault } in replicas {
+            let what = format!("replicas of {custodian}");
+            output.line(format!("  {holder:<16} {what:<28} {}", vault.url));
+        }
+    }
     output.line("ready");
-    output.document(&json!({ "ready": true, "ms": ms, "network": summary, "vaults": found }));
+    output.document(
+        &json!({ "ready": true, "ms": ms, "network": summary, "vaults": found, "replicas": replicas }),
+    );
     interrupted().await?;
     output.doing("stopping");
     if let Some(vaults) = vaults {
@@ -51,6 +75,9 @@ pub async fn up(args: &UpArgs, output: &Output) -> Result<()> {
 
 /// Asks every node of a network directory whether it is healthy.
 pub async fn status(args: &StatusArgs, output: &Output) -> Result<()> {
+    if fabric::is_in(&args.dir) {
+        return fabric::status(&args.dir, output).await;
+    }
     let summary = summary(&args.dir)?;
     careledger_sdk::install_crypto_provider();
     let http = reqwest::Client::builder()
@@ -153,10 +180,31 @@ fn config(args: &UpArgs) -> Result<NetworkConfig> {
     }
     config.listen = args.listen;
     config.seed = args.seed.as_ref().map(|s| s.clone().into_bytes());
-    Ok(config.with_dir(&args.dir))
+    Ok(config.with_dir(args.engine.dir(args.dir.as_ref())))
 }
 
-fn description(summary: &NetworkSummary, ms: f64) -> Vec<String> {
+/// The vaults listen where the peers do, on ports of the same kind.
+fn vault_settings(args: &UpArgs, network: &NetworkSummary) -> Result<VaultSettings> {
+    let ports = match args.base_port {
+        None => VaultPorts::BesidePeers,
+        Some(0) => VaultPorts::Free,
+        Some(base) => {
+            let peers: usize = network.organisations.iter().map(|o| o.peers.len()).sum();
+            // Behind the row of `NetworkConfig::with_base_port`: three for the orderer, three for each peer.
+            let first = usize::from(base) + 3 + 3 * peers;
+            let first = u16::try_from(first)
+                .map_err(|_| "the vaults' ports do not fit below 65536; choose a lower base port")?;
+            VaultPorts::From(first)
+        }
+    };
+    Ok(VaultSettings {
+        listen: args.listen,
+        ports,
+        probe_every: Duration::from_secs(args.probe_every.unsigned_abs()),
+    })
+}
+
+pub(crate) fn description(summary: &NetworkSummary, ms: f64) -> Vec<String> {
     let mut lines = vec![format!(
         "channel {} after {ms:.0} ms; files in {}",
         summary.channel,
@@ -170,11 +218,12 @@ fn description(summary: &NetworkSummary, ms: f64) -> Vec<String> {
             ));
         }
     }
-    let orderer = &summary.orderer;
-    lines.push(format!(
-        "  {:<16} {:<28} {} (admin {})",
-        orderer.msp_id, orderer.host, orderer.endpoint, orderer.admin
-    ));
+    for orderer in &summary.orderers {
+        lines.push(format!(
+            "  {:<16} {:<28} {} (admin {})",
+            orderer.msp_id, orderer.host, orderer.endpoint, orderer.admin
+        ));
+    }
     lines
 }
 

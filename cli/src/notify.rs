@@ -1,4 +1,4 @@
-//! `careledger notify`: a custodian tells of every access, on its standard output or by a webhook.
+//! `careledger notify`: a custodian tells of every access and of whatever happens to patients' keys, on its standard output or by a webhook.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,8 @@ use careledger_api::contracts::consent::{Delivery as ReceiptOf, DeliveryChannel,
 use careledger_api::roles::Role;
 use careledger_sdk::HealthClient;
 use careledger_sdk::notify::{
-    AllowedHost, Delivery, Journal, Notifications, Outbox, RetryPolicy, SendError, Webhook, WebhookSecret,
+    AllowedHost, Delivery, Journal, Notifications, Outbox, RetryPolicy, SendError, Told, Webhook,
+    WebhookSecret,
 };
 use careledger_sdk::wallet::{salt, unix_now};
 use clap::Args;
@@ -28,7 +29,7 @@ pub struct NotifyArgs {
     /// The custodian, by its MSP id.
     #[arg(long, value_name = "MSP")]
     pub custodian: String,
-    /// Announce every access to this https URL, with opaque ids only. Without it, print who asked for what, when and why.
+    /// Announce every access and every change to an account to this https URL, with opaque ids only. Accesses that the patient wants not to be told of are left out. Without it, print who asked for what, when and why.
     #[arg(long, value_name = "URL", requires_all = ["secret_file", "allow"])]
     pub webhook: Option<String>,
     /// The file with the secret that signs webhooks: 32 bytes or more, mode 600.
@@ -52,7 +53,7 @@ pub struct NotifyArgs {
     /// Also write a receipt for each printed access, which the patient's log shows: this output is how patients are told.
     #[arg(long, value_name = "CHANNEL", conflicts_with_all = ["webhook", "dead_letters"])]
     pub receipts: Option<DeliveryChannel>,
-    /// End once this many accesses were printed.
+    /// End once this many deliveries were printed.
     #[arg(long, value_name = "N", conflicts_with_all = ["webhook", "dead_letters"])]
     pub count: Option<u64>,
 }
@@ -111,8 +112,8 @@ async fn print(args: &NotifyArgs, site: &Site, journal: PathBuf, output: &Output
         };
         output.line(line(&delivery));
         output.document(&document(&delivery));
-        if let (Some(channel), Some(notice)) = (args.receipts, delivery.notice.as_ref().filter(|n| n.wanted))
-        {
+        let access = delivery.notice.as_ref().and_then(Told::access);
+        if let (Some(channel), Some(notice)) = (args.receipts, access.filter(|notice| notice.wanted)) {
             receipt(&client, &args.custodian, channel, notice).await?;
         }
         delivery.ack().await?;
@@ -167,16 +168,27 @@ fn dead_letters(args: &NotifyArgs, site: &Site, path: PathBuf, output: &Output) 
 
 fn line(delivery: &Delivery) -> String {
     let again = if delivery.redelivered { " (again)" } else { "" };
-    let Some(Notice {
+    let Notice {
         patient,
         notification,
         wanted,
-    }) = &delivery.notice
-    else {
-        return format!(
-            "{}{again}: this organisation's peer does not hold what it was",
-            delivery.id
-        );
+    } = match &delivery.notice {
+        Some(Told::Access(notice)) => notice,
+        Some(Told::Account(notice)) => {
+            return format!(
+                "{}{again}: the account of patient {}: {} at {}",
+                delivery.id,
+                notice.patient,
+                notice.act,
+                time(notice.at)
+            );
+        }
+        None => {
+            return format!(
+                "{}{again}: this organisation's peer does not hold what it was",
+                delivery.id
+            );
+        }
     };
     let unwanted = if *wanted {
         ""
@@ -198,10 +210,11 @@ fn line(delivery: &Delivery) -> String {
     )
 }
 
-/// One line of JSON for each access.
+/// One line of JSON for each delivery.
 fn document(delivery: &Delivery) -> Value {
     json!({
-        "delivery": delivery.id, "block": delivery.block, "redelivered": delivery.redelivered, "notice": delivery.notice,
+        "delivery": delivery.id, "kind": delivery.topic.as_str(), "block": delivery.block, "redelivered": delivery.redelivered,
+        "notice": delivery.notice,
     })
 }
 

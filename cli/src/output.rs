@@ -65,6 +65,33 @@ impl Output {
         }
     }
 
+    /// Rows in aligned columns under their heads, for people; nothing without rows.
+    pub fn table(&self, heads: &[&str], rows: &[Vec<String>]) {
+        if rows.is_empty() {
+            return;
+        }
+        let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
+        let all = || std::iter::once(&heads).chain(rows);
+        let width = |column: usize| {
+            all()
+                .filter_map(|row| Some(row.get(column)?.chars().count()))
+                .max()
+        };
+        for row in all() {
+            let cells: Vec<String> = row
+                .iter()
+                .enumerate()
+                .map(|(column, cell)| format!("{cell:<width$}", width = width(column).unwrap_or(0)))
+                .collect();
+            self.line(cells.join("  ").trim_end());
+        }
+    }
+
+    /// A committed transaction, for people.
+    pub fn committed(&self, tx_id: &str, block: u64) {
+        self.line(format!("transaction {tx_id} in block {block}"));
+    }
+
     /// The document for programs; nothing without `--json`.
     pub fn document(&self, document: &Value) {
         self.done();

@@ -1,23 +1,29 @@
 //! A running health network as the commands of people and institutions see it: who works where, and how to reach them.
 
 use std::path::Path;
+use std::time::Duration;
 
 use careledger_api::consortium::{Consortium, OrganisationRole};
 use careledger_api::roles::Role;
-use careledger_sdk::HealthClient;
 use careledger_sdk::vault::VaultClient;
+use careledger_sdk::{HealthClient, Session};
 use fabric_gateway_sdk::{Endpoint, Gateway, SigningIdentity};
 use fabric_node::{NetworkSummary, OrganisationSummary};
 
 use crate::Result;
 use crate::network;
-use crate::vaults::HealthSummary;
+use crate::vaults::{HealthSummary, VaultSummary};
+
+/// How long a command waits for each organisation that keeps what it did.
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// A network's directory, read: `network.json`, `health.json` and the identities they point to.
 #[derive(Debug)]
 pub struct Site {
     summary: NetworkSummary,
     health: HealthSummary,
+    /// One command's clients see each other's commits.
+    session: Session,
 }
 
 impl Site {
@@ -26,6 +32,7 @@ impl Site {
         Ok(Self {
             summary: network::summary(dir)?,
             health: HealthSummary::read(dir)?,
+            session: Session::new(),
         })
     }
 
@@ -80,7 +87,41 @@ impl Site {
                 )
             })?;
         let gateway = Gateway::builder(channel).identity(identity).connect();
-        Ok(HealthClient::new(&gateway, self.consortium().clone()))
+        Ok(HealthClient::new(&gateway, self.consortium().clone()).in_session(&self.session))
+    }
+
+    /// Waits until everybody who keeps a custodian's collection has a transaction, so that the next command finds it whomever it asks. Who does not answer
+    /// within two seconds is left out: nobody's outage stops a command that is done.
+    pub async fn settle(&self, custodian: &str, tx_id: &str) {
+        let members = self
+            .consortium()
+            .care(custodian)
+            .map_or_else(Vec::new, |care| care.members);
+        self.settle_at(members.iter().map(String::as_str), tx_id).await;
+    }
+
+    /// As [`settle`](Self::settle), at every member: what is public concerns all.
+    pub async fn settle_everywhere(&self, tx_id: &str) {
+        let members = self
+            .consortium()
+            .organisations
+            .iter()
+            .map(|member| member.msp_id.as_str());
+        self.settle_at(members, tx_id).await;
+    }
+
+    async fn settle_at(&self, members: impl Iterator<Item = &str>, tx_id: &str) {
+        for member in members {
+            let caught_up = async {
+                let client = self.client(member, Role::Portal).await?;
+                client.caught_up(tx_id).await.map_err(crate::Error::from)
+            };
+            match tokio::time::timeout(SETTLING, caught_up).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::info!(member, %error, "does not have the transaction yet"),
+                Err(_) => tracing::info!(member, "does not have the transaction yet"),
+            }
+        }
     }
 
     /// The identity of a member's person with that role.
@@ -107,6 +148,12 @@ impl Site {
         Ok(organisation.ok_or_else(|| format!("network.json does not list {msp_id}"))?)
     }
 
+    /// Clients of the vaults that hold a custodian's replicas, in the order in which `health.json` names them.
+    pub fn replicas(&self, custodian: &str) -> Result<Vec<VaultClient>> {
+        let named = self.health.replicas.get(custodian).into_iter().flatten();
+        named.map(|replica| reach(&replica.vault)).collect()
+    }
+
     /// A client of a custodian's vault, trusting that organisation's TLS CA alone.
     pub fn vault(&self, custodian: &str) -> Result<VaultClient> {
         self.require_custodian(custodian)?;
@@ -115,7 +162,11 @@ impl Site {
             .vaults
             .get(custodian)
             .ok_or_else(|| format!("health.json names no vault of {custodian}"))?;
-        let ca = std::fs::read(&vault.tls_ca).map_err(|e| format!("{}: {e}", vault.tls_ca.display()))?;
-        Ok(VaultClient::new(vault.url.clone(), &ca)?)
+        reach(vault)
     }
+}
+
+fn reach(vault: &VaultSummary) -> Result<VaultClient> {
+    let ca = std::fs::read(&vault.tls_ca).map_err(|e| format!("{}: {e}", vault.tls_ca.display()))?;
+    Ok(VaultClient::new(vault.url.clone(), &ca)?)
 }

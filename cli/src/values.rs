@@ -3,8 +3,11 @@
 use std::str::FromStr;
 
 use careledger_api::HealthError;
-use careledger_api::codes::{Category, Code, Label, Purpose};
+use careledger_api::codes::{Category, Code, Label, OverrideReason, Purpose};
+use careledger_api::contracts::record::Relation;
 use careledger_api::date::Date;
+use careledger_api::ids::FindCode;
+use careledger_api::keys::{Algorithm, PublicKey};
 use careledger_api::templates::Template;
 
 /// Longest duration that is taken: ten years.
@@ -50,6 +53,21 @@ pub fn purpose(text: &str) -> Result<Purpose, String> {
     coded(text, Purpose::ALL, |p| p.as_str())
 }
 
+/// Why a glass is broken, by its code.
+pub fn override_reason(text: &str) -> Result<OverrideReason, String> {
+    coded(text, OverrideReason::ALL, |r| r.as_str())
+}
+
+/// How a version relates to the one before, by its code. A redaction is the data protection officer's.
+pub fn relation(text: &str) -> Result<Relation, String> {
+    let custodians: Vec<Relation> = Relation::ALL
+        .iter()
+        .copied()
+        .filter(|r| *r != Relation::Redacts)
+        .collect();
+    coded(text, &custodians, |r| r.as_str())
+}
+
 /// A data category by its code.
 pub fn category(text: &str) -> Result<Category, String> {
     coded(text, Category::ALL, |c| c.as_str())
@@ -88,6 +106,46 @@ pub fn code(text: &str) -> Result<Code, String> {
         system: known.map_or(system, |(_, uri)| *uri).to_owned(),
         code: code.to_owned(),
     })
+}
+
+/// A public device key: `p256:` or `ed25519:` and the key's bytes in hex.
+pub fn public_key(text: &str) -> Result<PublicKey, String> {
+    let wrong = || {
+        format!(
+            "{text:?} is no public key; it is p256: or ed25519: and the key in hex, as `wallet join` and `wallet guardians key` print it"
+        )
+    };
+    let (algorithm, bytes) = text.split_once(':').ok_or_else(wrong)?;
+    let algorithm = algorithm.parse::<Algorithm>().map_err(|_| wrong())?;
+    let bytes = hex::decode(bytes).map_err(|_| wrong())?;
+    PublicKey::new(algorithm, bytes).map_err(|_| wrong())
+}
+
+/// A public device key as [`public_key`] reads it.
+pub fn key_text(key: &PublicKey) -> String {
+    format!("{}:{}", key.algorithm(), hex::encode(key.as_bytes()))
+}
+
+/// A wallet code as cards show it: 32 hex digits, with dashes or spaces or without.
+pub fn find_code(text: &str) -> Result<FindCode, String> {
+    let plain: String = text
+        .chars()
+        .filter(|c| !matches!(c, '-' | ' '))
+        .flat_map(char::to_lowercase)
+        .collect();
+    plain.parse().map_err(|_| {
+        "a wallet code has 32 hex digits, as in 0123-4567-89ab-cdef-0123-4567-89ab-cdef".to_owned()
+    })
+}
+
+/// A wallet code in groups of four.
+pub fn code_text(code: &FindCode) -> String {
+    let digits = code.to_string();
+    let groups: Vec<&str> = (0..digits.len())
+        .step_by(4)
+        .map(|at| &digits[at..at + 4])
+        .collect();
+    groups.join("-")
 }
 
 /// An id as it is written: lower-case hex.
@@ -174,6 +232,29 @@ mod tests {
             assert!(code(text).is_err(), "{text}");
         }
         assert!(date("2026-02-29").is_err() && date("2028-02-29").is_ok());
+    }
+
+    #[test]
+    fn keys_and_card_codes_come_back_as_they_were_written() {
+        for algorithm in Algorithm::ALL {
+            let key = careledger_api::keys::DeviceKey::from_secret(*algorithm, &[9; 32])
+                .unwrap()
+                .public_key();
+            assert_eq!(public_key(&key_text(&key)), Ok(key));
+        }
+        for text in ["", "ed25519", "ed25519:zz", "ed25519:00", "rsa:00"] {
+            assert!(public_key(text).unwrap_err().contains("wallet join"), "{text}");
+        }
+        let code = FindCode::from_bytes([0xab; 16]);
+        assert_eq!(code_text(&code), "abab-abab-abab-abab-abab-abab-abab-abab");
+        for text in [
+            code_text(&code),
+            code_text(&code).to_uppercase(),
+            code.to_string(),
+        ] {
+            assert_eq!(find_code(&text), Ok(code), "{text}");
+        }
+        assert!(find_code("abab").is_err() && find_code("").is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Starting one vault of an embedded network: an organisation's own, or one that holds another's replicas.
+//! Starting one vault beside a network: an organisation's own, or one that holds another's replicas.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,12 +8,15 @@ use careledger_api::roles::Role;
 use careledger_sdk::vault::VaultClient;
 use careledger_vault::chain::PeerChain;
 use careledger_vault::erase::{BackupPlan, Erasing, PeerDisk};
+use careledger_vault::integrity::Checks;
 use careledger_vault::release::Scope;
 use careledger_vault::replica::Holder;
+use careledger_vault::replication::Timing;
 use careledger_vault::store::Store;
 use careledger_vault::{Members, PersonIndex, ServedLog, Server, Service};
 use fabric_msp::Msp;
-use fabric_node::Network;
+use fabric_msp::cryptogen::Organization;
+use fabric_node::NetworkSummary;
 
 use crate::Result;
 use crate::health::{self, Gateways};
@@ -33,10 +36,18 @@ pub struct VaultPlan<'a> {
     pub replicas: Vec<(String, VaultClient)>,
     /// The backups that are made of it.
     pub backups: Vec<BackupPlan>,
+    /// When it copies every version to `replicas` by itself; none to leave that to somebody else.
+    pub replication: Option<Timing>,
+    /// Where it listens; port 0 takes a free one.
+    pub address: SocketAddr,
 }
 
-/// Starts a vault on a free port of loopback, under a certificate of its organisation's TLS CA.
-pub async fn start(network: &Network, gateways: &Gateways<'_>, plan: VaultPlan<'_>) -> Result<Server> {
+/// A free port of loopback.
+pub const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// Starts a vault under a certificate of its organisation's TLS CA, which names `vault.<domain>`, `localhost`, loopback, and the address that it
+/// listens on.
+pub async fn start(network: &NetworkSummary, gateways: &Gateways, plan: VaultPlan<'_>) -> Result<Server> {
     let VaultPlan {
         holder,
         custodian,
@@ -44,14 +55,14 @@ pub async fn start(network: &Network, gateways: &Gateways<'_>, plan: VaultPlan<'
         store,
         replicas,
         backups,
+        replication,
+        address,
     } = plan;
-    let organisation = network
-        .organisation(holder)
-        .ok_or_else(|| format!("{holder} is no member of this network"))?;
+    let organisation = tree(network, holder)?;
     let tls = organisation.tls_ca()?.issue(&fabric_msp::ca::IssueRequest {
         common_name: format!("vault.{}", organisation.domain()),
         kind: fabric_msp::ca::Kind::Tls,
-        sans: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+        sans: names(&organisation, address.ip()),
         ..Default::default()
     })?;
     let consortium = health::consortium();
@@ -62,7 +73,6 @@ pub async fn start(network: &Network, gateways: &Gateways<'_>, plan: VaultPlan<'
         custodian,
     );
     let summary = network
-        .summary()
         .organisation(holder)
         .ok_or_else(|| format!("{holder} is no member of this network"))?;
     let peers = summary.peers.iter().map(|peer| PeerDisk {
@@ -81,7 +91,7 @@ pub async fn start(network: &Network, gateways: &Gateways<'_>, plan: VaultPlan<'
         },
         store,
         served: ServedLog::open(&dir.join("served"))?,
-        chain: chain.held_by(holder),
+        chain: Arc::new(chain.held_by(holder)),
         members: members(network, holder)?,
         persons: PersonIndex::open(&dir.join("persons"))?,
         erasing: Erasing {
@@ -92,27 +102,52 @@ pub async fn start(network: &Network, gateways: &Gateways<'_>, plan: VaultPlan<'
             replicas,
         },
         replica,
+        replication,
+        checks: Some(Checks::default()),
     };
-    let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let (certificate, key) = (tls.certificate_pem.as_bytes(), tls.key_pem.as_bytes());
     Ok(Server::start(address, certificate, key, service).await?)
 }
 
 /// A client of a vault of that organisation, trusting its TLS CA alone.
-pub fn client(network: &Network, holder: &str, server: &Server) -> Result<VaultClient> {
-    let organisation = network
-        .organisation(holder)
-        .ok_or_else(|| format!("{holder} is no member of this network"))?;
-    let ca = organisation.tls_ca()?.certificate_pem();
-    Ok(VaultClient::new(
-        format!("https://{}", server.address()),
-        ca.as_bytes(),
-    )?)
+pub fn client(network: &NetworkSummary, holder: &str, server: &Server) -> Result<VaultClient> {
+    let ca = tree(network, holder)?.tls_ca()?.certificate_pem();
+    Ok(VaultClient::new(url(server), ca.as_bytes())?)
 }
 
-fn members(network: &Network, msp_id: &str) -> Result<Members> {
-    let organisation = network
-        .organisation(msp_id)
-        .ok_or_else(|| format!("{msp_id} is no member of this network"))?;
-    Ok(Members::new(Msp::from_config(&organisation.msp_config()?)?))
+/// Where clients of this machine reach a vault: one on all addresses is reached on loopback.
+pub fn url(server: &Server) -> String {
+    let address = server.address();
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("https://{}", SocketAddr::new(ip, address.port()))
+}
+
+/// What a vault's certificate is good for.
+fn names(organisation: &Organization, listens: IpAddr) -> Vec<String> {
+    let mut names = vec![
+        format!("vault.{}", organisation.domain()),
+        "localhost".to_owned(),
+        "127.0.0.1".to_owned(),
+        "::1".to_owned(),
+    ];
+    let own = listens.to_string();
+    if !listens.is_unspecified() && !names.contains(&own) {
+        names.push(own);
+    }
+    names
+}
+
+fn members(network: &NetworkSummary, msp_id: &str) -> Result<Members> {
+    let config = tree(network, msp_id)?.msp_config()?;
+    Ok(Members::new(Msp::from_config(&config)?))
+}
+
+fn tree(network: &NetworkSummary, msp_id: &str) -> Result<Organization> {
+    Ok(network
+        .tree(msp_id)
+        .ok_or_else(|| format!("{msp_id} is no member of this network"))?)
 }

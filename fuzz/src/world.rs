@@ -77,7 +77,7 @@ pub(crate) fn genesis(organisation: &Organization, orderer: &Organization) -> Bl
     let ordering = OrdererSpec::new(
         orderer.msp_config().expect("a configuration"),
         vec!["localhost:1".into()],
-        consenter,
+        vec![consenter],
     );
     let members = vec![OrgSpec::new(organisation.msp_config().expect("a configuration"))];
     genesis_block(&ChannelSpec::new(CHANNEL, members, ordering)).expect("a genesis block")

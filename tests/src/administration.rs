@@ -80,14 +80,9 @@ impl Orderer {
             .iter()
             .map(|member| OrgSpec::new(msp_config(&self.summary, member)))
             .collect();
-        let spec = ChannelSpec {
-            capabilities,
-            ..ChannelSpec::new(
-                channel,
-                organizations,
-                OrdererSpec::new(msp, endpoints, consenter),
-            )
-        };
+        let orderer = OrdererSpec::new(msp, endpoints, vec![consenter]);
+        let mut spec = ChannelSpec::new(channel, organizations, orderer);
+        spec.capabilities = capabilities;
         genesis_block(&spec).expect("a genesis block")
     }
 

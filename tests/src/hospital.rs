@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use careledger::credentials;
-use careledger::health::{self, CLINIC, Gateways, HOSPITAL, REGULATOR};
+use careledger::health::{self, CLINIC, Gateways, HOSPITAL, Packages, REGULATOR};
 use careledger::vault::{self, VaultPlan};
 use careledger_api::codes::{Action, Category, Purpose};
 use careledger_api::contracts::consent::{AccessRequest, ActorFilter, Consent, Effect, Provision};
@@ -15,19 +15,21 @@ use careledger_api::ids::{DocumentId, KemPublicKey, TxId};
 use careledger_api::roles::{ROLE_ATTRIBUTE, Role};
 use careledger_sdk::anchor::{NewRecord, anchor_records, metadata_of};
 use careledger_sdk::sealing::KemKeyPair;
-use careledger_sdk::vault::{OpenedRecord, ReleaseRequest, VaultClient, VaultError};
+use careledger_sdk::vault::{HolderReport, OpenedRecord, ReleaseRequest, VaultClient, VaultError};
 use careledger_sdk::wallet::{PatientAt, Signed, unix_now};
-use careledger_sdk::{HealthClient, Wallet, fhir};
+use careledger_sdk::{HealthClient, Session, Wallet, fhir};
 use careledger_vault::Server;
 use careledger_vault::erase::BackupPlan;
 use careledger_vault::kek::FileKey;
+use careledger_vault::replication::Timing;
 use careledger_vault::store::Store;
 use fabric_gateway_sdk::{Gateway, SigningIdentity};
 use fabric_msp::cryptogen::UserSpec;
-use fabric_node::{Network, NetworkConfig};
+use fabric_node::{Network, NetworkConfig, NetworkSummary};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
+use crate::engine::{Embedded, Engine};
 use crate::members::endpoint;
 
 /// What the patient of these tests grants.
@@ -36,8 +38,8 @@ pub const GRANTED: [Category; 2] = [Category::Laboratory, Category::Medication];
 /// The running consortium.
 #[derive(Debug)]
 pub struct Hospital {
-    /// The network.
-    pub network: Network,
+    /// The network, where it is an embedded one.
+    pub network: Embedded,
     /// The hospital's vault.
     pub server: Server,
     /// A client of it.
@@ -50,7 +52,9 @@ pub struct Hospital {
     pub patient: PatientAt,
     /// The patient's records by category.
     pub documents: BTreeMap<Category, Vec<DocumentId>>,
+    summary: NetworkSummary,
     channels: BTreeMap<String, Channel>,
+    session: Session,
     dir: TempDir,
 }
 
@@ -64,38 +68,96 @@ pub struct Replica {
 }
 
 impl Hospital {
-    /// Starts network and vault, establishes the consortium, enrols a patient and anchors a generated history.
+    /// Starts network and vault, establishes the consortium, enrols a patient and anchors a generated history: on the engine that the environment
+    /// names (see [`Engine`]). On a network of real Fabric the consortium is there, with what other tests wrote; vaults, people, patient and records are new.
     pub async fn open() -> Self {
-        Self::open_on(health::network_config()).await
+        match Engine::of_environment() {
+            Engine::Embedded => Self::open_on(health::network_config()).await,
+            Engine::Fabric(dir) => Self::open_on_fabric(&dir).await,
+        }
+    }
+
+    async fn open_on_fabric(network: &Path) -> Self {
+        careledger_sdk::install_crypto_provider();
+        let summary = careledger::network::summary(network).expect("a network's directory");
+        for organisation in &summary.organisations {
+            let tree = summary.tree(&organisation.msp_id).expect("a member");
+            for user in everybody(&organisation.domain) {
+                if !tree.user_dir(&user.name).exists() {
+                    tree.add_user(&user).expect("a person is added");
+                }
+            }
+        }
+        let gateways = Gateways::connect(&summary).await.expect("the peers answer");
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        Self::assemble(Embedded::none(), summary, gateways, dir, None).await
     }
 
     /// The same on a network of another configuration.
     pub async fn open_on(config: NetworkConfig) -> Self {
+        let packages = health::in_process_packages().expect("packages");
+        Self::open_with(config, &packages, None).await
+    }
+
+    /// The same where each member's peers run the chaincode of a package of their own.
+    pub async fn open_running(config: NetworkConfig, packages: &Packages) -> Self {
+        Self::open_with(config, packages, None).await
+    }
+
+    /// The same with the hospital's vault copying every version to the regulator's by itself.
+    pub async fn open_replicating(timing: Timing) -> Self {
+        let packages = health::in_process_packages().expect("packages");
+        Self::open_with(health::network_config(), &packages, Some(timing)).await
+    }
+
+    async fn open_with(config: NetworkConfig, packages: &Packages, replication: Option<Timing>) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let config = with_everybody(config)
             .with_free_ports()
             .with_dir(dir.path().join("network"));
         let network = Network::start(config).await.expect("the network starts");
-        let gateways = Gateways::connect(&network).await.expect("the peers answer");
-        health::establish(&gateways, &mut |_| {})
+        let gateways = Gateways::connect(network.summary())
+            .await
+            .expect("the peers answer");
+        health::establish(&gateways, packages, &mut |_| {})
             .await
             .expect("the consortium is established");
+        let summary = network.summary().clone();
+        Self::assemble(network.into(), summary, gateways, dir, replication).await
+    }
+
+    /// Everything beside network and consortium.
+    async fn assemble(
+        network: Embedded,
+        summary: NetworkSummary,
+        gateways: Gateways,
+        dir: TempDir,
+        replication: Option<Timing>,
+    ) -> Self {
         credit_everybody(&gateways).await;
 
         let (replica, ..) = start_vault(
-            &network,
+            &summary,
             &gateways,
             REGULATOR,
             &dir.path().join("replica"),
             vec![],
+            None,
         )
         .await;
         let replicas = vec![(REGULATOR.to_owned(), replica.vault.clone())];
-        let (Replica { server, vault }, store) =
-            start_vault(&network, &gateways, HOSPITAL, &dir.path().join("vault"), replicas).await;
+        let (Replica { server, vault }, store) = start_vault(
+            &summary,
+            &gateways,
+            HOSPITAL,
+            &dir.path().join("vault"),
+            replicas,
+            replication,
+        )
+        .await;
         let mut channels = BTreeMap::new();
-        for member in &network.summary().organisations {
-            let channel = endpoint(network.summary(), &member.msp_id)
+        for member in &summary.organisations {
+            let channel = endpoint(&summary, &member.msp_id)
                 .connect()
                 .await
                 .expect("the peer answers");
@@ -112,9 +174,15 @@ impl Hospital {
             replica,
             patient,
             documents: BTreeMap::new(),
+            summary,
             channels,
+            session: Session::new(),
             dir,
         };
+        // Every organisation's own gateway is in the session before anybody's else is used.
+        for msp_id in hospital.channels.keys() {
+            hospital.client(msp_id, Role::Dpo);
+        }
         hospital.enrol(&hospital.patient).await;
         hospital.anchor(&Arc::clone(&hospital.store)).await;
         hospital
@@ -130,8 +198,13 @@ impl Hospital {
         self.client_at(msp_id, self.identity(msp_id, role.as_str()))
     }
 
-    /// A client of anybody, through any organisation's peer.
+    /// A client of anybody, through any organisation's peer. All of them share a session: a test's next step sees what its last one committed.
     pub fn client_at(&self, peer: &str, identity: SigningIdentity) -> HealthClient {
+        self.client_alone(peer, identity).in_session(&self.session)
+    }
+
+    /// The same outside the session: it waits for nobody, as a load must not.
+    pub fn client_alone(&self, peer: &str, identity: SigningIdentity) -> HealthClient {
         let gateway = Gateway::builder(self.channels[peer].clone())
             .identity(identity)
             .connect();
@@ -145,13 +218,21 @@ impl Hospital {
 
     /// A person by role, `User1`, or `Admin`.
     pub fn identity(&self, msp_id: &str, name: &str) -> SigningIdentity {
-        let member = self.network.organisation(msp_id).expect("a member");
+        let member = self.summary.tree(msp_id).expect("a member");
         let name = if name == "Admin" {
             name.to_owned()
         } else {
             format!("{name}@{}", member.domain())
         };
-        self.network.user(msp_id, &name).expect("a person")
+        member.user_identity(&name).expect("a person")
+    }
+
+    /// Waits until the regulator's vault holds so many versions that the hospital's copied by itself, and nothing waits.
+    pub async fn replicated(&self, versions: u64) -> HolderReport {
+        let mut report = self.server.replication().remove(0);
+        let done = report.wait_for(|report| report.copied == versions && report.waiting == 0);
+        let done = tokio::time::timeout(std::time::Duration::from_secs(60), done).await;
+        done.expect("copied in time").expect("the vault runs").clone()
     }
 
     /// The patient lets the clinic see [`GRANTED`] for two hours.
@@ -290,11 +371,12 @@ pub fn treatment_at_the_clinic() -> Provision {
 
 /// Starts a vault with the hospital's records: the hospital's own, or the regulator's with replicas.
 async fn start_vault(
-    network: &Network,
-    gateways: &Gateways<'_>,
+    network: &NetworkSummary,
+    gateways: &Gateways,
     holder: &str,
     dir: &Path,
     replicas: Vec<(String, VaultClient)>,
+    replication: Option<Timing>,
 ) -> (Replica, Arc<Store>) {
     std::fs::create_dir(dir).expect("a directory");
     let kek = FileKey::open_or_create(&dir.join("kek")).expect("a key");
@@ -309,6 +391,8 @@ async fn start_vault(
             name: format!("nightly copies of {holder}"),
             days: 35,
         }],
+        replication,
+        address: vault::LOOPBACK,
     };
     let server = vault::start(network, gateways, plan)
         .await
@@ -318,7 +402,7 @@ async fn start_vault(
 }
 
 /// Credentials for those whom [`with_everybody`] added.
-async fn credit_everybody(gateways: &Gateways<'_>) {
+async fn credit_everybody(gateways: &Gateways) {
     for member in health::consortium().organisations {
         let have = health::asking(&member.msp_id);
         let others: Vec<Role> = Role::ALL
@@ -335,14 +419,17 @@ async fn credit_everybody(gateways: &Gateways<'_>) {
 /// A person of every role in every organisation.
 fn with_everybody(mut config: NetworkConfig) -> NetworkConfig {
     for organisation in &mut config.organisations {
-        for role in Role::ALL {
-            let name = format!("{role}@{}", organisation.domain);
-            if organisation.users.iter().all(|user| user.name != name) {
-                organisation
-                    .users
-                    .push(UserSpec::client(&name).with_attribute(ROLE_ATTRIBUTE, role.as_str()));
+        for person in everybody(&organisation.domain) {
+            if organisation.users.iter().all(|user| user.name != person.name) {
+                organisation.users.push(person);
             }
         }
     }
     config
+}
+
+fn everybody(domain: &str) -> impl Iterator<Item = UserSpec> {
+    Role::ALL.iter().map(move |role| {
+        UserSpec::client(&format!("{role}@{domain}")).with_attribute(ROLE_ATTRIBUTE, role.as_str())
+    })
 }

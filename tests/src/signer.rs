@@ -57,6 +57,8 @@ impl Patient {
             patient: self.id,
             period: two_hours(),
             provisions: vec![treatment_at_the_clinic()],
+            grounds: Default::default(),
+            limits: Default::default(),
             supersedes: None,
             salt: salt(),
         }

@@ -20,6 +20,9 @@ use fabric_contract_core::{Call, CallError};
 use fabric_gateway_sdk::{DecodedBlock, Transaction, ValidationCode};
 use fabric_node::{Cutting, NetworkConfig};
 
+/// How often two transactions that are to share a block are sent at most: on a busy machine the orderer often cuts between them.
+const ROUNDS: usize = 60;
+
 /// How many records a clinician of the clinic gets now.
 async fn read(hospital: &Hospital) -> usize {
     let kem = KemKeyPair::generate();
@@ -262,7 +265,7 @@ async fn who_is_ordered_first_wins_within_one_block() {
     // Every pair in both orders; a slow machine may cut between them, which changes no verdict: such a round is played again for the block's sake.
     for revoke_first in [true, false] {
         let shared = async {
-            for _ in 0..10 {
+            for _ in 0..ROUNDS {
                 let signed = me
                     .grant(two_hours(), vec![treatment_at_the_clinic()])
                     .expect("signed");
@@ -284,7 +287,7 @@ async fn who_is_ordered_first_wins_within_one_block() {
         assert!(shared.await, "never in one block");
 
         let shared = async {
-            for _ in 0..10 {
+            for _ in 0..ROUNDS {
                 let (grant, all) = (granting(me).await, taking(Taken::All).await);
                 let ((codes, one_block), expected) = if revoke_first {
                     (ordered(&all, &grant).await, [valid, conflict])
@@ -302,7 +305,7 @@ async fn who_is_ordered_first_wins_within_one_block() {
         assert!(shared.await, "never in one block");
 
         let shared = async {
-            for _ in 0..10 {
+            for _ in 0..ROUNDS {
                 let delegation = me.delegate(sister.id(), [Power::Grant].into(), two_hours());
                 let Signed { body, intent } = delegation.expect("signed");
                 let authority = body.id;

@@ -6,13 +6,17 @@ use std::sync::Arc;
 
 use careledger::health::{CHAINCODE, CLINIC, HOSPITAL, REGULATOR, consortium};
 use careledger_api::codes::{Category, OverrideReason};
-use careledger_api::contracts::consent::BreakGlassRequest;
+use careledger_api::contracts::consent::{BreakGlassRequest, Demographics, Sex};
 use careledger_api::contracts::record::{ProbeResult, Purge, Replica, Verification};
-use careledger_api::ids::{DocumentId, ReplicaId, TxId};
+use careledger_api::ids::{DocumentId, PatientId, ReplicaId, TxId};
 use careledger_api::roles::Role;
+use careledger_sdk::anchor::{NewRecord, anchor_records, metadata_of};
 use careledger_sdk::sealing::KemKeyPair;
-use careledger_sdk::vault::{EraseRequest, ReleaseRequest, SignedRequest, VaultError, VaultReceipt, Vaults};
-use careledger_sdk::wallet::{salt, unix_now};
+use careledger_sdk::vault::{
+    EraseRequest, PersonEntry, ReleaseRequest, SignedRequest, VaultError, VaultReceipt, Vaults,
+};
+use careledger_sdk::wallet::{PatientAt, salt, unix_now};
+use careledger_sdk::{Wallet, fhir};
 use careledger_tests::hospital::Hospital;
 use careledger_tests::raw::Canaries;
 use careledger_vault::release::Scope;
@@ -31,7 +35,7 @@ async fn an_erased_record_is_in_no_file_and_does_not_come_back() {
     let document = hospital.documents[&Category::Laboratory][0];
     copy(&hospital, document).await;
     let keeper = hospital.identity(HOSPITAL, Role::Custodian.as_str());
-    let early = hospital.vault.erase(&keeper, erase_request(document)).await;
+    let early = hospital.vault.erase(&keeper, erase_request(document, None)).await;
     assert!(
         matches!(early, Err(VaultError::NotErased(_))),
         "the ledger decides: {early:?}"
@@ -53,15 +57,20 @@ async fn an_erased_record_is_in_no_file_and_does_not_come_back() {
         assert!(!held_by(part), "{part} is no member");
     }
 
-    let purged = purge(&hospital, document).await;
+    let patient = hospital.patient.id();
+    let purged = purge(&hospital, patient, document).await;
     let doctor = hospital.identity(HOSPITAL, Role::Clinician.as_str());
-    let stranger = hospital.vault.erase(&doctor, erase_request(document)).await;
+    let stranger = hospital.vault.erase(&doctor, erase_request(document, None)).await;
     assert!(matches!(stranger, Err(VaultError::NotTaken)), "{stranger:?}");
     let receipt = hospital
         .vault
-        .erase(&keeper, erase_request(document))
+        .erase(&keeper, erase_request(document, Some(patient)))
         .await
         .expect("erased");
+    assert!(
+        !receipt.request.forgotten && !receipt.request.replicas[0].request.forgotten,
+        "the patient has other records"
+    );
     let heights = check_receipt(&hospital, &receipt, document, &purged);
     let nowhere = |when: &str| {
         let after = canaries.search(hospital.dir());
@@ -76,7 +85,7 @@ async fn an_erased_record_is_in_no_file_and_does_not_come_back() {
     on_ledger(&hospital, document).await;
     let again = hospital
         .vault
-        .erase(&keeper, erase_request(document))
+        .erase(&keeper, erase_request(document, None))
         .await
         .expect("again");
     assert!(again.request.versions.is_empty(), "nothing was left");
@@ -92,6 +101,103 @@ async fn an_erased_record_is_in_no_file_and_does_not_come_back() {
     nowhere("after a restart");
     rejoin(&hospital).await;
     nowhere("after the regulator's peer joined anew");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_last_record_goes_what_finds_the_patient() {
+    let hospital = Hospital::open().await;
+    let (patient, document) = patient_with_one_record(&hospital).await;
+    copy(&hospital, document).await;
+    let person = |family: &str| Demographics {
+        family: family.to_owned(),
+        given: "Philippa-Georgiana".to_owned(),
+        birth: "1931-03-07".parse().expect("a date"),
+        sex: Sex::Female,
+        postcode: "QX9 4ZZ".to_owned(),
+    };
+    let stays = hospital.patient.id();
+    let keepers = [
+        (HOSPITAL, &hospital.vault, "vault"),
+        (REGULATOR, &hospital.replica.vault, "replica"),
+    ];
+    let mut places = Vec::new();
+    for (holder, vault, dir) in keepers {
+        let keeper = hospital.identity(holder, Role::Custodian.as_str());
+        for (patient, family) in [
+            (stays, "Wetherington-Ashcombe"),
+            (patient.id(), "Zebedee-Marchbanks"),
+        ] {
+            let entry = PersonEntry {
+                custodian: HOSPITAL.to_owned(),
+                channel: consortium().channel,
+                patient,
+                person: Some(person(family)),
+                at: unix_now(),
+            };
+            vault.enter_person(&keeper, entry).await.expect("entered");
+        }
+        let index = std::fs::read_to_string(hospital.dir().join(dir).join("persons")).expect("an index");
+        let of = |patient: PatientId| {
+            let line = index.lines().find(|line| line.ends_with(&patient.to_string()));
+            line.expect("its line")
+                .split(' ')
+                .next()
+                .expect("a hash")
+                .to_owned()
+        };
+        places.push((format!("place of who goes in {dir}"), of(patient.id())));
+        places.push((format!("place of who stays in {dir}"), of(stays)));
+    }
+    let places = places
+        .into_iter()
+        .map(|(name, place)| (name, hex::decode(place).expect("hex")));
+    let canaries = Canaries::new(places);
+    assert_eq!(
+        canaries.search(hospital.dir()).names(),
+        canaries.names(),
+        "the control"
+    );
+    let words = [
+        "Wetherington-Ashcombe",
+        "Zebedee-Marchbanks",
+        "Philippa-Georgiana",
+    ];
+    let words = Canaries::new(words.map(|word| (word.to_owned(), word.as_bytes().to_vec())));
+    assert!(words.search(hospital.dir()).found.is_empty(), "never on a disk");
+
+    purge(&hospital, patient.id(), document).await;
+    let keeper = hospital.identity(HOSPITAL, Role::Custodian.as_str());
+    let receipt = hospital
+        .vault
+        .erase(&keeper, erase_request(document, Some(patient.id())))
+        .await
+        .expect("erased");
+    assert!(receipt.request.forgotten && receipt.request.replicas[0].request.forgotten);
+    let after = canaries.search(hospital.dir());
+    let left: BTreeSet<&str> =
+        BTreeSet::from(["place of who stays in vault", "place of who stays in replica"]);
+    assert_eq!(after.names(), left, "{after:?}");
+    // Somebody who has records is not forgotten on anybody's word.
+    let receipt = hospital
+        .vault
+        .erase(&keeper, erase_request(document, Some(stays)))
+        .await
+        .expect("again");
+    assert!(!receipt.request.forgotten);
+    assert_eq!(canaries.search(hospital.dir()).names(), left);
+    // On request of the patient, with all records there.
+    for (holder, vault, _) in keepers {
+        let entry = PersonEntry {
+            custodian: HOSPITAL.to_owned(),
+            channel: consortium().channel,
+            patient: stays,
+            person: None,
+            at: unix_now(),
+        };
+        let keeper = hospital.identity(holder, Role::Custodian.as_str());
+        vault.enter_person(&keeper, entry).await.expect("taken out");
+    }
+    assert!(canaries.search(hospital.dir()).found.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,12 +327,35 @@ async fn replicator_fails(hospital: &Hospital, document: DocumentId) -> bool {
     copied.is_err()
 }
 
-fn erase_request(document: DocumentId) -> EraseRequest {
+/// Another patient of the hospital, who has one record there.
+async fn patient_with_one_record(hospital: &Hospital) -> (PatientAt, DocumentId) {
+    let patient = Wallet::generate(consortium()).at(HOSPITAL).expect("a wallet");
+    hospital.enrol(&patient).await;
+    let records = fhir::parse(fhir::generate(12, "2024-06-30").to_string().as_bytes()).expect("a bundle");
+    let record = records.first().expect("a record");
+    let document = DocumentId::from_bytes(rand::random());
+    let put = hospital
+        .store
+        .put(document, 1, &record.mime, record.content.as_slice());
+    let new = NewRecord {
+        document,
+        commitment: put.await.expect("stored").commitment(),
+        metadata: metadata_of(record, patient.id(), document, HOSPITAL).expect("metadata"),
+    };
+    let keeper = hospital.client(HOSPITAL, Role::Custodian);
+    anchor_records(&keeper, HOSPITAL, vec![new])
+        .await
+        .expect("anchored");
+    (patient, document)
+}
+
+fn erase_request(document: DocumentId, patient: Option<PatientId>) -> EraseRequest {
     EraseRequest {
         holder: HOSPITAL.to_owned(),
         custodian: HOSPITAL.to_owned(),
         channel: consortium().channel,
         document,
+        patient,
         at: unix_now(),
     }
 }
@@ -275,7 +404,7 @@ fn channel(network: &Network, msp_id: &str) -> Arc<Channel> {
 }
 
 /// Two organisations agree, the head says erased, the descriptions are purged. Gives the purge's transaction.
-async fn purge(hospital: &Hospital, document: DocumentId) -> String {
+async fn purge(hospital: &Hospital, patient: PatientId, document: DocumentId) -> String {
     let dpo = hospital.client(HOSPITAL, Role::Dpo);
     let regulator = hospital.client(REGULATOR, Role::Dpo);
     let keeper = hospital.client(HOSPITAL, Role::Custodian);
@@ -294,7 +423,7 @@ async fn purge(hospital: &Hospital, document: DocumentId) -> String {
     act!(regulator, approve_erasure(document));
     act!(regulator, execute_erasure(document));
     let purge = Purge {
-        patient: hospital.patient.id(),
+        patient,
         documents: vec![document],
         corrections: vec![],
         salt: salt(),

@@ -6,17 +6,22 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use careledger::health::{CLINIC, HOSPITAL};
+use careledger::health::{CLINIC, HOSPITAL, consortium};
 use careledger_api::HealthError;
 use careledger_api::codes::OverrideReason;
-use careledger_api::contracts::consent::{AccessKind, BreakGlassRequest, Outcome};
+use careledger_api::contracts::consent::{AccessKind, BreakGlassRequest, Notice, Outcome};
+use careledger_api::contracts::identity::IdentityAct;
 use careledger_api::ids::TxId;
+use careledger_api::keys::{Algorithm, DeviceKey};
+use careledger_api::recovery::Rules;
 use careledger_api::roles::Role;
+use careledger_sdk::Wallet;
 use careledger_sdk::notify::{
-    AllowedHost, Announcement, Journal, JournalError, Notifications, NotifyError, Outbox, RetryPolicy,
-    SendError, Webhook, WebhookSecret, testing::webhook_on_loopback,
+    AllowedHost, Announcement, Delivery, Journal, JournalError, Notifications, NotifyError, Outbox,
+    RetryPolicy, SendError, Told, Topic, Webhook, WebhookSecret, testing::webhook_on_loopback,
 };
 use careledger_sdk::sealing::KemKeyPair;
+use careledger_sdk::wallet::{GuardianCard, Signed, policy_of};
 use careledger_tests::hospital::{GRANTED, Hospital};
 use careledger_tests::receiver::{Answer, Receiver};
 use fabric_contract_core::CallError;
@@ -49,13 +54,13 @@ async fn each_access_is_told_once_however_often_the_subscriber_is_killed() {
                 "opened" | "received" | "seen" => {}
                 other => panic!("the subscriber said {other:?}"),
             }
-            if is_all_acknowledged(&journal, &seen, accesses.len()) {
+            if is_all_acknowledged(&journal, &seen, accesses.len() + 1) {
                 break;
             }
         }
         child.kill();
         kills += 1;
-        if is_all_acknowledged(&journal, &seen, accesses.len()) {
+        if is_all_acknowledged(&journal, &seen, accesses.len() + 1) {
             break;
         }
         assert!(life < 200, "no end after 200 lives; {acknowledged} in the last");
@@ -71,7 +76,7 @@ async fn each_access_is_told_once_however_often_the_subscriber_is_killed() {
     for _ in 0..3 {
         let delivery = rest.next().await.expect("a delivery");
         assert!(!delivery.redelivered);
-        let notice = delivery.notice.as_ref().expect("its body");
+        let notice = access_of(&delivery);
         assert_eq!(notice.patient, hospital.patient.id());
         assert_eq!(
             (
@@ -92,7 +97,16 @@ async fn each_access_is_told_once_however_often_the_subscriber_is_killed() {
         );
     }
     let told = std::fs::read_to_string(&seen).expect("seen");
-    let ids: Vec<&str> = told.lines().filter_map(|line| line.split(' ').next()).collect();
+    let enrolled: Vec<&str> = told
+        .lines()
+        .filter(|line| line.ends_with("account enrolled"))
+        .collect();
+    assert_eq!(enrolled.len(), 1, "once, like every access: {told}");
+    let ids: Vec<&str> = told
+        .lines()
+        .filter(|line| !line.contains(" account "))
+        .filter_map(|line| line.split(' ').next())
+        .collect();
     let unique: BTreeSet<&str> = ids.iter().copied().collect();
     assert_eq!(ids.len(), accesses.len(), "none twice, none lost");
     assert_eq!(unique, accesses.iter().map(TxId::as_str).collect());
@@ -124,7 +138,7 @@ async fn what_is_not_acknowledged_comes_again_and_says_so() {
     );
     // A wait that is given up loses nothing.
     let mut got = Vec::new();
-    while got.len() < 4 {
+    while got.len() < 5 {
         tokio::select! {
             biased;
             () = std::future::ready(()), if rand::random_bool(0.5) => {}
@@ -132,20 +146,21 @@ async fn what_is_not_acknowledged_comes_again_and_says_so() {
         }
     }
     assert!(got.iter().all(|d| !d.redelivered));
-    assert_eq!(got[3].id, glass);
-    let notice = got[3].notice.as_ref().expect("its body");
+    assert_eq!(act_of(&got[0]), IdentityAct::Enrolled);
+    assert_eq!(got[4].id, glass);
+    let notice = access_of(&got[4]);
     assert_eq!(
         (notice.notification.kind, notice.notification.reason),
         (AccessKind::BreakGlass, Some(OverrideReason::Emergency))
     );
-    let told: BTreeSet<TxId> = got[..3].iter().map(|d| d.id.clone()).collect();
+    let told: BTreeSet<TxId> = got[1..4].iter().map(|d| d.id.clone()).collect();
     assert_eq!(told, accesses.into_iter().collect());
     got[1].ack().await.expect("acknowledged");
     drop(first);
     drop(got);
 
     let mut second = open().await.expect("opened");
-    for _ in 0..3 {
+    for _ in 0..4 {
         let delivery = second.next().await.expect("a delivery");
         assert!(delivery.redelivered);
         delivery.ack().await.expect("acknowledged");
@@ -206,13 +221,19 @@ async fn webhooks_arrive_signed_and_opaque_whatever_fails_in_between() {
     let mut arrived = Vec::new();
     tokio::select! {
         stopped = again.run() => panic!("{stopped:?}"),
-        () = async { for _ in 0..3 { arrived.push(receiver.next().await); } } => {}
+        () = async { for _ in 0..4 { arrived.push(receiver.next().await); } } => {}
     }
     let delivered: BTreeSet<TxId> = arrived
         .iter()
         .map(|r| r.delivery.parse().expect("an id"))
         .collect();
-    assert_eq!(delivered, accesses.iter().cloned().collect(), "each arrives");
+    let mut enrolment = delivered.clone();
+    enrolment.retain(|tx| !accesses.contains(tx));
+    assert_eq!(
+        (delivered.len(), enrolment.len()),
+        (4, 1),
+        "each access arrives, and the enrolment"
+    );
     assert!(
         tried
             .iter()
@@ -224,10 +245,13 @@ async fn webhooks_arrive_signed_and_opaque_whatever_fails_in_between() {
         assert!(request.is_signed(&secret()));
         let said: Announcement =
             serde_json::from_slice(&request.body).expect("an announcement and nothing else");
-        assert_eq!(
-            said,
-            Announcement::of_access(HOSPITAL, request.delivery.parse().expect("an id"))
-        );
+        let tx: TxId = request.delivery.parse().expect("an id");
+        let topic = if enrolment.contains(&tx) {
+            Topic::Account
+        } else {
+            Topic::Access
+        };
+        assert_eq!(said, Announcement::of(HOSPITAL, topic, tx));
         let whole = format!("{:?}{}", request.headers, String::from_utf8_lossy(&request.body));
         for personal in [
             patient.as_str(),
@@ -332,6 +356,168 @@ async fn a_webhook_goes_to_the_checked_address_and_keeps_its_limits() {
         Err(SendError::NotPublic { .. })
     ));
     assert!(receiver.is_idle(), "none of these reached the receiver");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_recovery_is_told_at_once_whatever_the_patient_switched_off() {
+    let hospital = Hospital::open().await;
+    let (patient, portal) = (&hospital.patient, hospital.client(HOSPITAL, Role::Portal));
+    let notifier = hospital.client(HOSPITAL, Role::Notifier);
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut stream = Notifications::open(&notifier, HOSPITAL, dir.path().join("stream"))
+        .await
+        .expect("opened");
+    let ca = ca();
+    let mut receiver = receiver(&ca).await;
+    let hook = webhook(&ca, &receiver, Duration::from_secs(5));
+    let mut outbox = Outbox::open(
+        &notifier,
+        HOSPITAL,
+        dir.path().join("hook"),
+        hook,
+        RetryPolicy::default(),
+    )
+    .await
+    .expect("opened");
+
+    // No notices of accesses, says the patient, or whoever took the device.
+    let Signed { body, intent } = patient.choose_notifications(false).expect("signed");
+    let consents = portal.consents();
+    consents
+        .choose_notifications(HOSPITAL, body, intent)
+        .send()
+        .await
+        .expect("switched");
+    let unwanted = accesses_at_once(&hospital, 2).await;
+    // What no patient is told has an event like an access: a dispute.
+    let Signed { body, intent } = patient.dispute(unwanted[0].clone(), "not mine").expect("signed");
+    consents
+        .dispute(HOSPITAL, body, intent)
+        .send()
+        .await
+        .expect("disputed");
+
+    let identity = portal.identity();
+    let guardian = Wallet::generate(consortium()).guardian_key().expect("a key");
+    let card = GuardianCard::issue(patient, guardian.public_key());
+    let policy = policy_of(
+        std::slice::from_ref(&card),
+        1,
+        Rules::STANDARD.default_delay,
+        true,
+    )
+    .expect("a policy");
+    let Signed { body, intent } = patient.choose_guardians(policy).expect("signed");
+    identity
+        .choose_guardians(HOSPITAL, body, intent)
+        .send()
+        .await
+        .expect("chosen");
+    let tablet = DeviceKey::from_secret(Algorithm::Ed25519, &[5; 32]).expect("a key");
+    let Signed { body, intent } = patient.add_key(tablet.public_key()).expect("signed");
+    identity
+        .add_key(HOSPITAL, body, intent)
+        .send()
+        .await
+        .expect("added");
+    let thief = Wallet::generate(consortium())
+        .at(HOSPITAL)
+        .expect("a wallet")
+        .restoring(patient.id());
+    let approval = guardian
+        .approve(&card, thief.recovery(), thief.key())
+        .expect("signed");
+    let Signed { body, intent } = thief.open(approval).expect("signed");
+    identity
+        .init_recovery(HOSPITAL, body, intent)
+        .send()
+        .await
+        .expect("opened");
+    let begun = identity
+        .begin_delay(HOSPITAL, thief.begin_delay())
+        .send()
+        .await
+        .expect("begun");
+    let Signed { body, intent } = patient.freeze(None).expect("signed");
+    identity
+        .freeze(HOSPITAL, body, intent)
+        .send()
+        .await
+        .expect("frozen");
+
+    let expected = [
+        IdentityAct::Enrolled,
+        IdentityAct::PolicyChosen,
+        IdentityAct::KeyAdded,
+        IdentityAct::RecoveryOpened,
+        IdentityAct::DelayBegun,
+        IdentityAct::Frozen,
+    ];
+    let (mut acts, mut silent) = (Vec::new(), 0);
+    while acts.len() < expected.len() {
+        let delivery = stream.next().await.expect("a delivery");
+        let told = delivery.notice.as_ref().expect("its body");
+        assert_eq!(told.patient(), patient.id());
+        match told {
+            Told::Account(notice) => acts.push(notice.act),
+            Told::Access(notice) => {
+                assert!(
+                    !notice.wanted && unwanted.contains(&delivery.id),
+                    "{}",
+                    delivery.id
+                );
+                silent += 1;
+            }
+        }
+        delivery.ack().await.expect("acknowledged");
+    }
+    assert_eq!((acts.as_slice(), silent), (expected.as_slice(), 2));
+
+    let mut announced = Vec::new();
+    tokio::select! {
+        stopped = outbox.run() => panic!("{stopped:?}"),
+        () = async { while announced.len() < expected.len() { announced.push(receiver.next().await); } } => {}
+    }
+    for request in &announced {
+        let said: Announcement = serde_json::from_slice(&request.body).expect("an announcement");
+        assert_eq!(said.kind, "account", "no access is announced");
+    }
+    assert!(announced.iter().any(|request| request.delivery == begun.tx_id));
+
+    // Switched on again, accesses are announced as before.
+    let Signed { body, intent } = patient.choose_notifications(true).expect("signed");
+    consents
+        .choose_notifications(HOSPITAL, body, intent)
+        .send()
+        .await
+        .expect("switched");
+    let wanted = accesses_at_once(&hospital, 1).await;
+    tokio::select! {
+        stopped = outbox.run() => panic!("{stopped:?}"),
+        () = async {
+            loop {
+                let next = receiver.next().await;
+                if next.delivery == wanted[0].as_str() {
+                    break;
+                }
+                // What was answered while the first run was given up comes again, under its id.
+                assert!(announced.iter().any(|before| before.delivery == next.delivery), "{}", next.delivery);
+            }
+        } => {}
+    }
+}
+
+fn access_of(delivery: &Delivery) -> &Notice {
+    delivery
+        .notice
+        .as_ref()
+        .and_then(Told::access)
+        .expect("an access with its body")
+}
+
+fn act_of(delivery: &Delivery) -> IdentityAct {
+    let notice = delivery.notice.as_ref().and_then(Told::account);
+    notice.expect("a change of an account with its body").act
 }
 
 /// A subscriber in a process of its own.

@@ -232,6 +232,48 @@ fn wrong_usage_is_told_with_what_would_be_right() {
         (world.patient(&["consent", "revoke"]), "--all"),
         (world.patient(&["consent", "revoke", "12"]), "32 lower-case hex"),
         (world.run(&["record", "fetch", "00"]), "32 lower-case hex"),
+        (world.patient(&["wallet", "keys", "add"]), "--new-wallet"),
+        (
+            world.patient(&["wallet", "keys", "add", "--key", "rsa:00"]),
+            "wallet join",
+        ),
+        (
+            world.patient(&["wallet", "guardians", "set", "--threshold", "2"]),
+            "--guardian",
+        ),
+        (
+            world.patient(&["wallet", "recover", "approve", "--card", "c", "--unfreeze", "0"]),
+            "--out",
+        ),
+        (
+            world.run(&["record", "find", "--as", "ClinicMSP", "--code", &"0".repeat(32)]),
+            "--attest",
+        ),
+        (
+            world.run(&["record", "find", "--as", "ClinicMSP", "--attest", "--code", "12"]),
+            "0123-4567",
+        ),
+        (
+            world.patient(&["consent", "list", "--for-patient", &"0".repeat(64)]),
+            "--authority",
+        ),
+        (
+            world.patient(&[
+                "consent",
+                "delegate",
+                "--to",
+                &"0".repeat(64),
+                "--for",
+                "1d",
+                "--power",
+                "all",
+            ]),
+            "--power",
+        ),
+        (
+            world.run(&["credential", "suspend", "--as", "ClinicMSP"]),
+            "--certificate",
+        ),
         (
             world.run(&[
                 "notify",
@@ -381,14 +423,15 @@ fn told(world: &World, accesses: usize) {
             .map(|l| l["delivery"].as_str().expect("an id").to_owned())
             .collect::<Vec<_>>()
     };
-    let mut ids = print("1", &["--receipts", "message"]);
+    // The enrolment comes first: it is told, and needs no receipt.
+    let mut ids = print("2", &["--receipts", "message"]);
     let log = world.patient(&["consent", "log"]).done();
     let told = |place: usize| log["log"][place]["entry"]["delivered_at"].is_number();
     assert_eq!((told(0), told(1)), (true, false), "the log shows who was told");
     ids.extend(print(&(accesses - 1).to_string(), &[]));
     ids.sort();
     ids.dedup();
-    assert_eq!(ids.len(), accesses, "each once");
+    assert_eq!(ids.len(), accesses + 1, "each once");
 
     let secret = world.path("secret");
     std::fs::write(&secret, "s".repeat(32)).expect("written");

@@ -24,6 +24,8 @@ const LARGEST: u32 = 256 << 10;
 const GRPC_LIMIT: usize = 100 << 20;
 /// How long a listener may take to hang up on nonsense. It is not waited for where the connection simply stays open.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// How long a busy machine may take for a TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(30);
 
 /// A network whose largest message is [`LARGEST`].
 async fn small() -> (Network, Members) {
@@ -177,9 +179,12 @@ fn inside_tls(port: &TlsPort, bytes: &[u8]) -> bool {
     let name = ServerName::try_from(port.host.clone()).expect("a host name");
     let connection = rustls::ClientConnection::new(Arc::new(config), name).expect("a client");
     let socket = TcpStream::connect(port.address).expect("it still listens");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    socket.set_read_timeout(Some(HANDSHAKE)).expect("a timeout");
     let mut stream = rustls::StreamOwned::new(connection, socket);
-    let accepted = stream.write_all(bytes).is_ok();
+    let accepted = stream.conn.complete_io(&mut stream.sock).is_ok();
+    stream.sock.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    // The other side may hang up in the middle.
+    let _hung_up = stream.write_all(bytes);
     let _reset_or_silent = stream.read_to_end(&mut Vec::new());
     accepted
 }

@@ -17,10 +17,9 @@ use careledger_sdk::wallet::{Signed, unix_now};
 use careledger_sdk::{HealthCallError, HealthClient};
 use careledger_tests::billing::{PaidClaim, paid_claim};
 use careledger_tests::hospital::{GRANTED, Hospital};
+use careledger_tests::leaks::ledger;
 use careledger_tests::scan::{Hit, Needles};
 use fabric_contract_core::{CallError, ContractError};
-use fabric_protos::kvrwset::KvrwSet;
-use prost::Message;
 
 /// Something to read, by the function that reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -277,7 +276,13 @@ async fn no_disk_of_a_stranger_to_a_collection_holds_its_values() {
     // Every private value that any peer holds, by its collection.
     let mut values: BTreeMap<String, BTreeMap<String, Vec<u8>>> = BTreeMap::new();
     for msp_id in [HOSPITAL, CLINIC, INSURER, REGULATOR] {
-        for (collection, key, value) in private_writes(network, msp_id) {
+        let channel = ledger::channel(network, msp_id);
+        for ledger::PrivateWrite {
+            collection,
+            key,
+            value,
+        } in ledger::private_writes(&channel)
+        {
             let members = consortium().collection(&collection).expect("declared").members;
             assert!(
                 members.iter().any(|member| member == msp_id),
@@ -298,7 +303,7 @@ async fn no_disk_of_a_stranger_to_a_collection_holds_its_values() {
         // Salts make every value unlike anything public; a value's salt alone would give it away.
         let tokens = values
             .values()
-            .flat_map(|value| salts_of(value).into_iter().chain([text(value)]));
+            .flat_map(|value| ledger::salts_of(value).into_iter().chain([text(value)]));
         let needles = Needles::new(tokens);
         assert!(needles.tokens() >= values.len());
         let members = consortium().collection(collection).expect("declared").members;
@@ -342,64 +347,6 @@ async fn no_disk_of_a_stranger_to_a_collection_holds_its_values() {
     }
     case.hospital.server.stop().await;
     case.hospital.network.stop().await;
-}
-
-/// Every private write that a member's peer holds: collection, key, value. The latest write of a key wins.
-fn private_writes(network: &fabric_node::Network, msp_id: &str) -> Vec<(String, String, Vec<u8>)> {
-    let channel = network
-        .peer(msp_id)
-        .expect("a peer")
-        .channel(network.channel())
-        .expect("joined");
-    let ledger = channel.ledger();
-    let mut writes = Vec::new();
-    for number in 0..ledger.height() {
-        for data in ledger.private_data(number).expect("readable") {
-            for namespace in data
-                .set
-                .ns_pvt_rwset
-                .iter()
-                .filter(|namespace| namespace.namespace == CHAINCODE)
-            {
-                for collection in &namespace.collection_pvt_rwset {
-                    let set = KvrwSet::decode(collection.rwset.as_slice()).expect("a write set");
-                    let name = &collection.collection_name;
-                    writes.extend(
-                        set.writes
-                            .into_iter()
-                            .map(|write| (name.clone(), write.key, write.value)),
-                    );
-                }
-            }
-        }
-    }
-    writes
-}
-
-/// The salts and secrets in a private value: 64 hex digits under a name that says so.
-fn salts_of(value: &[u8]) -> Vec<String> {
-    fn walk(value: &serde_json::Value, into: &mut Vec<String>) {
-        match value {
-            serde_json::Value::Object(members) => {
-                for (name, member) in members {
-                    match member {
-                        serde_json::Value::String(text) if name == "salt" || name == "secret" => {
-                            into.push(text.clone())
-                        }
-                        other => walk(other, into),
-                    }
-                }
-            }
-            serde_json::Value::Array(items) => items.iter().for_each(|item| walk(item, into)),
-            _ => {}
-        }
-    }
-    let mut salts = Vec::new();
-    walk(
-        &serde_json::from_slice(value).expect("private values are JSON"),
-        &mut salts,
-    );
-    salts
 }
 
 fn text(value: &[u8]) -> String {

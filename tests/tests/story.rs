@@ -2,17 +2,24 @@
 
 use std::path::PathBuf;
 
-use careledger::args::DemoArgs;
+use careledger::args::{self, DemoArgs};
 use careledger::demo;
 use careledger::output::Output;
 use careledger_tests::command;
+use careledger_tests::engine::Engine;
 use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_story_holds_in_process() {
+    let (engine, dir) = match Engine::of_environment() {
+        Engine::Embedded => (args::Engine::Embedded, None),
+        Engine::Fabric(dir) => (args::Engine::Fabric, Some(dir)),
+    };
     let args = DemoArgs {
+        engine,
         bundle: None,
-        dir: None,
+        dir,
+        no_containers: true,
         patient_seed: 7,
     };
     let report = demo::play(&args, &Output::new(true))

@@ -1,5 +1,7 @@
 //! The environment variables that Fabric's peers, builders and samples hand to a chaincode program.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use fabric_contract_core::Chaincode;
 
@@ -10,9 +12,11 @@ use crate::tls::{ClientTls, ServerTls};
 
 const SERVER_ADDRESS: [&str; 2] = ["CHAINCODE_SERVER_ADDRESS", "CORE_CHAINCODE_ADDRESS"];
 const CHAINCODE_ID: [&str; 3] = ["CORE_CHAINCODE_ID_NAME", "CHAINCODE_ID", "CORE_CHAINCODE_ID"];
+/// How long a health check waits.
+const HEALTH: Duration = Duration::from_secs(2);
 const PEER_ADDRESS_FLAGS: [&str; 2] = ["-peer.address", "--peer.address"];
 
-/// Runs a chaincode program as its environment says, until it is stopped (Ctrl-C, in server mode) or its stream ends.
+/// Runs a chaincode program as its environment says, until it is stopped (SIGINT or SIGTERM, in server mode) or its stream ends.
 ///
 /// | variable | for |
 /// |---|---|
@@ -37,16 +41,72 @@ pub async fn run(chaincode: Chaincode) -> Result<(), ShimError> {
             if let Some(tls) = tls {
                 server = server.tls(tls);
             }
-            let interrupted = async {
-                if let Err(error) = tokio::signal::ctrl_c().await {
-                    tracing::warn!(%error, "no signal handler; only a kill stops the server");
-                    std::future::pending::<()>().await;
-                }
-            };
-            server.serve(interrupted).await
+            server.serve(stopped()).await
         }
         Mode::Client(options) => connect(options, chaincode).await,
     }
+}
+
+/// Asks whether the chaincode server of this environment takes connections: what a container's health check runs beside it. The wildcard
+/// addresses are asked on loopback.
+///
+/// # Errors
+/// [`ShimError::Environment`] without a server address, [`ShimError::Listen`] if nobody answers there within two seconds.
+pub async fn check_health() -> Result<(), ShimError> {
+    let address = SERVER_ADDRESS
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        .ok_or_else(|| {
+            ShimError::Environment(format!("set {} to the server's address", SERVER_ADDRESS[0]))
+        })?;
+    answers(&address).await
+}
+
+async fn answers(address: &str) -> Result<(), ShimError> {
+    let near = match address.rsplit_once(':') {
+        Some(("0.0.0.0" | "", port)) => format!("127.0.0.1:{port}"),
+        Some(("[::]", port)) => format!("[::1]:{port}"),
+        _ => address.to_owned(),
+    };
+    let connecting = tokio::time::timeout(HEALTH, tokio::net::TcpStream::connect(&near));
+    let failed = |source| ShimError::Listen {
+        address: near.clone(),
+        source,
+    };
+    match connecting.await {
+        Ok(connected) => connected.map(|_| ()).map_err(failed),
+        Err(_) => Err(failed(std::io::ErrorKind::TimedOut.into())),
+    }
+}
+
+/// Done at SIGINT (Ctrl-C) or SIGTERM (a container's stop). Where signals cannot be had, only a kill ends the server.
+async fn stopped() {
+    let interrupt = async {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            tracing::warn!(%error, "no handler for SIGINT");
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    {
+        let terminate = async {
+            match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+                Ok(mut signal) => {
+                    signal.recv().await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no handler for SIGTERM");
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        tokio::select! {
+            () = interrupt => {}
+            () = terminate => {}
+        }
+    }
+    #[cfg(not(unix))]
+    interrupt.await;
 }
 
 #[derive(Debug)]
@@ -228,6 +288,16 @@ mod tests {
             assert_eq!(options.peer_address, "peer:7052");
             assert!(options.tls.is_none());
         }
+    }
+
+    #[tokio::test]
+    async fn health_is_a_listener_on_loopback() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let port = listener.local_addr().expect("bound").port();
+        answers(&format!("0.0.0.0:{port}")).await.expect("answers");
+        drop(listener);
+        let refused = answers(&format!("0.0.0.0:{port}")).await.expect_err("nobody");
+        assert!(refused.to_string().contains("127.0.0.1"), "{refused}");
     }
 
     #[test]

@@ -125,6 +125,35 @@ impl<'a> StreamLedger<'a> {
         Ok(some(self.request(kind, &request)?))
     }
 
+    /// The values of several keys, of public state where `collection` is empty.
+    fn get_many(&self, collection: &str, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, LedgerError> {
+        let Some(most) = self.limits.get_multiple else {
+            let one = |key: &&str| self.get(Type::GetState, collection, key);
+            return keys.iter().map(one).collect();
+        };
+        let mut values = Vec::with_capacity(keys.len());
+        for part in keys.chunks(most) {
+            let keys = part.iter().map(|key| (*key).to_owned()).collect();
+            let request = peer::GetStateMultiple {
+                keys,
+                collection: collection.to_owned(),
+            };
+            let payload = self.request(Type::GetStateMultiple, &request)?;
+            let result = peer::GetStateMultipleResult::decode(payload.as_slice())
+                .map_err(|_| unreadable("GetStateMultipleResult"))?;
+            if result.values.len() != part.len() {
+                let text = format!(
+                    "asked for {} values, the peer gave {}",
+                    part.len(),
+                    result.values.len()
+                );
+                return Err(LedgerError::Peer(text));
+            }
+            values.extend(result.values.into_iter().map(some));
+        }
+        Ok(values)
+    }
+
     fn get_policy(&self, collection: &str, key: &str) -> Result<Option<KeyPolicy>, LedgerError> {
         let request = peer::GetStateMetadata {
             key: key.to_owned(),
@@ -214,30 +243,7 @@ impl Ledger for StreamLedger<'_> {
     }
 
     fn get_states(&self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, LedgerError> {
-        let Some(most) = self.limits.get_multiple else {
-            return keys.iter().map(|key| self.get_state(key)).collect();
-        };
-        let mut values = Vec::with_capacity(keys.len());
-        for part in keys.chunks(most) {
-            let keys = part.iter().map(|key| (*key).to_owned()).collect();
-            let request = peer::GetStateMultiple {
-                keys,
-                collection: String::new(),
-            };
-            let payload = self.request(Type::GetStateMultiple, &request)?;
-            let result = peer::GetStateMultipleResult::decode(payload.as_slice())
-                .map_err(|_| unreadable("GetStateMultipleResult"))?;
-            if result.values.len() != part.len() {
-                let text = format!(
-                    "asked for {} values, the peer gave {}",
-                    part.len(),
-                    result.values.len()
-                );
-                return Err(LedgerError::Peer(text));
-            }
-            values.extend(result.values.into_iter().map(some));
-        }
-        Ok(values)
+        self.get_many("", keys)
     }
 
     fn put_state(&self, key: &str, value: &[u8]) -> Result<(), LedgerError> {
@@ -290,6 +296,10 @@ impl Ledger for StreamLedger<'_> {
 
     fn private_get(&self, collection: &str, key: &str) -> Result<Option<Vec<u8>>, LedgerError> {
         self.get(Type::GetState, collection, key)
+    }
+
+    fn private_gets(&self, collection: &str, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, LedgerError> {
+        self.get_many(collection, keys)
     }
 
     fn private_hash(&self, collection: &str, key: &str) -> Result<Option<Vec<u8>>, LedgerError> {

@@ -57,7 +57,7 @@ mod transaction;
 mod workers;
 
 pub use client::{ClientOptions, connect};
-pub use environment::run;
+pub use environment::{check_health, run};
 pub use error::ShimError;
 pub use fabric_contract_core::*;
 /// The `#[contract]` attribute with paths to this crate. See `fabric-contract-core`.

@@ -211,6 +211,18 @@ impl<'a> ReadContext<'a> {
             .transpose()
     }
 
+    /// The values of several private keys, in their order; in one message where the peer can. For transactions: where one of them has not arrived,
+    /// and could not be [read alone](ReadContext::private_get), Fabric gives no value here, and the transaction turns out invalid in its block.
+    pub fn private_gets<K: AsRef<str>>(
+        &self,
+        collection: &str,
+        keys: &[K],
+    ) -> Result<Vec<Option<Vec<u8>>>, LedgerError> {
+        let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+        keys.iter().try_for_each(|key| check_private(collection, key))?;
+        self.ledger.private_gets(collection, &keys)
+    }
+
     /// SHA-256 of a private value; every peer of the channel has it.
     pub fn private_hash(&self, collection: &str, key: &str) -> Result<Option<Vec<u8>>, LedgerError> {
         check_private(collection, key)?;

@@ -45,6 +45,7 @@ pub enum IdentityError {
 pub struct ClientIdentity {
     msp_id: String,
     certificate_pem: Vec<u8>,
+    public_key: Vec<u8>,
     id: String,
     common_name: Option<String>,
     organizational_units: Vec<String>,
@@ -71,6 +72,7 @@ impl ClientIdentity {
         Ok(Self {
             msp_id: creator.msp_id.clone(),
             certificate_pem: creator.certificate_pem.clone(),
+            public_key: certificate.public_key().subject_public_key.data.to_vec(),
             id: base64::engine::general_purpose::STANDARD.encode(id),
             common_name: certificate.subject().iter_common_name().next().and_then(text),
             organizational_units: certificate
@@ -128,6 +130,12 @@ impl ClientIdentity {
     #[must_use]
     pub fn certificate_pem(&self) -> &[u8] {
         &self.certificate_pem
+    }
+
+    /// The certificate's public key as its subjectPublicKey has it: of an elliptic curve the uncompressed point (SEC 1).
+    #[must_use]
+    pub fn public_key(&self) -> &[u8] {
+        &self.public_key
     }
 
     /// Fabric's client id, as the Go shim gives it: base64 of `x509::<subject>::<issuer>`. Unique within its MSP.

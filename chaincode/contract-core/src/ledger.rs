@@ -58,6 +58,11 @@ pub trait Ledger {
 
     /// The value of a private key. An error where this peer's organisation is not a member, or the value has not arrived yet.
     fn private_get(&self, collection: &str, key: &str) -> Result<Option<Vec<u8>>, LedgerError>;
+    /// The values of several private keys, in their order; in one message where the peer can. Of a value that has not arrived yet, Fabric says then that
+    /// there is none; what was read is wrong, and a transaction on it is invalid.
+    fn private_gets(&self, collection: &str, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, LedgerError> {
+        keys.iter().map(|key| self.private_get(collection, key)).collect()
+    }
     /// SHA-256 of a private value; every peer of the channel has it.
     fn private_hash(&self, collection: &str, key: &str) -> Result<Option<Vec<u8>>, LedgerError>;
     /// Writes a private value.

@@ -8,13 +8,13 @@ use crate::error::MockError;
 
 const ATTRIBUTES_OID: &[u64] = &[1, 2, 3, 4, 5, 6, 7, 8, 1];
 
-/// A self-signed certificate; its common name is unique, so that the client's id is.
+/// A self-signed certificate and its key on P-256; its common name is unique, so that the client's id is.
 pub(crate) fn creator(
     msp_id: &str,
     number: u64,
     units: &[&str],
     attributes: Map<String, Value>,
-) -> Result<Creator, MockError> {
+) -> Result<(Creator, KeyPair), MockError> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::OrganizationName, msp_id);
@@ -31,9 +31,11 @@ pub(crate) fn creator(
         ATTRIBUTES_OID,
         json.into_bytes(),
     ));
-    let certificate = params.self_signed(&KeyPair::generate()?)?;
-    Ok(Creator {
+    let key = KeyPair::generate()?;
+    let certificate = params.self_signed(&key)?;
+    let creator = Creator {
         msp_id: msp_id.to_owned(),
         certificate_pem: certificate.pem().into_bytes(),
-    })
+    };
+    Ok((creator, key))
 }

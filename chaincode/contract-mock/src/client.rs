@@ -8,6 +8,7 @@ use fabric_contract_core::{
     Timestamp, Transport,
 };
 use fabric_protos::peer::TxValidationCode;
+use rcgen::{KeyPair, SigningKey as _};
 
 use crate::error::MockError;
 use crate::mock::{Endorsed, MockLedger, Outcome};
@@ -21,6 +22,7 @@ use crate::simulation::Simulation;
 pub struct MockClient {
     pub(crate) ledger: MockLedger,
     pub(crate) creator: Arc<Creator>,
+    pub(crate) key: Arc<KeyPair>,
     pub(crate) time: Option<Timestamp>,
 }
 
@@ -35,6 +37,14 @@ impl MockClient {
     #[must_use]
     pub fn creator(&self) -> &Creator {
         &self.creator
+    }
+
+    /// Signs with the certificate's key: ECDSA on P-256 with SHA-256, in DER. For contracts that check signatures of certificates themselves.
+    ///
+    /// # Errors
+    /// [`MockError::Certificate`] if the key cannot sign.
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, MockError> {
+        Ok(self.key.sign(message)?)
     }
 
     /// The same client, with proposals of this time in place of the clock's.

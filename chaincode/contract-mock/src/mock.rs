@@ -39,6 +39,17 @@ pub struct Endorsed {
     organisation: String,
 }
 
+impl Endorsed {
+    /// The same with its private values withheld: once it is committed every organisation has their hashes, and none the values.
+    #[must_use]
+    pub fn withholding_private_values(self) -> Self {
+        Self {
+            private: None,
+            ..self
+        }
+    }
+}
+
 /// What became of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
@@ -302,10 +313,11 @@ impl MockLedger {
             network.counter += 1;
             network.counter
         };
-        let creator = Arc::new(certificate::creator(msp_id, number, units, attributes)?);
+        let (creator, key) = certificate::creator(msp_id, number, units, attributes)?;
         Ok(MockClient {
             ledger: self.clone(),
-            creator,
+            creator: Arc::new(creator),
+            key: Arc::new(key),
             time: None,
         })
     }

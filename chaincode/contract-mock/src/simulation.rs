@@ -34,7 +34,7 @@ pub struct Simulation {
     pub private: Option<TxPvtReadWriteSet>,
     /// Its event.
     pub event: Option<Event>,
-    /// The ledger calls in their order, such as `private_get care_A`, without keys.
+    /// The ledger calls in their order, such as `private_get care_A` or `private_gets 12 care_A`, without keys.
     pub calls: Vec<String>,
 }
 

@@ -235,6 +235,16 @@ impl Ledger for MockTransaction<'_> {
         })
     }
 
+    fn private_gets(&self, collection: &str, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, LedgerError> {
+        self.read_access(collection)?;
+        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        self.call(
+            &format!("private_gets {}", keys.len()),
+            collection,
+            |simulator, namespace| simulator.privates(namespace, collection, &keys),
+        )
+    }
+
     fn private_hash(&self, collection: &str, key: &str) -> Result<Option<Vec<u8>>, LedgerError> {
         self.call("private_hash", collection, |simulator, namespace| {
             simulator.private_hash(namespace, collection, key)

@@ -115,6 +115,8 @@ fn question(count: usize, provisions: usize) -> (Vec<Consent>, Requester, Access
                     until: 2_000,
                 },
                 provisions: all,
+                grounds: Default::default(),
+                limits: Default::default(),
                 supersedes: None,
                 salt: Salt::from_bytes([1; 32]),
             }

@@ -103,6 +103,10 @@ hex_type! {
     ActId, 16
 }
 hex_type! {
+    /// A broken glass without the network; 16 random bytes drawn by the emergency doctor's device.
+    TicketId, 16
+}
+hex_type! {
     /// A document; 16 random bytes drawn by its custodian. Public.
     DocumentId, 16
 }

@@ -271,6 +271,8 @@ mod tests {
                 until: template.seconds(),
             },
             provisions: template.provisions(to).unwrap(),
+            grounds: Default::default(),
+            limits: Default::default(),
             supersedes: None,
             salt: Salt::from_bytes([1; 32]),
         };

@@ -6,7 +6,7 @@ use careledger_api::consortium::{Consortium, OrganisationRole};
 use careledger_api::contracts::consent::Requester;
 use careledger_api::contracts::credential::person_of;
 use careledger_api::roles::{GROUPS_ATTRIBUTE, ROLE_ATTRIBUTE, Role, parse_groups};
-use fabric_contract_core::ReadContext;
+use fabric_contract_core::{ClientIdentity, ReadContext};
 
 /// The proposal's creator.
 pub(crate) struct Caller {
@@ -21,7 +21,11 @@ impl Caller {
     /// Reads the creator's certificate. `UNAUTHENTICATED` if it cannot be read, `INVALID_CODE` if its groups cannot. An unknown role is
     /// no role.
     pub(crate) fn of(ctx: &ReadContext<'_>) -> Result<Self, HealthError> {
-        let client = ctx.client()?;
+        Self::from(ctx.client()?)
+    }
+
+    /// As [`Caller::of`], of a certificate that is not the creator's.
+    pub(crate) fn from(client: &ClientIdentity) -> Result<Self, HealthError> {
         Ok(Self {
             organisation: client.msp_id().to_owned(),
             role: client

@@ -209,6 +209,7 @@ impl Credentials for CredentialRules {
         }
         let secret = care.secret(ctx)?;
         let filed: Vec<CredentialDetails> = care.list(ctx, &details_prefix(&secret, &query.npi))?;
+        let now = ctx.timestamp().seconds;
         let mut standings = Vec::new();
         for details in filed {
             let credential = credential(ctx, &custodian, &details.person)?;
@@ -216,8 +217,10 @@ impl Credentials for CredentialRules {
                 continue;
             }
             standings.push(Standing {
-                active: credential.is_active(ctx.timestamp().seconds),
+                active: credential.is_active(now),
+                verified: details.verification.as_ref().is_some_and(|v| v.is_fresh(now)),
                 licence_matches: query.licence.as_ref().map(|asked| *asked == details.licence),
+                verification: details.verification,
                 credential,
             });
         }

@@ -2,6 +2,7 @@
 
 use crate::caller::Caller;
 use crate::consent::authority::{Under, standing};
+use crate::consent::{counts, is_dead};
 use crate::identity::knows_key;
 use crate::state::{Collection, registered};
 use careledger_api::HealthError;
@@ -76,6 +77,33 @@ pub(crate) fn acted(
     Ok(care)
 }
 
+/// What an act starts from that the patient's key, or that of who may act for them, signed.
+pub(crate) struct Acting {
+    pub(crate) consortium: Consortium,
+    pub(crate) care: Collection,
+    /// The authority under which it was signed; none for the patient's own key.
+    pub(crate) under: Option<Under>,
+}
+
+/// As [`acted`], also for who holds an authority over the patient that gives all these powers. Salts are checked by who calls.
+pub(crate) fn acted_with(
+    ctx: &ReadContext<'_>,
+    custodian: &str,
+    patient: &PatientId,
+    intent: &SignedIntent,
+    powers: &[Power],
+) -> Result<Acting, HealthError> {
+    let consortium = registered(ctx)?.consortium;
+    Caller::of(ctx)?.require_member(&consortium)?;
+    let care = Collection::care(&consortium, custodian)?;
+    let under = check_act_with(ctx, &consortium, &care, custodian, patient, intent, powers)?;
+    Ok(Acting {
+        consortium,
+        care,
+        under,
+    })
+}
+
 /// As [`check_act`], also for who holds an authority over the patient that gives all these powers: the answer is that authority. `FORBIDDEN` if it
 /// does not give them now, `BAD_INTENT` if there is none or it was ended.
 pub(crate) fn check_act_with(
@@ -95,11 +123,16 @@ pub(crate) fn check_act_with(
         Some(id) => Some(standing(ctx, care, patient, id)?.ok_or_else(unproven)?),
         None => None,
     };
+    // With a patient's death the patient's keys and every authority but an executor's end: as if they had been taken back.
+    let alive = match &authority {
+        Some(authority) => counts(ctx, care, patient, authority.relation)?,
+        None => !is_dead(ctx, care, patient)?,
+    };
     let signer = authority.as_ref().map_or(patient, |authority| &authority.holder);
     let key_id = &intent.intent.key;
     let stored: Option<StoredKey> = care.get(ctx, &key_key(signer, key_id))?;
     let revoked = care.exists(ctx, &key_revocation_key(signer, key_id))?;
-    let stored = stored.filter(|_| !revoked).ok_or_else(unproven)?;
+    let stored = stored.filter(|_| !revoked && alive).ok_or_else(unproven)?;
     let now = ctx.timestamp().seconds;
     intent.verify(
         &scope(ctx, consortium),

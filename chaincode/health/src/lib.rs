@@ -27,6 +27,7 @@
 //! | `batch~B` | one root for up to 4,096 documents' first versions | never |
 //! | `keep~D` | retention by year, legal holds, the erasure and the transfer under way | by the offices that each needs |
 //! | `att~D~N~T` | that a version was attested | never |
+//! | `rpt~O~T` | the hash of a report of organisation O's vault on its files | never |
 //!
 //! # Private keys
 //! | key | value | changes |
@@ -44,13 +45,14 @@
 //! | `era~P`, `eraend~P~E` | the era whose permits count, named by its value's hash; its end | when everything is taken back; never |
 //! | `epoch~P` | the last act that changed what counts | by every such act, blindly |
 //! | `auth~P~A`, `authrev~P~A` | who may act for the patient, its end | never |
-//! | `wards~P` | the guardians and proxies that count | by two officers; two organisations guard it from enrolment on |
+//! | `wards~P` | the guardians, proxies and executors that count, and the patient's death | by two officers; two organisations guard it from enrolment on |
 //! | `assent~P~C` | a minor's word on a guardian's consent | never |
 //! | `req~P~R`, `reqend~P~R`, `ans~P~R` | a request for a consent, its withdrawal, the patient's answer | never |
 //! | `reqs~H` | an organisation's open requests to a patient, under a keyed hash of both | by requests |
 //! | `off~A`, `offdone~A` | an act that one officer proposed, the other's confirmation | never |
 //! | `again~T` | an act carried once more | never |
 //! | `acc~P~T`, `tx~T` | an access or broken glass, the way to it by transaction | never |
+//! | `offl~K` | a glass broken without the network, as it was signed | never |
 //! | `bg~T`, `bgrev~T`, `bgesc~T` | a broken glass to review, its review, its way to the regulator | never |
 //! | `disc~P~T`, `ack~P~T` | a disclosure outside the ledger, the receipt of a notification | never |
 //! | `tell~P` | whether the patient wants to be told of accesses | by the patient |

@@ -1,8 +1,8 @@
-//! The nodes of a running network: their blocks by the Deliver protocol, as one of their users.
+//! The nodes of a running network: their blocks by the Deliver protocol, or one by one where it is closed, as one of their users.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fabric_gateway_sdk::{Endpoint, SigningIdentity};
+use fabric_gateway_sdk::{Endpoint, Gateway, Network, SigningIdentity};
 use fabric_node::NetworkSummary;
 use fabric_peer::replay::{Blocks, Role, Source};
 use fabric_protos::MAX_MESSAGE_SIZE;
@@ -31,6 +31,9 @@ const AHEAD: usize = 4;
 /// How long a node may take for its next block.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A node's blocks, or why there are no more.
+type BlockStream = BoxStream<'static, std::result::Result<Block, String>>;
+
 /// A node, and who asks it.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
@@ -50,7 +53,7 @@ pub(super) fn name(msp_id: &str, host: &str, peers: usize) -> String {
     }
 }
 
-/// All nodes of an embedded network.
+/// All nodes of a network.
 pub(super) fn of_summary(summary: &NetworkSummary) -> Result<Vec<Node>> {
     let mut nodes = Vec::new();
     for organisation in &summary.organisations {
@@ -71,14 +74,15 @@ pub(super) fn of_summary(summary: &NetworkSummary) -> Result<Vec<Node>> {
         }
     }
     let asking = nodes.first().ok_or("the network has no peer")?.identity.clone();
-    let orderer = &summary.orderer;
-    let endpoint = Endpoint::tls_ca_file(orderer.endpoint.to_string(), &orderer.tls_ca)?;
-    nodes.push(Node {
-        name: orderer.host.clone(),
-        role: Role::Orderer,
-        endpoint: endpoint.server_name(orderer.host.clone()),
-        identity: asking,
-    });
+    for orderer in &summary.orderers {
+        let endpoint = Endpoint::tls_ca_file(orderer.endpoint.to_string(), &orderer.tls_ca)?;
+        nodes.push(Node {
+            name: orderer.host.clone(),
+            role: Role::Orderer,
+            endpoint: endpoint.server_name(orderer.host.clone()),
+            identity: asking.clone(),
+        });
+    }
     Ok(nodes)
 }
 
@@ -118,16 +122,31 @@ impl Node {
 
     /// Block 0.
     pub(super) async fn first_block(&self, channel: &str) -> Result<Block> {
-        self.one(channel, specified(0)).await
+        match self.one(channel, specified(0)).await {
+            Err(closed) if self.role == Role::Peer => {
+                let asked = self.asked(channel).await?;
+                Ok(asked.block(0).await.map_err(|_| closed)?)
+            }
+            answered => answered,
+        }
     }
 
     /// All blocks that the node has now, and how many.
     pub(super) async fn stream(&self, channel: &str) -> Result<(Box<dyn Source>, u64)> {
         let newest = self
             .one(channel, seek_position::Type::Newest(SeekNewest {}))
-            .await?;
-        let newest = newest.header.unwrap_or_default().number;
-        let mut blocks = self.deliver(channel, specified(0), specified(newest)).await?;
+            .await;
+        let (newest, mut blocks) = match newest {
+            Ok(block) => {
+                let newest = block.header.unwrap_or_default().number;
+                (
+                    newest,
+                    self.deliver(channel, specified(0), specified(newest)).await?,
+                )
+            }
+            Err(closed) if self.role == Role::Peer => self.by_number(channel).await.map_err(|_| closed)?,
+            Err(error) => return Err(error),
+        };
         let (send, mut receive) = mpsc::channel(AHEAD);
         tokio::spawn(async move {
             for _ in 0..=newest {
@@ -150,6 +169,25 @@ impl Node {
         ))
     }
 
+    /// The blocks of a peer that delivers whole blocks to nobody, as `care_*` needs it on real Fabric: each by its number, from its system chaincode. Gives
+    /// the newest one's number, too.
+    async fn by_number(&self, channel: &str) -> Result<(u64, BlockStream)> {
+        let asked = self.asked(channel).await?;
+        let newest = asked.chain_info().await?.height.saturating_sub(1);
+        let blocks = stream::iter(0..=newest).map(move |number| {
+            let asked = asked.clone();
+            async move { asked.block(number).await.map_err(|error| error.to_string()) }
+        });
+        Ok((newest, blocks.buffered(AHEAD).boxed()))
+    }
+
+    async fn asked(&self, channel: &str) -> Result<Network> {
+        let gateway = Gateway::builder(self.connect().await?)
+            .identity(self.identity.clone())
+            .connect();
+        Ok(gateway.network(channel))
+    }
+
     async fn one(&self, channel: &str, position: seek_position::Type) -> Result<Block> {
         let mut blocks = self.deliver(channel, position, position).await?;
         let block = timeout(PATIENCE, blocks.next()).await;
@@ -164,7 +202,7 @@ impl Node {
         channel: &str,
         start: seek_position::Type,
         stop: seek_position::Type,
-    ) -> Result<BoxStream<'static, std::result::Result<Block, String>>> {
+    ) -> Result<BlockStream> {
         let connection = self.connect().await?;
         let seek = self.seek(channel, start, stop)?;
         // The request side stays open: a node may take its end for the wish to stop.

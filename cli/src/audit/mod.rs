@@ -167,10 +167,23 @@ pub async fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
 /// Verifies every peer's ledger in the directory of a network that is not running, each from its blocks and the channel's
 /// genesis block alone, and that they agree, also with the orderer's.
 pub async fn verify_dir(dir: &Path) -> Result<Vec<LedgerAudit>> {
-    let source = SourceArgs {
+    verify_peers(SourceArgs {
         dir: Some(dir.to_owned()),
         ..SourceArgs::default()
-    };
+    })
+    .await
+}
+
+/// The same of the running network in the directory, whose nodes are asked.
+pub async fn verify_network(dir: &Path) -> Result<Vec<LedgerAudit>> {
+    verify_peers(SourceArgs {
+        network: Some(dir.to_owned()),
+        ..SourceArgs::default()
+    })
+    .await
+}
+
+async fn verify_peers(source: SourceArgs) -> Result<Vec<LedgerAudit>> {
     let mut ledgers = verify_source(&source).await?;
     // Whoever asks for the ledgers wants those of the organisations; another one is named only for what is wrong with it.
     ledgers.retain(|ledger| ledger.role == "peer" || ledger.problem.is_some());

@@ -35,15 +35,22 @@ const EMERGENCY_SHARE: usize = 8;
 
 /// Establishes the consortium on the running network and enrols the patients.
 pub async fn prepare(network: &Network, args: &BenchArgs, output: &Output) -> Result<Target> {
-    let gateways = Gateways::connect(network).await?;
-    health::establish(&gateways, &mut |_| {}).await?;
+    let gateways = Gateways::connect(network.summary()).await?;
+    health::establish(&gateways, &health::in_process_packages()?, &mut |_| {}).await?;
     let consortium = health::consortium();
     output.doing(format!("enrolling patients: {}", args.patients));
-    let enrolled = (0..args.patients).map(|_| consenting_patient(&gateways));
-    let patients: Vec<PatientAt> = stream::iter(enrolled)
-        .buffer_unordered(TOGETHER)
-        .try_collect()
-        .await?;
+    let enrolling = (0..args.patients).map(|_| consenting_patient(&gateways));
+    let mut enrolled = stream::iter(enrolling).buffer_unordered(TOGETHER);
+    let mut patients: Vec<PatientAt> = Vec::new();
+    while let Some(patient) = enrolled.try_next().await? {
+        patients.push(patient);
+        let done = patients.len() as u64;
+        output.advance(
+            done,
+            args.patients.into(),
+            format!("{done} of {} patients enrolled", args.patients),
+        );
+    }
 
     let custodian = HOSPITAL.to_owned();
     let ids: Arc<[PatientId]> = patients.iter().map(PatientAt::id).collect();
@@ -62,8 +69,8 @@ pub async fn prepare(network: &Network, args: &BenchArgs, output: &Output) -> Re
             let kek = FileKey::open_or_create(&dir.join("kek"))?;
             let store = Arc::new(Store::open(&dir, Box::new(kek)).await?);
             anchor(&gateways, &store, &ids).await?;
-            let server = demo::start_vault(network, &gateways, HOSPITAL, &dir, store).await?;
-            let vault = demo::vault_client(network, &server)?;
+            let server = demo::start_vault(network.summary(), &gateways, HOSPITAL, &dir, store).await?;
+            let vault = demo::vault_client(network.summary(), &server)?;
             let operation = if mode == BenchMode::Emergency {
                 Operation::Emergency {
                     custodian,
@@ -110,7 +117,7 @@ fn members(network: &Network, mode: BenchMode) -> Result<Vec<Member>> {
 }
 
 /// Enrols a patient and has them permit the clinic their laboratory results and medication.
-async fn consenting_patient(gateways: &Gateways<'_>) -> Result<PatientAt> {
+async fn consenting_patient(gateways: &Gateways) -> Result<PatientAt> {
     let patient = Wallet::generate(health::consortium()).at(HOSPITAL)?;
     let Signed { body, intent } = patient.enrol()?;
     gateways
@@ -135,7 +142,7 @@ async fn consenting_patient(gateways: &Gateways<'_>) -> Result<PatientAt> {
 }
 
 /// Keeps and anchors for every patient a laboratory result and an emergency summary.
-async fn anchor(gateways: &Gateways<'_>, store: &Store, patients: &[PatientId]) -> Result<()> {
+async fn anchor(gateways: &Gateways, store: &Store, patients: &[PatientId]) -> Result<()> {
     let mut records = Vec::new();
     for patient in patients {
         for category in [Category::Laboratory, Category::EmergencySummary] {

@@ -1,5 +1,6 @@
 //! The load: every client acts, waits for the answer, and acts again, until time is up.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::measure::{Recorder, Window};
+use super::pace::Pace;
 use super::process;
 use super::report::Usage;
 use super::worker::Worker;
@@ -57,18 +59,34 @@ pub async fn run(workers: Vec<Worker>, extent: Extent, output: &Output) -> Resul
     output.doing("warming up");
     sleep_until(window.start.into()).await;
     let cpu_before = process::cpu_ms();
+    let mut pace = Pace::default();
+    let mut interrupted = pin!(async {
+        match extent {
+            // Such a run may take hours: stopped by hand, it reports how far it came.
+            Extent::Transactions(_) => drop(tokio::signal::ctrl_c().await),
+            Extent::Seconds(_) => std::future::pending().await,
+        }
+    });
     loop {
+        let elapsed = window.start.elapsed().as_secs_f64();
+        let count = locked(&recorder).count();
+        pace.mark(elapsed, count);
+        match extent {
+            Extent::Seconds(seconds) => {
+                output.doing(format!("measuring: {count} done in {elapsed:.1} of {seconds} s"))
+            }
+            Extent::Transactions(all) => {
+                output.advance(count, all, format!("{count} of {all} done in {elapsed:.0} s"))
+            }
+        }
         let time = window.end.saturating_duration_since(Instant::now());
         if time.is_zero() || left.load(Ordering::Relaxed) == 0 {
             break;
         }
-        sleep(time.min(TELL)).await;
-        let elapsed = window.start.elapsed().as_secs_f64();
-        let count = locked(&recorder).count();
-        output.doing(match extent {
-            Extent::Seconds(seconds) => format!("measuring: {count} done in {elapsed:.1} of {seconds} s"),
-            Extent::Transactions(all) => format!("measuring: {count} of {all} done in {elapsed:.1} s"),
-        });
+        tokio::select! {
+            () = sleep(time.min(TELL)) => {}
+            () = &mut interrupted => left.store(0, Ordering::Relaxed),
+        }
     }
     let cpu_ms = process::cpu_ms()
         .zip(cpu_before)
@@ -77,7 +95,10 @@ pub async fn run(workers: Vec<Worker>, extent: Extent, output: &Output) -> Resul
         cpu_ms,
         rss_before_mib,
         rss_mib: process::rss_mib(),
+        disk_before_mib: None,
         disk_mib: None,
+        setup_ms: None,
+        tps_tenths: pace.tenths(),
     };
 
     output.doing("waiting for the last answers");

@@ -15,6 +15,7 @@ mod failure;
 mod hospital;
 mod load;
 mod measure;
+mod pace;
 mod patient;
 mod process;
 pub mod profile;
@@ -73,18 +74,29 @@ async fn of_embedded(args: &BenchArgs, output: &Output) -> Result<Report> {
     let dir = network.summary().dir.clone();
     let measured = async {
         let target = embedded::prepare(&network, args, output).await?;
-        measure(args, &target, output).await
+        let prepared = (began.elapsed(), process::disk_mib(&dir));
+        measure(args, &target, output)
+            .await
+            .map(|measured| (prepared, measured))
     };
     let measured = measured.await;
     let disk_mib = process::disk_mib(&dir);
     output.doing("stopping the network");
     network.stop().await;
-    let Measured {
-        recorder,
-        usage,
-        first,
-    } = measured?;
-    let usage = Usage { disk_mib, ..usage };
+    let (
+        (setup, disk_before_mib),
+        Measured {
+            recorder,
+            usage,
+            first,
+        },
+    ) = measured?;
+    let usage = Usage {
+        disk_before_mib,
+        disk_mib,
+        setup_ms: Some(setup.as_secs_f64() * 1_000.0),
+        ..usage
+    };
     let first_ms = first.saturating_duration_since(began).as_secs_f64() * 1_000.0;
     Ok(Report::new(
         asked,

@@ -33,8 +33,14 @@ pub struct Usage {
     pub rss_before_mib: Option<f64>,
     /// Resident memory at the measurement's end, MiB.
     pub rss_mib: Option<f64>,
+    /// What the embedded network's files took before the load, MiB.
+    pub disk_before_mib: Option<f64>,
     /// What the embedded network's files take on the disk at the end, MiB: all its organisations' ledgers, the orderer's, and the vault.
     pub disk_mib: Option<f64>,
+    /// Starting the embedded network and preparing what is measured, patients for instance, milliseconds.
+    pub setup_ms: Option<f64>,
+    /// Transactions per second over the first and over the last tenth of them.
+    pub tps_tenths: Option<(f64, f64)>,
 }
 
 /// Where the measured network ran.
@@ -63,7 +69,12 @@ pub struct Report {
     cpu_ms_per_tx: Option<f64>,
     rss_mib: Option<f64>,
     rss_before_mib: Option<f64>,
+    disk_before_mib: Option<f64>,
     disk_mib: Option<f64>,
+    disk_kib_per_tx: Option<f64>,
+    setup_ms: Option<f64>,
+    tps_first_tenth: Option<f64>,
+    tps_last_tenth: Option<f64>,
     start_to_first_commit_ms: Option<f64>,
     blocks: Option<u64>,
     errors: BTreeMap<String, u64>,
@@ -103,7 +114,16 @@ impl Report {
             cpu_ms_per_tx: usage.cpu_ms.and_then(per_tx),
             rss_mib: usage.rss_mib.map(rounded),
             rss_before_mib: usage.rss_before_mib.map(rounded),
+            disk_before_mib: usage.disk_before_mib.map(rounded),
             disk_mib: usage.disk_mib.map(rounded),
+            disk_kib_per_tx: usage
+                .disk_mib
+                .zip(usage.disk_before_mib)
+                .filter(|_| committed > 0)
+                .map(|(after, before)| rounded((after - before) * 1_024.0 / committed as f64)),
+            setup_ms: usage.setup_ms.map(rounded),
+            tps_first_tenth: usage.tps_tenths.map(|(first, _)| rounded(first)),
+            tps_last_tenth: usage.tps_tenths.map(|(_, last)| rounded(last)),
             start_to_first_commit_ms: first_commit_ms.map(rounded),
             blocks: recorder.blocks(),
             errors: recorder
@@ -154,6 +174,13 @@ impl Report {
             self.committed,
             number(Some(self.tps))
         ));
+        if self.tps_first_tenth.is_some() {
+            output.line(format!(
+                "  pace         {} {unit}/s over the first tenth, {} over the last",
+                number(self.tps_first_tenth),
+                number(self.tps_last_tenth)
+            ));
+        }
         output.line(format!(
             "  latency      p50 {} ms   p95 {} ms   p99 {} ms   max {} ms",
             number(self.p50_ms),
@@ -173,7 +200,13 @@ impl Report {
             number(self.rss_before_mib)
         ));
         if let Some(mib) = self.disk_mib {
-            output.line(format!("  disk         {mib:.0} MiB, all organisations together"));
+            output.line(format!(
+                "  disk         {mib:.0} MiB, all organisations together; {} KiB each",
+                number(self.disk_kib_per_tx)
+            ));
+        }
+        if let Some(ms) = self.setup_ms {
+            output.line(format!("  set up       in {:.1} s", ms / 1_000.0));
         }
         if let Some(ms) = self.start_to_first_commit_ms {
             output.line(format!("  first commit {ms:.0} ms after the start"));
@@ -234,7 +267,10 @@ mod tests {
             cpu_ms: Some(21),
             rss_before_mib: Some(40.0),
             rss_mib: Some(52.5),
+            disk_before_mib: Some(5.0),
             disk_mib: Some(12.0),
+            setup_ms: Some(650.0),
+            tps_tenths: Some((4.0, 3.0)),
         };
         let report = Report::new(ASKED, Engine::Embedded, &recorder(7, 2), usage, Some(812.3456));
         let document = report.document();
@@ -248,7 +284,12 @@ mod tests {
             ("tps", 3.5.into()),
             ("cpu_ms_per_tx", 3.0.into()),
             ("rss_mib", 52.5.into()),
+            ("disk_before_mib", 5.0.into()),
             ("disk_mib", 12.0.into()),
+            ("disk_kib_per_tx", 1_024.0.into()),
+            ("setup_ms", 650.0.into()),
+            ("tps_first_tenth", 4.0.into()),
+            ("tps_last_tenth", 3.0.into()),
             ("start_to_first_commit_ms", 812.346.into()),
             ("blocks", 7.into()),
             ("errors", serde_json::json!({ "MVCC_READ_CONFLICT": 2 })),
@@ -287,7 +328,13 @@ mod tests {
     fn what_could_not_be_measured_is_null() {
         let document =
             Report::new(ASKED, Engine::Profile, &recorder(1, 0), Usage::default(), None).document();
-        for field in ["cpu_ms_per_tx", "rss_mib", "start_to_first_commit_ms"] {
+        for field in [
+            "cpu_ms_per_tx",
+            "rss_mib",
+            "disk_kib_per_tx",
+            "tps_last_tenth",
+            "start_to_first_commit_ms",
+        ] {
             assert_eq!(document.get(field), Some(&Value::Null), "{field}");
         }
         assert_eq!(document.get("errors"), Some(&serde_json::json!({})));

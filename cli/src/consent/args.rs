@@ -5,13 +5,18 @@ use std::path::PathBuf;
 use careledger_api::codes::{Category, Code, Label, Purpose};
 use careledger_api::contracts::consent::LogKind;
 use careledger_api::date::Date;
-use careledger_api::ids::{ConsentId, DocumentId, PatientId, RequestId};
+use careledger_api::ids::{AuthorityId, ConsentId, DocumentId, PatientId, RequestId};
 use careledger_api::roles::Role;
 use careledger_api::templates::Template;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::authority::{AssentArgs, AuthoritiesArgs, DelegateArgs, UndelegateArgs};
+use super::guardian::GuardianCommand;
+use super::object::{AnswerArgs, DisputeArgs};
+use super::receipt::{AccountingArgs, DiscloseArgs, ReceiptArgs};
 use crate::values;
-use crate::wallet::WalletArgs;
+use crate::wallet::Visit;
+use crate::wallet::args::WalletArgs;
 
 /// `careledger consent …`.
 #[derive(Debug, Subcommand)]
@@ -30,8 +35,29 @@ pub enum ConsentCommand {
     Respond(RespondArgs),
     /// Show who saw or tried to see what, when and why, refused attempts and emergencies included.
     Log(LogArgs),
-    /// Switch notifications of accesses on or off. The log is written all the same.
+    /// Switch notifications of accesses on or off. The log is written all the same, and what happens to the patient's keys is told always.
     Notifications(NotificationsArgs),
+    /// Let another patient of the custodian act in one's name for a time.
+    Delegate(DelegateArgs),
+    /// End a delegation; what was granted under it lapses at once.
+    Undelegate(UndelegateArgs),
+    /// List who may act in the patient's name.
+    Authorities(AuthoritiesArgs),
+    /// Say, as a minor with a key of their own, whether one agrees with a guardian's consent.
+    Assent(AssentArgs),
+    /// Guardians and proxies, by two officers of two organisations.
+    #[command(subcommand)]
+    Guardian(GuardianCommand),
+    /// Object to an access, a broken glass or a disclosure.
+    Dispute(DisputeArgs),
+    /// Answer an objection. As the custodian's `dpo`.
+    Answer(AnswerArgs),
+    /// Write a consent's receipt, which the chain commits to.
+    Receipt(ReceiptArgs),
+    /// Write down a disclosure made outside the ledger. As the role `custodian`.
+    Disclose(DiscloseArgs),
+    /// Print the accounting of disclosures that a patient may ask for. As the role `custodian` or `dpo`.
+    Accounting(AccountingArgs),
 }
 
 /// `careledger consent notifications`.
@@ -66,6 +92,22 @@ pub struct PatientArgs {
     /// The organisation whose portal carries it. Without it, the custodian's own.
     #[arg(long = "as", value_name = "MSP")]
     pub carrier: Option<String>,
+    /// Act in this patient's name: their id at the custodian. Needs --authority.
+    #[arg(long, value_name = "ID", value_parser = values::id::<PatientId>, requires = "authority")]
+    pub for_patient: Option<PatientId>,
+    /// By which right: the delegation's or guardianship's id, as `consent delegate` or `consent guardian` printed it.
+    #[arg(long, value_name = "ID", value_parser = values::id::<AuthorityId>, requires = "for_patient")]
+    pub authority: Option<AuthorityId>,
+}
+
+impl PatientArgs {
+    /// The visit in the name of whom the options name.
+    pub(super) fn acting(&self, mut visit: Visit) -> Visit {
+        if let (Some(patient), Some(authority)) = (self.for_patient, self.authority) {
+            visit.at = visit.at.acting_for(patient, authority);
+        }
+        visit
+    }
 }
 
 /// `careledger consent grant`.
@@ -80,6 +122,9 @@ pub struct GrantArgs {
     /// For how long: 30m, 2h, 7d, 2w. Without it, as long as the template usually holds.
     #[arg(long = "for", value_name = "DURATION", value_parser = values::duration, required_unless_present = "template")]
     pub duration: Option<i64>,
+    /// In the place of this consent: one counts exactly when the other does not.
+    #[arg(long, value_name = "ID", value_parser = values::id::<ConsentId>)]
+    pub instead_of: Option<ConsentId>,
 }
 
 /// What is permitted or denied.

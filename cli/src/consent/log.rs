@@ -1,11 +1,12 @@
 //! `careledger consent log`.
 
+use careledger_api::codes::Category;
 use careledger_api::contracts::consent::{AccessKind, LogEntry, LogItem, MAX_LOG_PAGE};
 use careledger_sdk::wallet::Signed;
 use serde_json::json;
 
-use super::Visit;
 use super::args::LogArgs;
+use super::visits;
 use crate::Result;
 use crate::output::Output;
 use crate::values::{list, time};
@@ -15,8 +16,7 @@ use crate::wallet::Patient;
 pub(super) async fn log(args: &LogArgs, output: &Output) -> Result<()> {
     let patient = Patient::open(&args.patient.wallet)?;
     let mut all = Vec::new();
-    for custodian in patient.custodians(args.patient.at.as_deref())? {
-        let visit = Visit::open(&patient, custodian, args.patient.carrier.as_deref()).await?;
+    for visit in visits(&patient, &args.patient).await? {
         let mut after = None;
         loop {
             let Signed { body, intent } = visit.at.log(&visit.reader, &args.kind, after, MAX_LOG_PAGE)?;
@@ -28,11 +28,19 @@ pub(super) async fn log(args: &LogArgs, output: &Output) -> Result<()> {
                 .await?;
             for entry in page.entries {
                 output.line(format!(
-                    "{} at {}: {}",
+                    "{} at {}: {}; transaction {}",
                     time(entry.at),
                     visit.custodian,
-                    sentence(&entry)
+                    sentence(&entry),
+                    entry.tx
                 ));
+                if let Some(dispute) = &entry.dispute {
+                    let answer = dispute.answer.as_ref().map_or_else(
+                        || "not answered yet".to_owned(),
+                        |(finding, text)| format!("{finding}: {text}"),
+                    );
+                    output.line(format!("  you objected: {}; {answer}", dispute.reason));
+                }
                 all.push(json!({ "custodian": visit.custodian, "entry": entry }));
             }
             after = page.next;
@@ -48,14 +56,15 @@ pub(super) async fn log(args: &LogArgs, output: &Output) -> Result<()> {
     Ok(())
 }
 
-fn sentence(entry: &LogEntry) -> String {
+/// An entry of the log in one line.
+pub(super) fn sentence(entry: &LogEntry) -> String {
     match &entry.what {
         LogItem::Access(access) => {
             let n = &access.notification;
             if n.kind == AccessKind::Own {
                 return format!(
                     "you read {} at {}'s portal: {}",
-                    list(&n.requested, "nothing"),
+                    categories(&n.requested),
                     n.organisation,
                     n.outcome
                 );
@@ -68,10 +77,10 @@ fn sentence(entry: &LogEntry) -> String {
                 "{} of {} asked for {} for {}{reason}: {}, saw {}{review}",
                 n.role,
                 n.organisation,
-                list(&n.requested, "nothing"),
+                categories(&n.requested),
                 n.purpose,
                 n.outcome,
-                list(&n.permitted, "nothing"),
+                categories(&n.permitted),
             )
         }
         LogItem::Disclosure(disclosure) => format!(
@@ -80,5 +89,14 @@ fn sentence(entry: &LogEntry) -> String {
         ),
         LogItem::Found(_) => format!("found in an emergency ({})", entry.tx),
         LogItem::Alert(_) => format!("an alert at the point of care ({})", entry.tx),
+    }
+}
+
+/// Categories for people: all of them are not told one by one.
+fn categories(categories: &[Category]) -> String {
+    if categories.len() == Category::ALL.len() {
+        "every category".to_owned()
+    } else {
+        list(categories, "nothing")
     }
 }

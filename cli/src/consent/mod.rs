@@ -3,23 +3,25 @@
 //! Every act is signed by the wallet here and carried by an organisation's portal, which can drop it, but neither forge nor change it.
 
 pub mod args;
+pub mod authority;
+pub mod guardian;
 mod log;
+pub mod object;
+pub mod receipt;
 mod request;
 mod terms;
 
 use careledger_api::contracts::consent::{ActorFilter, ConsentState, ConsentView, Effect};
 use careledger_api::date::Period;
 use careledger_api::ids::ConsentId;
-use careledger_api::roles::Role;
-use careledger_sdk::HealthClient;
-use careledger_sdk::wallet::{PatientAt, Signed, unix_now};
+use careledger_sdk::wallet::{Signed, unix_now};
 use serde_json::{Value, json};
 
-use self::args::{ConsentCommand, GrantArgs, ListArgs, NotificationsArgs, RevokeArgs, Switch};
+use self::args::{ConsentCommand, GrantArgs, ListArgs, NotificationsArgs, PatientArgs, RevokeArgs, Switch};
 use crate::Result;
 use crate::output::Output;
 use crate::values::time;
-use crate::wallet::Patient;
+use crate::wallet::{Patient, Visit};
 
 /// How far a consent begins before now, seconds: the clocks of those who decide may be behind.
 const SLACK: i64 = 60;
@@ -34,59 +36,66 @@ pub async fn run(command: &ConsentCommand, output: &Output) -> Result<()> {
         ConsentCommand::Requests(args) => request::requests(args, output).await,
         ConsentCommand::Respond(args) => request::respond(args, output).await,
         ConsentCommand::Notifications(args) => notifications(args, output).await,
+        ConsentCommand::Delegate(args) => authority::delegate(args, output).await,
+        ConsentCommand::Undelegate(args) => authority::undelegate(args, output).await,
+        ConsentCommand::Authorities(args) => authority::authorities(args, output).await,
+        ConsentCommand::Assent(args) => authority::assent(args, output).await,
+        ConsentCommand::Guardian(command) => guardian::run(command, output).await,
+        ConsentCommand::Dispute(args) => object::dispute(args, output).await,
+        ConsentCommand::Answer(args) => object::answer(args, output).await,
+        ConsentCommand::Receipt(args) => receipt::receipt(args, output).await,
+        ConsentCommand::Disclose(args) => receipt::disclose(args, output).await,
+        ConsentCommand::Accounting(args) => receipt::accounting(args, output).await,
         ConsentCommand::Log(args) => log::log(args, output).await,
     }
 }
 
-/// A patient at one custodian, with who carries the acts there.
-struct Visit {
-    custodian: String,
-    reader: String,
-    at: PatientAt,
-    portal: HealthClient,
+/// Every consent there was, as the patient or who acts for them sees it.
+async fn consents(visit: &Visit) -> Result<Vec<ConsentView>> {
+    let Signed { body, intent } = visit.at.ask("myConsents", &visit.reader)?;
+    let consents = visit.portal.consents();
+    Ok(consents
+        .my_consents(visit.custodian.clone(), body, intent)
+        .send()
+        .await?)
 }
 
-impl Visit {
-    async fn open(patient: &Patient, custodian: String, carrier: Option<&str>) -> Result<Self> {
-        let reader = carrier.unwrap_or(&custodian).to_owned();
-        let portal = patient.site.client(&reader, Role::Portal).await?;
-        Ok(Self {
-            at: patient.at(&custodian)?,
-            custodian,
-            reader,
-            portal,
-        })
+/// The visits that a command is about: at each custodian that the options name or leave, in the name of whom they name.
+async fn visits(patient: &Patient, args: &PatientArgs) -> Result<Vec<Visit>> {
+    let mut visits = Vec::new();
+    for custodian in patient.custodians(args.at.as_deref())? {
+        visits.push(args.acting(Visit::open(patient, custodian, args.carrier.as_deref()).await?));
     }
+    Ok(visits)
+}
 
-    async fn consents(&self) -> Result<Vec<ConsentView>> {
-        let Signed { body, intent } = self.at.ask("myConsents", &self.reader)?;
-        let consents = self.portal.consents();
-        Ok(consents
-            .my_consents(self.custodian.clone(), body, intent)
-            .send()
-            .await?)
-    }
+/// The one visit that a command is about.
+async fn visit(patient: &Patient, args: &PatientArgs) -> Result<Visit> {
+    let custodian = patient.custodian(args.at.as_deref())?;
+    Ok(args.acting(Visit::open(patient, custodian, args.carrier.as_deref()).await?))
 }
 
 async fn grant(args: &GrantArgs, output: &Output) -> Result<()> {
     let patient = Patient::open(&args.patient.wallet)?;
     let provisions = terms::provisions(&args.terms, &patient.site)?;
-    let custodian = patient.custodian(args.patient.at.as_deref())?;
-    let visit = Visit::open(&patient, custodian, args.patient.carrier.as_deref()).await?;
+    let visit = visit(&patient, &args.patient).await?;
     let now = unix_now();
     let period = Period {
         from: now - SLACK,
         until: now + terms::duration(args),
     };
-    let signed = visit.at.grant(period, provisions)?;
+    let signed = match args.instead_of {
+        Some(old) => visit.at.amend(old, period, provisions)?,
+        None => visit.at.grant(period, provisions)?,
+    };
     let id = signed.body.id;
     output.doing("granting");
-    let done = visit
-        .portal
-        .consents()
-        .grant(visit.custodian.clone(), signed.body.clone(), signed.intent)
-        .send()
-        .await?;
+    let consents = visit.portal.consents();
+    let (body, at) = (signed.body.clone(), visit.custodian.clone());
+    let done = match args.instead_of {
+        Some(_) => consents.amend(at, body, signed.intent).send().await?,
+        None => consents.grant(at, body, signed.intent).send().await?,
+    };
     output.line(format!(
         "consent {id} at {} until {}",
         visit.custodian,
@@ -109,8 +118,7 @@ async fn notifications(args: &NotificationsArgs, output: &Output) -> Result<()> 
     let patient = Patient::open(&args.patient.wallet)?;
     let wanted = args.switch == Switch::On;
     let mut chosen = Vec::new();
-    for custodian in patient.custodians(args.patient.at.as_deref())? {
-        let visit = Visit::open(&patient, custodian, args.patient.carrier.as_deref()).await?;
+    for visit in visits(&patient, &args.patient).await? {
         let Signed { body, intent } = visit.at.choose_notifications(wanted)?;
         output.doing("switching");
         let consents = visit.portal.consents();
@@ -135,9 +143,8 @@ async fn notifications(args: &NotificationsArgs, output: &Output) -> Result<()> 
 async fn list(args: &ListArgs, output: &Output) -> Result<()> {
     let patient = Patient::open(&args.patient.wallet)?;
     let mut all = Vec::new();
-    for custodian in patient.custodians(args.patient.at.as_deref())? {
-        let visit = Visit::open(&patient, custodian, args.patient.carrier.as_deref()).await?;
-        for view in visit.consents().await? {
+    for visit in visits(&patient, &args.patient).await? {
+        for view in consents(&visit).await? {
             if view.state != ConsentState::Active && !args.all {
                 continue;
             }
@@ -171,9 +178,8 @@ async fn revoke(args: &RevokeArgs, output: &Output) -> Result<()> {
     }
     let mut missing = args.consents.clone();
     let mut revoked: Vec<Value> = Vec::new();
-    for custodian in patient.custodians(args.patient.at.as_deref())? {
-        let visit = Visit::open(&patient, custodian, args.patient.carrier.as_deref()).await?;
-        let views = visit.consents().await?;
+    for visit in visits(&patient, &args.patient).await? {
+        let views = consents(&visit).await?;
         let chosen: Vec<ConsentId> = views
             .iter()
             .filter(|v| is_chosen(args, v))
@@ -227,8 +233,7 @@ async fn revoke(args: &RevokeArgs, output: &Output) -> Result<()> {
 /// Denies everything to an organisation, at each custodian.
 async fn shut_out(args: &RevokeArgs, patient: &Patient, organisation: &str, output: &Output) -> Result<()> {
     let mut denied: Vec<Value> = Vec::new();
-    for custodian in patient.custodians(args.patient.at.as_deref())? {
-        let visit = Visit::open(patient, custodian, args.patient.carrier.as_deref()).await?;
+    for visit in visits(patient, &args.patient).await? {
         let Signed { body, intent } = visit.at.shut_out(ActorFilter {
             organisation: Some(organisation.to_owned()),
             ..ActorFilter::default()

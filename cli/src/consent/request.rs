@@ -10,12 +10,13 @@ use careledger_sdk::wallet::{Signed, salt, unix_now};
 use serde_json::json;
 
 use super::args::{RequestArgs, RequestsArgs, RespondArgs};
-use super::{SLACK, Visit, terms};
+use super::{SLACK, terms, visits};
 use crate::Result;
 use crate::output::Output;
 use crate::site::Site;
 use crate::values::{list, time};
 use crate::wallet::Patient;
+use crate::wallet::Visit;
 
 /// Asks a patient for a consent.
 pub(super) async fn request(args: &RequestArgs, output: &Output) -> Result<()> {
@@ -60,8 +61,7 @@ pub(super) async fn request(args: &RequestArgs, output: &Output) -> Result<()> {
 pub(super) async fn requests(args: &RequestsArgs, output: &Output) -> Result<()> {
     let patient = Patient::open(&args.patient.wallet)?;
     let mut all = Vec::new();
-    for custodian in patient.custodians(args.patient.at.as_deref())? {
-        let visit = Visit::open(&patient, custodian, args.patient.carrier.as_deref()).await?;
+    for visit in visits(&patient, &args.patient).await? {
         for view in asked(&visit).await? {
             if view.state != RequestState::Open && !args.all {
                 continue;
@@ -90,8 +90,7 @@ pub(super) async fn requests(args: &RequestsArgs, output: &Output) -> Result<()>
 /// Answers a request at the custodian where it was made.
 pub(super) async fn respond(args: &RespondArgs, output: &Output) -> Result<()> {
     let patient = Patient::open(&args.patient.wallet)?;
-    for custodian in patient.custodians(args.patient.at.as_deref())? {
-        let visit = Visit::open(&patient, custodian, args.patient.carrier.as_deref()).await?;
+    for visit in visits(&patient, &args.patient).await? {
         let asked = asked(&visit).await?;
         let Some(view) = asked.into_iter().find(|v| v.request.id == args.request) else {
             continue;

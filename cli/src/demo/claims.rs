@@ -26,7 +26,7 @@ const BAD_NPI: &str = "1234567898";
 const CHARGE: i64 = 18_000;
 
 /// Plays the claim's part.
-pub async fn settle(gateways: &Gateways<'_>, tell: &mut Narrator<'_>) -> Result<()> {
+pub async fn settle(gateways: &Gateways, tell: &mut Narrator<'_>) -> Result<()> {
     tell.chapter("6. The hospital claims the visit from the insurer");
     let payer = gateways.health(INSURER, Role::Payer)?;
     let provider = gateways.health(HOSPITAL, Role::ProviderBilling)?;

@@ -1,4 +1,4 @@
-//! `careledger demo`: an emergency, end to end, on an embedded network.
+//! `careledger demo`: an emergency, end to end, on an embedded network or on real Fabric.
 
 mod claims;
 pub mod report;
@@ -13,15 +13,17 @@ use careledger_sdk::{fhir, wallet};
 use careledger_vault::Server;
 use careledger_vault::kek::FileKey;
 use careledger_vault::store::Store;
-use fabric_node::Network;
+use fabric_node::{Network, NetworkSummary};
 
 use self::report::{AuditReport, Narrator, Report};
 use self::story::Cast;
-use crate::args::DemoArgs;
-use crate::health::{self, CLINIC, Gateways, HOSPITAL};
+use crate::Result;
+use crate::args::{DemoArgs, Engine};
+use crate::audit::{self, LedgerAudit};
+use crate::fabric::{self, bring::Progress};
+use crate::health::{self, CLINIC, Gateways, HOSPITAL, Packages};
 use crate::output::Output;
 use crate::vault::{self, VaultPlan};
-use crate::{Result, audit};
 
 /// Plays the story and prints its report. Fails if the story does not hold.
 pub async fn run(args: &DemoArgs, output: &Output) -> Result<()> {
@@ -48,6 +50,43 @@ pub async fn play(args: &DemoArgs, output: &Output) -> Result<Report> {
     // Refuse a bad bundle before anything is started.
     fhir::parse(&bundle)?;
 
+    match args.engine {
+        Engine::Embedded => play_embedded(args, &bundle, output).await,
+        Engine::Fabric => play_on_fabric(args, &bundle, output).await,
+    }
+}
+
+/// On the network in the directory, which goes on running; the vault is this process's.
+async fn play_on_fabric(args: &DemoArgs, bundle: &[u8], output: &Output) -> Result<Report> {
+    let dir = args.engine.dir(args.dir.as_ref());
+    let mut tell = Narrator::new(output);
+    tell.chapter(
+        "The consortium on Hyperledger Fabric: a peer, keys and a ledger for each of four organisations, and the ordering nodes",
+    );
+    tell.doing("starting the network");
+    let (network, layout) = fabric::start(&dir, !args.no_containers, &mut |progress| match progress {
+        Progress::Doing(what) => tell.doing(&what),
+        Progress::Done(what) => tell.remark(what),
+        Progress::Committed(done) => tell.committed(&done.what, &done.tx_id, done.block),
+    })
+    .await?;
+    tell.remark(format!("it takes transactions; files in {}", dir.display()));
+    tell.report.organisations = network.organisations.len();
+    let vault_dir = tempfile::Builder::new().prefix("careledger-vault-").tempdir()?;
+    perform(
+        &network,
+        &fabric::layout::packages(&layout)?,
+        vault_dir.path(),
+        bundle,
+        &mut tell,
+    )
+    .await?;
+    verified(&mut tell, audit::verify_network(&dir)).await?;
+    output.done();
+    Ok(tell.report)
+}
+
+async fn play_embedded(args: &DemoArgs, bundle: &[u8], output: &Output) -> Result<Report> {
     let mut tell = Narrator::new(output);
     tell.doing("starting the network");
     let mut config = health::network_config().with_free_ports();
@@ -66,13 +105,27 @@ pub async fn play(args: &DemoArgs, output: &Output) -> Result<Report> {
 
     let vault_dir = dir.join("vault");
     tell.report.organisations = network.summary().organisations.len();
-    let result = perform(&network, &vault_dir, &bundle, &mut tell).await;
+    let packages = health::in_process_packages()?;
+    let result = perform(network.summary(), &packages, &vault_dir, bundle, &mut tell).await;
     network.stop().await;
     result?;
 
+    verified(&mut tell, audit::verify_dir(&dir)).await?;
+    output.done();
+    if args.dir.is_some() {
+        output.line(format!("\nThe network's files are in {}.", dir.display()));
+    }
+    Ok(tell.report)
+}
+
+/// The auditor's part, as `auditing` finds it.
+async fn verified(
+    tell: &mut Narrator<'_>,
+    auditing: impl Future<Output = Result<Vec<LedgerAudit>>>,
+) -> Result<()> {
     tell.chapter("8. An auditor verifies every block of every organisation's ledger");
     tell.doing("verifying");
-    let audited = audit::verify_dir(&dir).await?;
+    let audited = auditing.await?;
     for ledger in &audited {
         tell.remark(ledger.to_string());
     }
@@ -81,22 +134,23 @@ pub async fn play(args: &DemoArgs, output: &Output) -> Result<Report> {
         transactions: audited.iter().map(|l| l.transactions).sum(),
         ok: audited.len() == tell.report.organisations && audited.iter().all(|l| l.problem.is_none()),
     };
-    output.done();
-    if args.dir.is_some() {
-        output.line(format!("\nThe network's files are in {}.", dir.display()));
-    }
-    Ok(tell.report)
+    Ok(())
 }
 
-async fn perform(network: &Network, vault_dir: &Path, bundle: &[u8], tell: &mut Narrator<'_>) -> Result<()> {
+async fn perform(
+    network: &NetworkSummary,
+    packages: &Packages,
+    vault_dir: &Path,
+    bundle: &[u8],
+    tell: &mut Narrator<'_>,
+) -> Result<()> {
     let gateways = Gateways::connect(network).await?;
-    prepare(&gateways, tell).await?;
+    prepare(&gateways, packages, tell).await?;
     let kek = FileKey::open_or_create(&create(vault_dir)?.join("kek"))?;
     let store = Arc::new(Store::open(vault_dir, Box::new(kek)).await?);
     let server = start_vault(network, &gateways, HOSPITAL, vault_dir, Arc::clone(&store)).await?;
     let vault = vault_client(network, &server)?;
-    let clinic = network.organisation(CLINIC).ok_or("the clinic is missing")?;
-    let identity = |role: Role| network.user(CLINIC, &format!("{role}@{}", clinic.domain()));
+    let identity = |role: Role| gateways.identity(CLINIC, role.as_str());
     let mut cast = Cast::assemble(
         &gateways,
         identity(Role::Clinician)?,
@@ -117,10 +171,10 @@ async fn perform(network: &Network, vault_dir: &Path, bundle: &[u8], tell: &mut 
 }
 
 /// Deploys the chaincode and establishes the consortium with its collections.
-async fn prepare(gateways: &Gateways<'_>, tell: &mut Narrator<'_>) -> Result<()> {
+async fn prepare(gateways: &Gateways, packages: &Packages, tell: &mut Narrator<'_>) -> Result<()> {
     tell.chapter("The health chaincode is deployed by Fabric's lifecycle, the consortium is established");
     tell.doing("deploying the health chaincode");
-    health::establish(gateways, &mut |event| {
+    health::establish(gateways, packages, &mut |event| {
         tell.committed(&event.what, &event.tx_id, event.block);
         if !event.together {
             tell.doing("establishing the consortium");
@@ -131,8 +185,8 @@ async fn prepare(gateways: &Gateways<'_>, tell: &mut Narrator<'_>) -> Result<()>
 
 /// Starts a custodian's vault over `store`, on a free port of loopback. `dir` holds its release log.
 pub async fn start_vault(
-    network: &Network,
-    gateways: &Gateways<'_>,
+    network: &NetworkSummary,
+    gateways: &Gateways,
     msp_id: &str,
     dir: &Path,
     store: Arc<Store>,
@@ -144,12 +198,14 @@ pub async fn start_vault(
         store,
         replicas: Vec::new(),
         backups: Vec::new(),
+        replication: None,
+        address: vault::LOOPBACK,
     };
     vault::start(network, gateways, plan).await
 }
 
 /// A client of that vault, trusting the hospital's TLS CA alone.
-pub fn vault_client(network: &Network, server: &Server) -> Result<VaultClient> {
+pub fn vault_client(network: &NetworkSummary, server: &Server) -> Result<VaultClient> {
     vault::client(network, HOSPITAL, server)
 }
 

@@ -62,7 +62,7 @@ pub struct Cast {
 impl Cast {
     /// Assembles the cast: a new patient with a fresh wallet, and a client for each role.
     pub fn assemble(
-        gateways: &Gateways<'_>,
+        gateways: &Gateways,
         clinician_identity: SigningIdentity,
         emergency_identity: SigningIdentity,
         store: Arc<Store>,

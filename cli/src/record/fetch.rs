@@ -4,22 +4,21 @@ use std::path::{Path, PathBuf};
 
 use careledger_api::codes::Action;
 use careledger_api::contracts::consent::AccessRequest;
-use careledger_api::contracts::record::Verification;
-use careledger_api::ids::TxId;
 use careledger_api::roles::Role;
 use careledger_sdk::HealthClient;
 use careledger_sdk::sealing::KemKeyPair;
-use careledger_sdk::vault::{Archive, ReleaseRequest, ReleasedRecord, VaultError};
-use careledger_sdk::wallet::Signed;
+use careledger_sdk::vault::{Archive, ReleasedRecord, VaultError};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
 use super::args::FetchArgs;
 use super::opening::{self, Opening};
+use super::own;
 use crate::Result;
 use crate::output::Output;
 use crate::site::Site;
-use crate::wallet::{Patient, WalletArgs};
+use crate::wallet::Patient;
+use crate::wallet::args::WalletArgs;
 
 /// Asks for access, and writes the verified file with its opening beside it. Nothing is left of a file that does not verify to its end.
 pub(super) async fn fetch(args: &FetchArgs, output: &Output) -> Result<()> {
@@ -70,7 +69,8 @@ async fn of_patient(
     custodian: &str,
 ) -> Result<ReleasedRecord> {
     let patient = args.patient.ok_or("name the patient with --patient")?;
-    let (vault, identity) = (site.vault(custodian)?, site.identity(&args.asker, args.role)?);
+    let (vault, replicas) = (site.vault(custodian)?, site.replicas(custodian)?);
+    let identity = site.identity(&args.asker, args.role)?;
     let access = AccessRequest {
         patient,
         purpose: args.purpose,
@@ -85,7 +85,7 @@ async fn of_patient(
         // Replaced by a fresh one.
         kem_key: KemKeyPair::generate().public(),
     };
-    let archive = Archive::new(client, &vault, &identity, custodian);
+    let archive = Archive::new(client, &vault, &identity, custodian).with_replicas(&replicas);
     one(args, archive.open(access).await?)
 }
 
@@ -101,39 +101,13 @@ async fn own(
         wallet: args.wallet.clone(),
         passphrase_file: args.passphrase_file.clone(),
     })?;
-    let (vault, identity) = (site.vault(custodian)?, site.identity(&args.asker, Role::Portal)?);
-    let kem = KemKeyPair::generate();
-    let Signed { body, intent } = patient
-        .at(custodian)?
-        .access_own(&[args.category], kem.public())?;
-    let done = client
-        .consents()
-        .access_own(custodian.to_owned(), body, intent)
-        .send()
-        .await?;
-    let tx: TxId = done.tx_id.parse()?;
-    let request = ReleaseRequest {
-        custodian: custodian.to_owned(),
-        channel: client.consortium().channel.clone(),
-        tx,
-        categories: vec![args.category],
-    };
-    let released = one(args, vault.released(&identity, request, &kem).await?)?;
-    let found = client
-        .records()
-        .verify(
-            released.document,
-            released.version,
-            released.content.opening().clone(),
-            released.proof.clone(),
-        )
-        .endorsed_by([args.asker.as_str()])
-        .send()
-        .await?;
-    match found {
-        Verification::Match => Ok(released),
-        other => Err(format!("the vault gave another content than the one anchored: {other}").into()),
-    }
+    let at = patient.at(custodian)?;
+    let released = one(
+        args,
+        own::released(site, client, &args.asker, &at, &[args.category]).await?,
+    )?;
+    own::verified(client, &args.asker, &released).await?;
+    Ok(released)
 }
 
 fn one(args: &FetchArgs, released: Vec<ReleasedRecord>) -> Result<ReleasedRecord> {
@@ -144,7 +118,7 @@ fn one(args: &FetchArgs, released: Vec<ReleasedRecord>) -> Result<ReleasedRecord
 }
 
 /// Writes the content beside its place and moves it there once its last byte is verified.
-async fn write(released: &ReleasedRecord, out: &Path) -> Result<u64> {
+pub(super) async fn write(released: &ReleasedRecord, out: &Path) -> Result<u64> {
     let mut name = out.as_os_str().to_owned();
     name.push(".part");
     let part = PathBuf::from(name);

@@ -1,11 +1,16 @@
 //! `careledger record …`: files into a vault, onto the ledger, and back to those whom the patient lets see them.
 
 pub mod args;
+pub mod check;
+mod emergency;
 mod fetch;
+pub mod find;
+pub mod locate;
 mod opening;
+pub mod own;
+mod replicas;
 
 use careledger_api::codes::Category;
-use careledger_api::contracts::identity::PatientQuery;
 use careledger_api::contracts::record::{DocumentMetadata, Verification};
 use careledger_api::ids::DocumentId;
 use careledger_api::roles::Role;
@@ -13,12 +18,11 @@ use careledger_sdk::vault::{Archive, NewContent};
 use careledger_sdk::wallet::salt;
 use serde_json::json;
 
-use self::args::{AnchorArgs, LocateArgs, RecordCommand, VerifyArgs};
+use self::args::{AnchorArgs, RecordCommand, VerifyArgs};
 use self::opening::Opening;
 use crate::Result;
 use crate::output::Output;
 use crate::site::Site;
-use crate::values::list;
 
 /// Runs one record command.
 pub async fn run(command: &RecordCommand, output: &Output) -> Result<()> {
@@ -26,7 +30,14 @@ pub async fn run(command: &RecordCommand, output: &Output) -> Result<()> {
         RecordCommand::Anchor(args) => anchor(args, output).await,
         RecordCommand::Fetch(args) => fetch::fetch(args, output).await,
         RecordCommand::Verify(args) => verify(args, output).await,
-        RecordCommand::Locate(args) => locate(args, output).await,
+        RecordCommand::Locate(args) => locate::locate(args, output).await,
+        RecordCommand::Own(args) => own::own(args, output).await,
+        RecordCommand::Find(args) => find::find(args, output).await,
+        RecordCommand::Person(args) => find::enter(args, output).await,
+        RecordCommand::Emergency(args) => emergency::emergency(args, output).await,
+        RecordCommand::Check(args) => check::check(args, output).await,
+        RecordCommand::Replicate(args) => replicas::replicate(args, output).await,
+        RecordCommand::Replicas(args) => replicas::replicas(args, output).await,
     }
 }
 
@@ -41,10 +52,18 @@ async fn anchor(args: &AnchorArgs, output: &Output) -> Result<()> {
     let kept = opening::path(args.opening.as_deref(), &args.file);
     // A name for the opening that is taken is found before anything is anchored.
     let reserved = opening::reserve(&kept)?;
+    let client = site.client(&args.at, Role::Custodian).await?;
+    let (document, version) = match args.next_of {
+        Some(document) => (
+            document,
+            client.records().head(document, None).send().await?.version + 1,
+        ),
+        None => (DocumentId::from_bytes(rand::random()), 1),
+    };
     let metadata = DocumentMetadata {
         patient: args.patient,
-        document: DocumentId::from_bytes(rand::random()),
-        version: 1,
+        document,
+        version,
         category: args.category,
         codes: args.code.clone(),
         labels: args.label.clone(),
@@ -55,7 +74,6 @@ async fn anchor(args: &AnchorArgs, output: &Output) -> Result<()> {
         proof: None,
         salt: salt(),
     };
-    let client = site.client(&args.at, Role::Custodian).await?;
     let (vault, identity) = (site.vault(&args.at)?, site.identity(&args.at, Role::Custodian)?);
     let archive = Archive::new(&client, &vault, &identity, &args.at);
     output.doing("encrypting and anchoring");
@@ -63,15 +81,26 @@ async fn anchor(args: &AnchorArgs, output: &Output) -> Result<()> {
         mime: args.mime.clone(),
         size: Some(size),
     };
-    let (deposit, anchored) = archive.anchor(content, content_of, metadata).await?;
-    let document = deposit.metadata.document;
+    let (deposit, anchored) = match (args.next_of, args.instead_of) {
+        (Some(_), _) => {
+            archive
+                .add_version(content, content_of, metadata, args.relation)
+                .await?
+        }
+        (None, Some(old)) => {
+            archive
+                .replace(content, content_of, metadata, old, args.relation)
+                .await?
+        }
+        (None, None) => archive.anchor(content, content_of, metadata).await?,
+    };
     reserved.write(&Opening {
         document,
-        version: 1,
+        version,
         opening: deposit.opening,
     })?;
     output.line(format!(
-        "document {document}: {size} bytes, anchored in block {}",
+        "document {document} version {version}: {size} bytes, anchored in block {}",
         anchored.anchor.1
     ));
     output.line(format!(
@@ -83,9 +112,10 @@ async fn anchor(args: &AnchorArgs, output: &Output) -> Result<()> {
         anchored.anchor.0, anchored.describe.0
     ));
     output.document(&json!({
-        "document": document, "size": size, "opening": kept,
+        "document": document, "version": version, "size": size, "opening": kept,
         "anchor": { "tx": anchored.anchor.0, "block": anchored.anchor.1 },
         "describe": { "tx": anchored.describe.0, "block": anchored.describe.1 },
+        "superseded": anchored.superseded.map(|(tx, block)| json!({ "tx": tx, "block": block })),
     }));
     Ok(())
 }
@@ -122,34 +152,4 @@ async fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
         Verification::Match => Ok(()),
         other => Err(format!("the file is not what was anchored: {other}").into()),
     }
-}
-
-async fn locate(args: &LocateArgs, output: &Output) -> Result<()> {
-    let site = Site::open(&args.dir)?;
-    site.require_custodian(&args.at)?;
-    let client = site.client(&args.at, Role::Custodian).await?;
-    let query = PatientQuery {
-        patient: args.patient,
-    };
-    let found = client.records().locate(args.at.clone(), query).send().await?;
-    for document in &found {
-        let codes: Vec<&str> = document.metadata.codes.iter().map(|c| c.code.as_str()).collect();
-        let dated = document
-            .metadata
-            .date
-            .map_or_else(|| "undated".to_owned(), |d| d.to_string());
-        output.line(format!(
-            "{} version {} {}: {} {} {dated}",
-            document.head.document,
-            document.head.version,
-            document.head.status,
-            document.metadata.category,
-            list(&codes, "no code"),
-        ));
-    }
-    if found.is_empty() {
-        output.line("no record of that patient");
-    }
-    output.document(&json!({ "custodian": args.at, "documents": found }));
-    Ok(())
 }

@@ -45,7 +45,7 @@ mod transport;
 pub use admin::{
     AdminError, ChaincodeDefinition, ChaincodePackage, ChaincodeService, ChannelUpdate, CollectionConfig,
     Deployed, Deployer, Lifecycle, OrderedChannel, OrdererAdmin, OrdererAdminEndpoint, OrdererClient,
-    PackageError, PeerAdmin, Readiness, deploy,
+    PackageError, PeerAdmin, Readiness, deploy, deploy_next,
 };
 pub use block::{
     DecodedBlock, DecodedTransaction, Endorsement, Identity, InvokedChaincode, KeyRead, KeyWrite,

@@ -38,6 +38,8 @@ pub struct Anchored {
     pub anchor: (String, u64),
     /// The private description's transaction and its block.
     pub describe: (String, u64),
+    /// The transaction that ended the document in whose place this one is, and its block.
+    pub superseded: Option<(String, u64)>,
 }
 
 /// The private description of a FHIR record, version 1. Fails with `INVALID_CODE` on a label or date that is not one.
@@ -100,6 +102,7 @@ pub async fn anchor_records(
         anchored.push(Anchored {
             anchor: (anchor.tx_id, anchor.block_number),
             describe: (describe.tx_id, describe.block_number),
+            superseded: None,
         });
     }
     Ok(anchored)
@@ -225,7 +228,8 @@ pub async fn unfold(
     }
 }
 
-async fn describe(
+/// Describes anchored documents, again after a failure that may pass.
+pub(crate) async fn describe(
     client: &HealthClient,
     custodian: &str,
     metadata: &[DocumentMetadata],

@@ -11,6 +11,7 @@ use careledger_api::contracts::registry::RegistryClient;
 use fabric_contract_core::CallError;
 use fabric_gateway_sdk::{Error, Gateway, Network};
 
+use crate::session::Session;
 use crate::transport::HealthTransport;
 
 /// Why a health call failed: the contract's own [`HealthError`], or the gateway's [`Error`] by stage.
@@ -38,6 +39,14 @@ impl HealthClient {
             network,
             transport: HealthTransport::new(contract, consortium, gateway.msp_id()),
         }
+    }
+
+    /// The same client as part of a session: its calls wait for what the session's other clients committed.
+    #[must_use]
+    pub fn in_session(mut self, session: &Session) -> Self {
+        session.join(self.transport.own(), &self.network);
+        self.transport = self.transport.in_session(session);
+        self
     }
 
     /// The consortium.

@@ -2,7 +2,7 @@
 
 use careledger_api::HealthError;
 use careledger_api::contracts::credential::{
-    CredentialDetails, CredentialKind, Licence, NewCredential, person_of,
+    CredentialDetails, CredentialKind, Licence, NewCredential, Verification, person_of,
 };
 use careledger_api::date::Period;
 use careledger_api::ids::PersonId;
@@ -37,11 +37,21 @@ pub struct PreparedCredential {
 impl Verified {
     /// Prepares the credential of a person, with a fresh salt. `INVALID_CODE` if a detail is not well formed.
     pub fn prepare(self, person: PersonId) -> Result<PreparedCredential, HealthError> {
+        self.prepare_with(person, None)
+    }
+
+    /// As [`prepare`](Self::prepare), with how the licence was verified at its source.
+    pub fn prepare_with(
+        self,
+        person: PersonId,
+        verification: Option<Verification>,
+    ) -> Result<PreparedCredential, HealthError> {
         let details = CredentialDetails {
             person,
             npi: self.npi,
             licence: self.licence,
             class: self.class,
+            verification,
             salt: salt(),
         };
         details.validate()?;

@@ -19,12 +19,14 @@ pub mod notify;
 pub mod receipt;
 mod revocation;
 pub mod sealing;
+mod session;
 mod transport;
 pub mod vault;
 pub mod wallet;
 
 pub use careledger_api as api;
 pub use client::{HealthCallError, HealthClient};
+pub use session::Session;
 pub use transport::HealthTransport;
 pub use wallet::Wallet;
 

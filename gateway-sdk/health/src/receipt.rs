@@ -2,7 +2,9 @@
 //! the chain so that anybody with the block can check it.
 
 use careledger_api::HealthError;
-use careledger_api::contracts::consent::{ActorFilter, ConsentState, Effect, Provision, ReceiptBasis};
+use careledger_api::contracts::consent::{
+    ActorFilter, ConsentState, Effect, LawfulBasis, Limits, Provision, ReceiptBasis,
+};
 use careledger_api::hashing::sha256;
 use careledger_api::ids::{ConsentId, Hash, PatientId, TxId};
 use fabric_gateway_sdk::{DecodedTransaction, ValidationCode};
@@ -32,7 +34,7 @@ pub struct Controller {
 pub struct ConsentReceipt {
     /// [`RECEIPT_VERSION`].
     pub version: String,
-    /// Law under which it is given.
+    /// Law under which it is given: what the consent names, else the controller's.
     pub jurisdiction: String,
     /// When the consent was given, seconds since 1970.
     pub consent_timestamp: i64,
@@ -47,8 +49,20 @@ pub struct ConsentReceipt {
     pub pii_principal_id: PatientId,
     /// Who answers for the data.
     pub pii_controllers: Vec<Controller>,
-    /// Where the controller's privacy policy is.
+    /// The policy that was agreed to, or where the controller's privacy policy is.
     pub policy_url: String,
+    /// Which version of it, where the consent names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_version: Option<String>,
+    /// Why the data may be processed, where the consent says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lawful_basis: Option<LawfulBasis>,
+    /// SHA-256 of the signed form, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_digest: Option<Hash>,
+    /// How often and how long what is permitted may be used.
+    #[serde(default, skip_serializing_if = "Limits::is_empty")]
+    pub limits: Limits,
     /// What is permitted and what is denied.
     pub services: Vec<Service>,
     /// Whether a rule names a sensitivity label.
@@ -108,9 +122,14 @@ impl ConsentReceipt {
     /// or not of this consent.
     pub fn issue(basis: ReceiptBasis, controller: Controller) -> Result<Self, HealthError> {
         let consent = &basis.view.consent;
+        let grounds = &consent.grounds;
+        let policy = grounds.policy.as_ref();
         let receipt = Self {
             version: RECEIPT_VERSION.to_owned(),
-            jurisdiction: controller.jurisdiction.clone(),
+            jurisdiction: grounds
+                .jurisdiction
+                .clone()
+                .unwrap_or_else(|| controller.jurisdiction.clone()),
             consent_timestamp: basis.view.given,
             collection_method: match basis.view.under {
                 None => "signed with the patient's device key",
@@ -120,7 +139,11 @@ impl ConsentReceipt {
             consent_receipt_id: consent.id,
             language: controller.language.clone(),
             pii_principal_id: consent.patient,
-            policy_url: controller.policy_url.clone(),
+            policy_url: policy.map_or_else(|| controller.policy_url.clone(), |p| p.uri.clone()),
+            policy_version: policy.and_then(|p| p.version.clone()),
+            lawful_basis: grounds.lawful_basis,
+            source_digest: grounds.source,
+            limits: consent.limits.clone(),
             services: consent
                 .provisions
                 .iter()

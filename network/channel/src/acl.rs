@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 const READERS: &str = "/Channel/Application/Readers";
 const WRITERS: &str = "/Channel/Application/Writers";
+/// The resource of a peer's whole blocks, with and without private data.
+pub(crate) const BLOCKS: &str = "event/Block";
+/// Name of the policy that nothing satisfies.
+pub(crate) const NOBODY: &str = "Nobody";
 
 /// Resources of a channel and the policy that guards each by default.
 const CHANNEL_DEFAULTS: &[(&str, &str)] = &[
@@ -13,7 +17,7 @@ const CHANNEL_DEFAULTS: &[(&str, &str)] = &[
     ("_lifecycle/QueryChaincodeDefinitions", WRITERS),
     ("cscc/GetChannelConfig", READERS),
     ("cscc/GetConfigBlock", READERS),
-    ("event/Block", READERS),
+    (BLOCKS, READERS),
     ("event/FilteredBlock", READERS),
     ("gateway/ChaincodeEvents", READERS),
     ("gateway/CommitStatus", READERS),

@@ -20,6 +20,7 @@ use prost::Message;
 use rand::Rng;
 use sha2::{Digest, Sha256};
 
+use crate::acl;
 use crate::bundle::Bundle;
 use crate::duration;
 use crate::error::ChannelError;
@@ -212,15 +213,16 @@ fn orderer_group(spec: &ChannelSpec) -> Result<ConfigGroup, ChannelError> {
     Ok(group)
 }
 
-/// The options of Fabric's sample configuration; with a single consenter none of them matters.
+/// The options of Fabric's sample configuration.
 fn raft_metadata(orderer: &OrdererSpec) -> ConfigMetadata {
+    let consenters = orderer.consenters.iter().map(|node| Consenter {
+        host: node.host.clone(),
+        port: u32::from(node.port),
+        client_tls_cert: node.client_tls_certificate.clone(),
+        server_tls_cert: node.server_tls_certificate.clone(),
+    });
     ConfigMetadata {
-        consenters: vec![Consenter {
-            host: orderer.consenter.host.clone(),
-            port: u32::from(orderer.consenter.port),
-            client_tls_cert: orderer.consenter.client_tls_certificate.clone(),
-            server_tls_cert: orderer.consenter.server_tls_certificate.clone(),
-        }],
+        consenters: consenters.collect(),
         options: Some(Options {
             tick_interval: "500ms".into(),
             election_tick: 10,
@@ -241,6 +243,10 @@ fn application_group(spec: &ChannelSpec) -> Result<ConfigGroup, ChannelError> {
         spec.lifecycle_endorsement,
         keys::ENDORSEMENT,
     );
+    if spec.closed_blocks {
+        // No organisation defines what it asks for, so nothing satisfies it.
+        implicit(&mut group, acl::NOBODY, Rule::Any, acl::NOBODY);
+    }
     if !spec.acls.is_empty() {
         let acls = spec
             .acls

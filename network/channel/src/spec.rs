@@ -23,6 +23,8 @@ pub struct ChannelSpec {
     pub lifecycle_endorsement: Rule,
     /// Resources and the policy that guards each (`/Channel/…`, or relative to `/Channel/Application/`).
     pub acls: BTreeMap<String, String>,
+    /// Whether the peers give whole blocks to nobody; see [`ChannelSpec::without_block_delivery`].
+    pub closed_blocks: bool,
     /// Capabilities: V2_0 of the channel, V2_0 of the orderer, V2_5 of the application by default.
     pub capabilities: CapabilitySpec,
 }
@@ -75,7 +77,7 @@ impl OrgSpec {
     }
 }
 
-/// The ordering service: one organisation with one node, announced as `etcdraft` with a single consenter.
+/// The ordering service: one organisation, announced as `etcdraft` with the nodes that it runs.
 #[derive(Debug, Clone)]
 pub struct OrdererSpec {
     /// The organisation's name in the configuration.
@@ -84,8 +86,9 @@ pub struct OrdererSpec {
     pub msp: FabricMspConfig,
     /// `host:port` of each node, for clients and peers.
     pub endpoints: Vec<String>,
-    /// The consenter.
-    pub consenter: ConsenterSpec,
+    /// The nodes that agree on blocks; at least one. Fabric's own orderers form a Raft cluster of them, which works while
+    /// more than half do.
+    pub consenters: Vec<ConsenterSpec>,
     /// When a block is full.
     pub batch_size: BatchSizeSpec,
     /// How long an incomplete block waits, where the node uses a timer.
@@ -94,12 +97,12 @@ pub struct OrdererSpec {
 
 impl OrdererSpec {
     /// An ordering service with Fabric's sample limits.
-    pub fn new(msp: FabricMspConfig, endpoints: Vec<String>, consenter: ConsenterSpec) -> Self {
+    pub fn new(msp: FabricMspConfig, endpoints: Vec<String>, consenters: Vec<ConsenterSpec>) -> Self {
         Self {
             name: "OrdererOrg".to_owned(),
             msp,
             endpoints,
-            consenter,
+            consenters,
             batch_size: BatchSizeSpec::default(),
             batch_timeout: Duration::from_secs(2),
         }
@@ -151,7 +154,25 @@ impl ChannelSpec {
             endorsement: Rule::Majority,
             lifecycle_endorsement: Rule::Majority,
             acls: acl::channel_defaults(),
+            closed_blocks: false,
             capabilities: CapabilitySpec::default(),
         }
+    }
+
+    /// The same without `Deliver` and `DeliverWithPrivateData` at the peers: their resource, `event/Block`, is guarded by
+    /// `/Channel/Application/Nobody`, which no signature satisfies.
+    ///
+    /// For Fabric's own peers: they hand the values of a collection without `memberOnlyRead` to every reader of the channel
+    /// who asks for them block by block, whatever the chaincode says (`core/peer/deliverevents.go`, `CheckCollectionPolicy`),
+    /// and one resource guards both services. What remains open: whole blocks, which hold hashes alone, from the ordering
+    /// service and from `qscc`; filtered blocks, chaincode events and commit status from the peers.
+    #[must_use]
+    pub fn without_block_delivery(mut self) -> Self {
+        self.closed_blocks = true;
+        self.acls.insert(
+            acl::BLOCKS.to_owned(),
+            format!("/Channel/Application/{}", acl::NOBODY),
+        );
+        self
     }
 }

@@ -141,7 +141,7 @@ fn world_with(height: u64, options: DeliverOptions) -> World {
         member
             .policies
             .extend(readers.map(|text| ("Readers".to_owned(), text.to_owned())));
-        let orderer = OrdererSpec::new(trees[1].msp_config().expect("MSP"), Vec::new(), consenter);
+        let orderer = OrdererSpec::new(trees[1].msp_config().expect("MSP"), Vec::new(), vec![consenter]);
         genesis_block(&ChannelSpec::new(CHANNEL, vec![member], orderer)).expect("genesis block")
     };
     let genesis = spec(None);

@@ -198,7 +198,10 @@ impl NetworkConfig {
     }
 
     /// Checks what no single field can tell.
-    pub(crate) fn check(&self) -> Result<(), NetworkError> {
+    ///
+    /// # Errors
+    /// [`NetworkError::Config`] when the configuration contradicts itself.
+    pub fn check(&self) -> Result<(), NetworkError> {
         let refuse = |reason: String| Err(NetworkError::Config(reason));
         if self.organisations.is_empty() {
             return refuse("it has no organisation; name at least one".to_owned());

@@ -27,7 +27,7 @@ pub(crate) fn build(
         server_tls_certificate: certificate,
     };
     let endpoints = vec![format!("{host}:{}", addresses.orderer)];
-    let mut orderer = OrdererSpec::new(orderer.msp_config()?, endpoints, consenter);
+    let mut orderer = OrdererSpec::new(orderer.msp_config()?, endpoints, vec![consenter]);
     orderer.batch_size = BatchSizeSpec {
         max_message_count: config.batch.max_message_count,
         absolute_max_bytes: config.batch.absolute_max_bytes,

@@ -43,6 +43,7 @@ mod summary;
 
 pub use config::{BatchConfig, NetworkConfig, OrdererNodeConfig, OrganisationConfig, PeerNodeConfig};
 pub use error::NetworkError;
+pub use material::copy_tree;
 pub use network::Network;
 pub use summary::{NetworkSummary, OrdererSummary, OrganisationSummary, PeerSummary};
 

@@ -161,7 +161,11 @@ fn sync_tree(path: &Path) -> Result<(), NetworkError> {
 }
 
 /// Copies a tree of plain files and directories; links are refused, for they could lead anywhere.
-fn copy_tree(from: &Path, to: &Path) -> Result<(), NetworkError> {
+///
+/// # Errors
+/// [`NetworkError::Io`] when something cannot be read or written, [`NetworkError::Config`] for what is neither file nor
+/// directory.
+pub fn copy_tree(from: &Path, to: &Path) -> Result<(), NetworkError> {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new()
         .recursive(true)

@@ -334,6 +334,7 @@ fn summary(
         channel: config.channel.clone(),
         dir: directory.path().to_owned(),
         genesis_block: directory.genesis(&config.channel),
+        orderers: vec![orderer.clone()],
         orderer,
         organisations,
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use fabric_msp::cryptogen::{OrgKind, Organization};
 use serde::{Deserialize, Serialize};
 
 /// A running network: where to reach whom, and which files clients need. All paths are absolute.
@@ -15,13 +16,15 @@ pub struct NetworkSummary {
     pub dir: PathBuf,
     /// The genesis block's file.
     pub genesis_block: PathBuf,
-    /// The ordering node.
+    /// The first ordering node.
     pub orderer: OrdererSummary,
+    /// All ordering nodes, the first one among them; the embedded network has one.
+    pub orderers: Vec<OrdererSummary>,
     /// The members in the order of the consortium.
     pub organisations: Vec<OrganisationSummary>,
 }
 
-/// The ordering node.
+/// An ordering node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrdererSummary {
     /// The MSP id.
@@ -84,5 +87,17 @@ impl NetworkSummary {
         self.organisations
             .iter()
             .find(|organisation| organisation.msp_id == msp_id)
+    }
+
+    /// A member's keys and certificates on disk.
+    pub fn tree(&self, msp_id: &str) -> Option<Organization> {
+        let organisation = self.organisation(msp_id)?;
+        let root = self.dir.join("organizations");
+        Some(Organization::open(
+            root,
+            OrgKind::Peer,
+            &organisation.domain,
+            &organisation.msp_id,
+        ))
     }
 }

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use careledger_api::HealthError;
 use careledger_api::contracts::consent::{CodeQuery, ConsentsClient, FindAnswer, Release};
+use careledger_api::contracts::identity::PatientQuery;
 use careledger_api::contracts::record::{
-    DocumentStatus, ErasureConfirmation, ErasureReceipt, IndexPage, RecordClient, Verification,
+    DocumentStatus, ErasureConfirmation, ErasureReceipt, IndexPage, InventoryPage, InventoryPlace,
+    InventoryQuery, Probe, RecordClient, Replica, ReplicaView, Verification,
 };
 use careledger_api::ids::{DocumentId, Hash, PatientId, TxId};
 use careledger_api::merkle::ContentOpening;
 use careledger_api::merkle::batch::BatchProof;
+use careledger_sdk::vault::LedgerPoint;
 use fabric_contract_core::CallError;
 use fabric_gateway_sdk::{Contract, Network};
 use fabric_protos::common::{Payload, SignatureHeader};
@@ -18,9 +21,11 @@ use prost::Message;
 
 use crate::erase::Erasures;
 use crate::find::{CommittedSearch, FindChain};
+use crate::integrity::Inventory;
 use crate::locate::IndexChain;
 use crate::release::{Chain, ChainError, CommittedAccess};
 use crate::replica::Anchors;
+use crate::replication::Replicas;
 
 /// How long the own peer is given to commit a transaction that another peer has committed.
 const CATCH_UP: Duration = Duration::from_secs(2);
@@ -158,6 +163,18 @@ impl Erasures for PeerChain {
         }
     }
 
+    async fn has_records(&self, patient: PatientId) -> Result<bool, ChainError> {
+        let found = RecordClient::new(&self.contract)
+            .locate(self.custodian.clone(), PatientQuery { patient })
+            .endorsed_by([self.holder.clone()])
+            .send()
+            .await
+            .map_err(|error| ChainError(error.to_string()))?;
+        Ok(found
+            .iter()
+            .any(|record| record.head.status != DocumentStatus::Erased))
+    }
+
     async fn confirm(&self, confirmation: ErasureConfirmation) -> Result<(), ChainError> {
         let confirmed = RecordClient::new(&self.contract)
             .confirm_erasure(self.custodian.clone(), confirmation)
@@ -203,6 +220,108 @@ impl Anchors for PeerChain {
     }
 }
 
+impl Replicas for PeerChain {
+    async fn replicas(&self) -> Result<Vec<ReplicaView>, ChainError> {
+        RecordClient::new(&self.contract)
+            .replicas(self.custodian.clone())
+            .endorsed_by([self.holder.clone()])
+            .send()
+            .await
+            .map_err(|error| ChainError(error.to_string()))
+    }
+
+    async fn register(&self, replica: Replica) -> Result<(), ChainError> {
+        let registered = RecordClient::new(&self.contract)
+            .register_replica(self.custodian.clone(), replica)
+            .endorsed_by([self.holder.clone()])
+            .send();
+        match registered.await {
+            Ok(_) | Err(CallError::Contract(HealthError::Duplicate(_))) => Ok(()),
+            Err(error) => Err(ChainError(error.to_string())),
+        }
+    }
+
+    async fn record(&self, probe: Probe) -> Result<(), ChainError> {
+        RecordClient::new(&self.contract)
+            .probe_replica(self.custodian.clone(), probe)
+            .endorsed_by([self.holder.clone()])
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| ChainError(error.to_string()))
+    }
+}
+
+impl Inventory for PeerChain {
+    async fn inventory(&self, after: Option<InventoryPlace>) -> Result<InventoryPage, ChainError> {
+        RecordClient::new(&self.contract)
+            .inventory(self.custodian.clone(), InventoryQuery { after })
+            .endorsed_by([self.holder.clone()])
+            .send()
+            .await
+            .map_err(|error| ChainError(error.to_string()))
+    }
+
+    async fn verification(
+        &self,
+        document: DocumentId,
+        version: u32,
+        opening: ContentOpening,
+        proof: Option<BatchProof>,
+    ) -> Result<Option<Verification>, ChainError> {
+        let verified = RecordClient::new(&self.contract)
+            .verify(document, version, opening, proof)
+            .endorsed_by([self.holder.clone()])
+            .send();
+        match verified.await {
+            Ok(verification) => Ok(Some(verification)),
+            Err(CallError::Contract(HealthError::NotFound)) => Ok(None),
+            Err(error) => Err(ChainError(error.to_string())),
+        }
+    }
+
+    async fn tip(&self) -> Result<LedgerPoint, ChainError> {
+        let info = self
+            .network
+            .chain_info()
+            .await
+            .map_err(|error| ChainError(error.to_string()))?;
+        Ok(LedgerPoint {
+            height: info.height,
+            hash: header_hash(&info.current_block_hash)?,
+        })
+    }
+
+    async fn hash_at(&self, height: u64) -> Result<Option<Hash>, ChainError> {
+        let tip = self.tip().await?;
+        if height >= tip.height {
+            return Ok((height == tip.height).then_some(tip.hash));
+        }
+        // The block after it says it.
+        let after = self
+            .network
+            .block(height)
+            .await
+            .map_err(|error| ChainError(error.to_string()))?;
+        let header = after
+            .header
+            .ok_or_else(|| ChainError("a block has no header".to_owned()))?;
+        header_hash(&header.previous_hash).map(Some)
+    }
+
+    async fn anchor_report(&self, report: Hash) -> Result<TxId, ChainError> {
+        let anchored = RecordClient::new(&self.contract)
+            .anchor_report(report)
+            .send()
+            .await
+            .map_err(|error| ChainError(error.to_string()))?;
+        anchored
+            .tx_id
+            .parse()
+            .map_err(|_: HealthError| ChainError("the anchor has no transaction id".to_owned()))
+    }
+}
+
 impl IndexChain for PeerChain {
     async fn index(&self, tx: &TxId, now: i64, page: u32) -> Result<IndexPage, ChainError> {
         RecordClient::new(&self.contract)
@@ -212,6 +331,13 @@ impl IndexChain for PeerChain {
             .await
             .map_err(|error| ChainError(error.to_string()))
     }
+}
+
+fn header_hash(bytes: &[u8]) -> Result<Hash, ChainError> {
+    let bytes = bytes
+        .try_into()
+        .map_err(|_| ChainError("a block's hash has not 32 bytes".to_owned()))?;
+    Ok(Hash::from_bytes(bytes))
 }
 
 /// The serialized identity in a transaction's signature header.

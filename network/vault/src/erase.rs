@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! custodian: request -> two organisations approve -> execute -> purge       (the ledger; contract `record`)
-//! vault:     own peer shows the execution -> key, salt, ciphertext destroyed -> replicas' vaults do the same
+//! vault:     own peer shows the execution -> key, salt, ciphertext destroyed -> the patient's last record: out of the index of persons
+//!            -> replicas' vaults do the same
 //!            -> own peers remove what was purged from their files -> confirmed on the ledger -> receipt, signed
 //! ```
 //!
@@ -14,13 +15,14 @@ use std::time::Duration;
 use careledger_api::HealthError;
 use careledger_api::contracts::record::{Backup, ErasureConfirmation, ErasureReceipt, MAX_BACKUPS};
 use careledger_api::date::Date;
-use careledger_api::ids::{DocumentId, Salt};
+use careledger_api::ids::{DocumentId, PatientId, Salt};
 use careledger_sdk::vault::{
     EraseRequest, ErasedPeer, SignedRequest, VaultClient, VaultError, VaultReceipt, WireError,
 };
 use fabric_gateway_sdk::SigningIdentity;
 use serde::Deserialize;
 
+use crate::persons::PersonIndex;
 use crate::release::{ChainError, Scope};
 use crate::store::{Store, StoreError};
 
@@ -40,6 +42,9 @@ pub trait Erasures: Send + Sync {
         &self,
         document: DocumentId,
     ) -> impl Future<Output = Result<Option<ErasureReceipt>, ChainError>> + Send;
+
+    /// Whether the custodian has a record of this patient that is not erased.
+    fn has_records(&self, patient: PatientId) -> impl Future<Output = Result<bool, ChainError>> + Send;
 
     /// Confirms for this organisation. Having confirmed before is success.
     fn confirm(
@@ -93,6 +98,9 @@ pub enum EraseError {
     /// The own peer could not be asked or told.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// The index of persons could not be written.
+    #[error("the index of persons cannot be written: {0}")]
+    Persons(std::io::Error),
     /// A peer did not remove what was purged.
     #[error("peer {host} still holds purged data: {why}")]
     Peer {
@@ -124,21 +132,27 @@ impl From<WireError> for EraseError {
 }
 
 /// Destroys a document whose erasure was executed, here and wherever this vault had it copied, has the organisation's peers remove what was purged,
-/// confirms it on the ledger, and gives the receipt. `now` is the vault's own clock, seconds since 1970.
+/// confirms it on the ledger, and gives the receipt. Was it the last record of the patient that the request names, the patient is out of the index of
+/// persons too. `now` is the vault's own clock, seconds since 1970.
 ///
 /// # Errors
 /// [`EraseError`]; asking again goes on.
 pub async fn erase<L: Erasures>(
     scope: &Scope,
-    store: &Store,
+    (store, persons): (&Store, &PersonIndex),
     ledger: &L,
     erasing: &Erasing,
-    document: DocumentId,
+    asked: &EraseRequest,
     now: i64,
 ) -> Result<SignedRequest<VaultReceipt>, EraseError> {
+    let document = asked.document;
     let erasure = executed(ledger, document).await?;
     let versions = store.erase(document).await?;
-    let replicas = erase_replicas(scope, erasing, document, now).await?;
+    let gone = last_record_of(scope, ledger, erasing, asked).await?;
+    if let Some(patient) = gone {
+        persons.enter(patient, None).map_err(EraseError::Persons)?;
+    }
+    let replicas = erase_replicas(scope, erasing, (document, gone), now).await?;
     let backups = backups(&erasing.backups, now)?;
     let mut peers = Vec::with_capacity(erasing.peers.len());
     for peer in &erasing.peers {
@@ -165,6 +179,7 @@ pub async fn erase<L: Erasures>(
         channel: scope.channel.clone(),
         document,
         versions,
+        forgotten: gone.is_some(),
         at: now,
         purged: erasure.purged,
         peers,
@@ -191,10 +206,24 @@ async fn executed<L: Erasures>(ledger: &L, document: DocumentId) -> Result<Erasu
     Err(EraseError::NotErased(document))
 }
 
+/// The patient, if this was the last record. The custodian's vault asks its peer; one that holds replicas takes the custodian's vault's word.
+async fn last_record_of<L: Erasures>(
+    scope: &Scope,
+    ledger: &L,
+    erasing: &Erasing,
+    asked: &EraseRequest,
+) -> Result<Option<PatientId>, ChainError> {
+    let Some(patient) = asked.patient else {
+        return Ok(None);
+    };
+    let more = erasing.holder == scope.custodian && ledger.has_records(patient).await?;
+    Ok((!more).then_some(patient))
+}
+
 async fn erase_replicas(
     scope: &Scope,
     erasing: &Erasing,
-    document: DocumentId,
+    (document, patient): (DocumentId, Option<PatientId>),
     now: i64,
 ) -> Result<Vec<SignedRequest<VaultReceipt>>, EraseError> {
     let mut receipts = Vec::with_capacity(erasing.replicas.len());
@@ -204,6 +233,7 @@ async fn erase_replicas(
             custodian: scope.custodian.clone(),
             channel: scope.channel.clone(),
             document,
+            patient,
             at: now,
         };
         let receipt = vault.erase(&erasing.signer, request).await;

@@ -1,4 +1,10 @@
-//! Key encryption: the one key that wraps every record's DEK, behind a provider.
+//! Key encryption: the one key that wraps every record's DEK, behind a provider: a file, or a PKCS#11 token.
+
+mod provider;
+mod token;
+
+pub use provider::{KeyProvider, Succession};
+pub use token::{Pin, TokenKey, TokenPlace};
 
 use std::fs;
 use std::io::Write;
@@ -42,6 +48,36 @@ pub enum KekError {
     /// The operating system gave no randomness.
     #[error("the system's random generator failed")]
     Random,
+    /// A PKCS#11 module or token cannot be used.
+    #[error("token {token}: {why}")]
+    Token {
+        /// The token's label.
+        token: String,
+        /// What it said.
+        why: String,
+    },
+    /// A PIN is not there, empty, or no text.
+    #[error("{0} holds no PIN: it must hold the token's user PIN and nothing else")]
+    Pin(String),
+    /// A token has not exactly one AES key of the label.
+    #[error("the token has {found} AES keys labelled {key}; it must have one")]
+    NoKey {
+        /// The label.
+        key: String,
+        /// How many there are.
+        found: usize,
+    },
+    /// A token has a key of the label already.
+    #[error("the token has an AES key labelled {0} already; use it, or choose another label")]
+    KeyExists(String),
+    /// A key is not kept inside its token.
+    #[error("key {0} may leave its token: it must be sensitive and not extractable")]
+    MayLeave(String),
+    /// The environment names a token in part.
+    #[error(
+        "the environment variable {0} is missing: a token takes a module, a token label, a key label and a PIN"
+    )]
+    Environment(&'static str),
 }
 
 /// A key-encryption key in a file of mode 0600: AES-256-GCM with a random nonce for each wrap.
@@ -87,6 +123,27 @@ impl FileKey {
         let parent = path.parent().unwrap_or(Path::new("."));
         fs::rename(&next, path)
             .and_then(|()| fs::File::open(parent)?.sync_all())
+            .map_err(failed(path))
+    }
+
+    /// Whether there is a key in `path`.
+    pub fn exists(path: &Path) -> bool {
+        path.exists() || next(path).exists()
+    }
+
+    /// Removes the key in `path`, and the successor of a rotation that did not end: nothing may be wrapped under either any more.
+    pub fn remove(path: &Path) -> Result<(), KekError> {
+        for path in [&next(path), path] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(failed(path)(error));
+                }
+                _ => {}
+            }
+        }
+        let parent = path.parent().unwrap_or(Path::new("."));
+        fs::File::open(parent)
+            .and_then(|parent| parent.sync_all())
             .map_err(failed(path))
     }
 }
@@ -157,13 +214,18 @@ fn create_or_read(path: &Path) -> Result<LessSafeKey, KekError> {
     read(path)
 }
 
-fn read(path: &Path) -> Result<LessSafeKey, KekError> {
+/// The bytes of a file that its owner alone may read.
+fn private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, KekError> {
     use std::os::unix::fs::PermissionsExt;
     let mode = fs::metadata(path).map_err(failed(path))?.permissions().mode();
     if mode & 0o077 != 0 {
         return Err(KekError::Mode(path.to_owned()));
     }
-    let bytes = Zeroizing::new(fs::read(path).map_err(failed(path))?);
+    Ok(Zeroizing::new(fs::read(path).map_err(failed(path))?))
+}
+
+fn read(path: &Path) -> Result<LessSafeKey, KekError> {
+    let bytes = private_file(path)?;
     if bytes.len() != 32 {
         return Err(KekError::Length(path.to_owned()));
     }

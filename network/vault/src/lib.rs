@@ -5,7 +5,9 @@
 //! requester --SignedRequest over TLS--> server -> release (the rule) -> chain (own peer) -> served log (synced) -> sealed keys, tickets
 //! requester --ticket, range--> server -> store -> ciphertext with its tree: careledger_sdk::vault proves and opens it chunk by chunk
 //! custodian --EraseRequest, once the ledger shows the execution--> erase -> store, replicas' vaults, own peers' disks -> signed receipt
-//! custodian's vault --ciphertext, sealed key--> replica -> another member's vault, which releases by the same rule on its own peer
+//! custodian's vault --ciphertext, sealed key--> replica -> another member's vault, which releases by the same rule on its own peer;
+//!   replication copies every anchored version by itself and probes the copies
+//! integrity: store <-> what the own peer anchors and describes -> signed report, its hash on the ledger
 //! ```
 //!
 //! Contents stream in both directions: a record of many GB needs about 32 MiB of memory here and less at the requester.
@@ -16,12 +18,15 @@
 pub mod chain;
 pub mod erase;
 pub mod find;
+pub mod integrity;
 pub mod kek;
 pub mod locate;
 mod members;
 mod persons;
+pub mod program;
 pub mod release;
 pub mod replica;
+pub mod replication;
 mod served;
 mod server;
 pub mod store;

@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use careledger_api::codes::Obligation;
 use careledger_api::contracts::consent::{ReleasableDocument, Release};
-use careledger_api::ids::{KemPublicKey, TxId};
+use careledger_api::ids::{DocumentId, KemPublicKey, TxId};
 use careledger_sdk::sealing::{SealContext, seal};
 use careledger_sdk::vault::{
     ReleaseRequest, ReleaseResponse, ReleasedItem, SealedContent, SignedRequest, VaultRequest,
@@ -154,7 +154,24 @@ pub async fn release<C: Chain>(
     Ok(ReleaseResponse {
         items,
         obligations: told(&release.obligations),
+        erase_at: release.erase_at,
     })
+}
+
+/// Whether who was released a file's key on the access of transaction `tx` may still fetch the file at `now` (seconds since 1970): the access is not over,
+/// and no grant or revocation of the patient came since. While keys are given out, the decision run again must name the file as well.
+pub(crate) async fn is_session_open<C: Chain>(
+    chain: &C,
+    tx: &TxId,
+    (document, version): (DocumentId, u32),
+    now: i64,
+) -> Result<bool, ChainError> {
+    let Some(CommittedAccess { release, .. }) = chain.access(tx, now).await? else {
+        return Ok(false);
+    };
+    let of_file = |named: &ReleasableDocument| (named.document, named.version) == (document, version);
+    let named = !release.fresh || release.documents.iter().any(of_file);
+    Ok(release.in_time && release.epoch_unchanged && named)
 }
 
 /// Whose vault this is, and for which channel.

@@ -129,26 +129,24 @@ impl Replicator<'_> {
         proof: Option<BatchProof>,
         now: i64,
     ) -> Result<(), ReplicaError> {
-        let entry = self.store.entry(document, version).await?;
-        let file = self.store.file(document, version).await?;
-        let copy = self.replica(document, version);
-        let content = SealedCopy {
-            dek: hex::encode(entry.dek.as_slice()),
-            opening: entry.opening,
-        };
-        let sealed = seal_copy(&self.vault.replica_key().await?, &copy, &content)?;
-        let request = ReplicaRequest {
-            copy,
-            proof,
-            encapsulated: STANDARD.encode(sealed.encapsulated),
-            sealed: STANDARD.encode(sealed.ciphertext),
-            at: now,
-        };
-        let ciphertext = file.read(0..file.size());
-        Ok(self.vault.replicate(self.signer, request, ciphertext).await?)
+        self.send(document, version, proof, false, now).await
     }
 
-    /// Whether the holder has ciphertext and key of a version, byte for byte as they are here. `now`: seconds since 1970.
+    /// As [`copy`](Self::copy), of a copy that a probe found damaged: the holder reads what it has, and makes it anew where it is not whole.
+    ///
+    /// # Errors
+    /// [`ReplicaError`].
+    pub async fn repair(
+        &self,
+        document: DocumentId,
+        version: u32,
+        proof: Option<BatchProof>,
+        now: i64,
+    ) -> Result<(), ReplicaError> {
+        self.send(document, version, proof, true, now).await
+    }
+
+    /// Whether the holder has ciphertext and key of a version, as they are here in the places that a fresh nonce picks. `now`: seconds since 1970.
     ///
     /// # Errors
     /// [`ReplicaError::Store`] where it cannot be compared; a holder that does not answer is [`ProbeResult::Unreachable`].
@@ -172,6 +170,34 @@ impl Replicator<'_> {
             Err(error) if error.is_unavailable() => Ok(ProbeResult::Unreachable),
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn send(
+        &self,
+        document: DocumentId,
+        version: u32,
+        proof: Option<BatchProof>,
+        check: bool,
+        now: i64,
+    ) -> Result<(), ReplicaError> {
+        let entry = self.store.entry(document, version).await?;
+        let file = self.store.file(document, version).await?;
+        let copy = self.replica(document, version);
+        let content = SealedCopy {
+            dek: hex::encode(entry.dek.as_slice()),
+            opening: entry.opening,
+        };
+        let sealed = seal_copy(&self.vault.replica_key().await?, &copy, &content)?;
+        let request = ReplicaRequest {
+            copy,
+            proof,
+            check,
+            encapsulated: STANDARD.encode(sealed.encapsulated),
+            sealed: STANDARD.encode(sealed.ciphertext),
+            at: now,
+        };
+        let ciphertext = file.read(0..file.size());
+        Ok(self.vault.replicate(self.signer, request, ciphertext).await?)
     }
 
     fn replica(&self, document: DocumentId, version: u32) -> ReplicaOf {

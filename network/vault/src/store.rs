@@ -4,7 +4,10 @@
 //! layout                               the text "2": which layout this is
 //! content/<document>.<n>.<random>      ciphertext of version n (careledger_sdk::vault::format)
 //! entries/<document>.<n>               {name of the content object, wrapped DEK, opening}; written last, and only if there is none
+//! replicas/<holder>/<document>.<n>     that version n lies at another organisation's vault
+//! proofs/<document>                    what proves a document that only its batch anchors
 //! erased/<document>                    that the document was erased: nothing of it is kept again
+//! reports/<number>                     signed reports on the store's integrity
 //! keys/ticket                          the wrapped key of the content route's tickets
 //! kek, served, lock                    on a local disk: key-encryption key, release log, the running vault's lock
 //! ```
@@ -12,13 +15,16 @@
 //! What has no entry does not count: a crash or an aborted upload leaves a version whole or absent. Leftovers on a local disk go away when
 //! the store is opened again; nobody can read them, since their key was never written.
 
+pub(crate) mod copies;
 mod disk;
 mod erase;
 #[cfg(test)]
 mod erasure_tests;
 mod error;
 mod file;
+mod migrate;
 mod replica;
+mod reports;
 mod rotate;
 #[cfg(test)]
 mod tests;
@@ -39,6 +45,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncRead;
+use tokio::sync::broadcast;
 
 use crate::kek::KeyEncryption;
 use crate::ticket::Tickets;
@@ -48,6 +55,9 @@ pub use file::EncryptedFile;
 
 /// The layout this code reads and writes.
 const LAYOUT: &str = "2";
+
+/// Kept versions that a slow receiver may be behind.
+const KEPT: usize = 1_024;
 
 /// Where the wrapped key of the tickets is, and what the wrap is bound to.
 const TICKET_KEY: &str = "keys/ticket";
@@ -60,6 +70,7 @@ pub struct Store {
     kek: Box<dyn KeyEncryption>,
     tickets: Tickets,
     disk: Option<disk::Disk>,
+    kept: broadcast::Sender<copies::Version>,
 }
 
 /// What the vault knows of one stored version.
@@ -88,12 +99,19 @@ struct StoredEntry {
 
 impl Store {
     /// Opens or makes a store in the local directory `dir` (mode 0700) under `kek`, and removes what a crash left half written. Every write is
-    /// synced to the disk, with its directory, before it counts.
+    /// synced to the disk, with its directory, before it counts. A store of layout 1 is brought to this one first; a crash meanwhile loses nothing.
     ///
-    /// Fails with [`StoreError::Locked`] while another process has it open, with [`StoreError::Layout`] on a store of another layout.
+    /// Fails with [`StoreError::Locked`] while another process has it open, with [`StoreError::Layout`] on a store of a later layout.
     pub async fn open(dir: &FsPath, kek: Box<dyn KeyEncryption>) -> Result<Self, StoreError> {
         let disk = disk::Disk::open(dir).await?;
-        let store = Self::assemble(disk.objects()?, kek, Some(disk)).await?;
+        let objects = disk.objects()?;
+        if disk.has_layout_1() {
+            migrate::from_layout_1(&disk, &*objects, &*kek).await?;
+        }
+        let store = Self::assemble(objects, kek, Some(disk)).await?;
+        if let Some(disk) = &store.disk {
+            disk.remove_files().await?;
+        }
         store.finish_erasures().await?;
         store.sweep().await?;
         Ok(store)
@@ -130,6 +148,7 @@ impl Store {
             kek,
             tickets,
             disk,
+            kept: broadcast::channel(KEPT).0,
         })
     }
 
@@ -206,6 +225,11 @@ impl Store {
             opening: stored.opening,
             content: Path::from(stored.content),
         })
+    }
+
+    /// The stored versions, in no order.
+    pub(crate) async fn kept(&self) -> Result<Vec<(DocumentId, u32)>, StoreError> {
+        self.versions(&Path::from("entries")).await
     }
 
     /// Whether a version is stored.
@@ -301,7 +325,11 @@ impl Store {
             .put_opts(&path, PutPayload::from(json), PutMode::Create.into())
             .await
         {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                // Nobody may be listening.
+                let _unheard = self.kept.send((document, version));
+                Ok(())
+            }
             Err(object_store::Error::AlreadyExists { .. }) => Err(StoreError::Exists(document, version)),
             Err(error) => Err(error.into()),
         }

@@ -1,5 +1,5 @@
-//! A subscriber to be killed: `careledger-notify-child DIR CUSTODIAN JOURNAL SEEN`. It writes each access it is told of into the file SEEN, then acknowledges it, and says
-//! on a line what it did at every step. It ends with its standard input, so that it never outlives the test that started it.
+//! A subscriber to be killed: `careledger-notify-child DIR CUSTODIAN JOURNAL SEEN`. It writes each access and each change of an account that it is told of
+//! into the file SEEN, then acknowledges it, and says on a line what it did at every step. It ends with its standard input, so that it never outlives the test that started it.
 #![forbid(unsafe_code)]
 
 use std::fs::OpenOptions;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use careledger::health;
 use careledger_api::roles::Role;
 use careledger_sdk::HealthClient;
-use careledger_sdk::notify::{Delivery, Notifications};
+use careledger_sdk::notify::{Delivery, Notifications, Told};
 use careledger_tests::members::endpoint;
 use fabric_gateway_sdk::{Gateway, SigningIdentity};
 
@@ -52,12 +52,12 @@ fn see(seen: &Path, delivery: &Delivery) -> Result<(), Error> {
     if delivery.redelivered && std::fs::read_to_string(seen).unwrap_or_default().contains(&id) {
         return Ok(());
     }
-    let notice = delivery.notice.as_ref().ok_or("an access without its body")?;
+    let what = match delivery.notice.as_ref().ok_or("a delivery without its body")? {
+        Told::Access(notice) => format!("{} {}", notice.notification.kind, notice.notification.outcome),
+        Told::Account(notice) => format!("account {}", notice.act),
+    };
     // One write, so that a killed process leaves a whole line or none.
-    let line = format!(
-        "{id} {} {}\n",
-        notice.notification.kind, notice.notification.outcome
-    );
+    let line = format!("{id} {what}\n");
     let mut file = OpenOptions::new().append(true).create(true).open(seen)?;
     file.write_all(line.as_bytes())?;
     file.sync_data()?;

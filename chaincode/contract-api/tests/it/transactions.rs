@@ -220,6 +220,26 @@ async fn writes_before_a_call_to_chaincode_are_sent_before_it() {
 }
 
 #[tokio::test]
+async fn several_private_keys_are_read_with_one_message() {
+    let read = chaincode(|ledger, _| {
+        let values = ledger.private_gets("coll", &["a", "b"])?;
+        assert_eq!(values, [None, Some(b"value".to_vec())]);
+        Ok(Vec::new())
+    });
+    let mut peer = Peer::start(read, batching()).await;
+    peer.invoke("tx", &["f"]).await;
+    let result = peer::GetStateMultipleResult {
+        values: vec![Vec::new(), b"value".to_vec()],
+    };
+    let asked: peer::GetStateMultiple = peer.answer(Type::GetStateMultiple, result.encode_to_vec()).await;
+    assert_eq!(
+        (asked.collection.as_str(), asked.keys),
+        ("coll", vec!["a".to_owned(), "b".to_owned()])
+    );
+    assert_eq!(peer.completed().await.status, 200);
+}
+
+#[tokio::test]
 async fn several_keys_are_read_in_chunks_or_one_by_one() {
     let read = || {
         chaincode(|ledger, _| {

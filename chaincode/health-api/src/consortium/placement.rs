@@ -55,6 +55,7 @@ pub fn placement(contract: &str, function: &str) -> Option<Placement> {
             | "accessOwn"
             | "breakGlass"
             | "breakGlassFull"
+            | "backfill"
             | "review"
             | "escalate"
             | "recordDisclosure"
@@ -84,7 +85,8 @@ pub fn placement(contract: &str, function: &str) -> Option<Placement> {
             "record",
             "anchor" | "anchorMany" | "anchorBatch" | "unfold" | "addVersion" | "redact" | "supersede"
             | "markError" | "attest" | "setRetention" | "placeHold" | "releaseHold" | "openErasure"
-            | "approveErasure" | "refuseErasure" | "executeErasure" | "offerCustody" | "acceptCustody",
+            | "approveErasure" | "refuseErasure" | "executeErasure" | "offerCustody" | "acceptCustody"
+            | "anchorReport",
         ) => Placement::Public,
         (
             "record",
@@ -104,15 +106,18 @@ pub fn placement(contract: &str, function: &str) -> Option<Placement> {
             | "respondCorrection",
         ) => Placement::Custodian,
         ("record", "purgeErased") => Placement::CustodianAndRegulator,
-        ("record", "verify" | "verifyChunk" | "head" | "version" | "batch" | "standing" | "attested") => {
-            Placement::AnyPeer
-        }
+        (
+            "record",
+            "verify" | "verifyChunk" | "head" | "version" | "batch" | "standing" | "attested" | "reports",
+        ) => Placement::AnyPeer,
         (
             "record",
             "locate" | "index" | "priorResults" | "avoidedOrders" | "attestations" | "links" | "corrections"
             | "myLinks" | "myCorrections" | "myErasureReceipt",
         ) => Placement::CustodianAlone,
-        ("record", "explanation" | "erasureRequests" | "erasureReceipt" | "replicas") => Placement::Custodian,
+        ("record", "explanation" | "erasureRequests" | "erasureReceipt" | "replicas" | "inventory") => {
+            Placement::Custodian
+        }
         ("credential", "issue" | "renew" | "suspend" | "reinstate" | "revoke") => Placement::Public,
         ("credential", "file" | "check") => Placement::Custodian,
         ("credential", "status") => Placement::AnyPeer,

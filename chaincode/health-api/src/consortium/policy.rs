@@ -19,12 +19,25 @@ pub struct Policy {
     #[serde(default)]
     pub break_glass_excluded: BTreeSet<Label>,
     /// Sensitivity labels that a minor keeps to themself (each with its group): no consent that a parent or guardian gives opens them.
-    /// ADOL, SEX and STD are the usual ones.
+    /// ADOL, SEX and STD are the usual ones ([`Policy::preset`]).
     #[serde(default)]
     pub minor_only: BTreeSet<Label>,
 }
 
 impl Policy {
+    /// What a consortium starts from: opt-in, and what concerns an adolescent's own sexual health (ADOL, SEX, STD) stays the minor's to open. What the
+    /// law excludes from break-glass differs by country: a consortium adds it by `registry.amend`.
+    pub fn preset() -> Self {
+        let labels = ["ADOL", "SEX", "STD"];
+        Self {
+            minor_only: labels
+                .into_iter()
+                .filter_map(|label| label.parse().ok())
+                .collect(),
+            ..Self::default()
+        }
+    }
+
     /// `INVALID_CODE` for a purpose that always needs consent, and for a confidentiality among a minor's labels.
     pub fn validate(&self) -> Result<(), HealthError> {
         if self.minor_only.iter().any(|l| l.confidentiality().is_some()) {
@@ -51,6 +64,15 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_preset_keeps_three_labels_for_minors_and_opens_nothing() {
+        let preset = Policy::preset();
+        preset.validate().unwrap();
+        assert!(preset.minor_only.iter().all(Label::is_known));
+        assert_eq!(preset.minor_only.len(), 3);
+        assert!(preset.without_consent.is_empty());
+    }
 
     #[test]
     fn opt_in_unless_said_and_only_for_what_may() {

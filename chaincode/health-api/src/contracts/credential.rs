@@ -4,6 +4,10 @@
 //! it. Who that is (NPI, licence) lies with the organisation and the regulator, in `care_<organisation>`, under the public commitment.
 //! A public key and a private body are two transactions: `issue` (or `renew`), then `file`, which may be repeated.
 
+mod verification;
+
+pub use verification::*;
+
 use crate::adjudication::npi_is_valid;
 use crate::date::Period;
 use crate::hashing::{commit, tagged_hash};
@@ -117,6 +121,9 @@ pub struct CredentialDetails {
     pub licence: Licence,
     /// Class of the licence as its jurisdiction writes it (`MD`, `RN`): 1 to 32 letters, digits, `-`, `.` or `/`.
     pub class: String,
+    /// How the licence was verified, where that is recorded. A later verification is filed with the credential's renewal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Verification>,
     /// Salts commitment and private value.
     pub salt: Salt,
 }
@@ -140,14 +147,20 @@ impl CredentialDetails {
                 "an NPI has ten digits, begins with 1 or 2 and ends with its check digit".into(),
             ));
         }
+        let source = self
+            .verification
+            .as_ref()
+            .map(|verification| &verification.source);
         if [&self.licence.jurisdiction, &self.licence.number, &self.class]
             .into_iter()
+            .chain(source)
             .all(|text| is_plain(text))
         {
             Ok(())
         } else {
             Err(HealthError::InvalidCode(
-                "jurisdiction, number and class of a licence have 1 to 32 letters, digits, -, . or /".into(),
+                "jurisdiction, number, class and source of a licence have 1 to 32 letters, digits, -, . or /"
+                    .into(),
             ))
         }
     }
@@ -178,6 +191,12 @@ pub struct Standing {
     pub active: bool,
     /// Whether the licence asked for is the verified one; none if none was asked for.
     pub licence_matches: Option<bool>,
+    /// How the licence was verified, where that is recorded.
+    #[serde(default)]
+    pub verification: Option<Verification>,
+    /// Whether the primary source confirmed it within [`VERIFICATION_DAYS`] before the question.
+    #[serde(default)]
+    pub verified: bool,
 }
 
 /// The id under which contracts know the holder of a certificate: a tagged hash of MSP id, subject and issuer. The certificate's common name is
@@ -279,6 +298,7 @@ mod tests {
                 number: "230417".into(),
             },
             class: "MD".into(),
+            verification: None,
             salt: Salt::from_bytes([2; 32]),
         }
     }
@@ -286,6 +306,14 @@ mod tests {
     #[test]
     fn details_need_a_checked_npi_plain_texts_and_a_salt() {
         details().validate().unwrap();
+        let mut unnamed = details();
+        unnamed.verification = Some(Verification {
+            status: VerificationStatus::Validated,
+            process: VerificationProcess::Primary,
+            source: String::new(),
+            on: "2026-11-01".parse().unwrap(),
+        });
+        assert!(unnamed.validate().is_err());
         let wrong = |change: fn(&mut CredentialDetails)| {
             let mut details = details();
             change(&mut details);

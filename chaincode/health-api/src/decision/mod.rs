@@ -15,7 +15,9 @@
 //! 5. An unknown label, hierarchy or group that the outcome depends on makes it indeterminate, which releases nothing.
 //! 6. A permit that names no sensitivity label covers no item that has one.
 //! 7. Obligations and refrains of every permit that opens a category, or may open a document of it, are carried.
-//! 8. What no consent speaks about is refused, or permitted where the consortium's policy says so (opt-out).
+//! 8. A consent that names a time of deletion permits nothing from then on, and obliges to delete (DELAU) before. How often a consent may be used
+//!    is not decided here but counted at the release: see [`Limits`](crate::contracts::consent::Limits).
+//! 9. What no consent speaks about is refused, or permitted where the consortium's policy says so (opt-out).
 //!
 //! A category that is refused holds no document that [`decide_item`] would permit but for one case: permits that the request's open
 //! attributes left unsatisfied (rule 3). A release therefore asks both, for the category and for the document.
@@ -71,6 +73,8 @@ pub struct Decision {
     pub basis: Vec<ConsentId>,
     /// When the first of those permits ends, seconds since 1970; none where no consent permits.
     pub ends_at: Option<i64>,
+    /// When the receiver deletes what it gets, seconds since 1970: the earliest that one of those permits names.
+    pub erase_at: Option<i64>,
 }
 
 /// A document's attributes, all known.
@@ -143,6 +147,8 @@ fn evaluate<'c>(consents: &'c [Consent], subject: &Subject<'_>, policy: &Policy,
             continue;
         }
         match provision.effect {
+            // What is to be deleted by now is not handed out any more.
+            Effect::Permit if consent.limits.erase_at.is_some_and(|erase| erase <= at) => {}
             Effect::Permit => {
                 let found = permit_match(provision, subject);
                 permitted |= found == Match::Yes;
@@ -186,6 +192,7 @@ struct Tally {
     obligations: BTreeSet<Obligation>,
     basis: BTreeSet<ConsentId>,
     ends_at: Option<i64>,
+    erase_at: Option<i64>,
     denied: bool,
     unknown: bool,
 }
@@ -204,10 +211,15 @@ impl Tally {
         for (consent, provision) in evaluation.permits {
             self.basis.insert(consent.id);
             self.obligations.extend(&provision.obligations);
-            let end = provision
+            let mut end = provision
                 .period
                 .map_or(consent.period.until, |p| p.until.min(consent.period.until));
-            self.ends_at = Some(self.ends_at.map_or(end, |so_far| so_far.min(end)));
+            if let Some(erase) = consent.limits.erase_at {
+                end = end.min(erase);
+                self.erase_at = earlier(self.erase_at, erase);
+                self.obligations.insert(Obligation::DeleteAfterUse);
+            }
+            self.ends_at = earlier(self.ends_at, end);
         }
     }
 
@@ -227,6 +239,11 @@ impl Tally {
             obligations: self.obligations.into_iter().collect(),
             basis: self.basis.into_iter().collect(),
             ends_at: self.ends_at,
+            erase_at: self.erase_at,
         }
     }
+}
+
+fn earlier(so_far: Option<i64>, at: i64) -> Option<i64> {
+    Some(so_far.map_or(at, |so_far| so_far.min(at)))
 }

@@ -24,6 +24,11 @@ impl Consent {
         if length.is_some_and(|l| l > MAX_CONSENT_SECONDS) {
             return limit("a consent holds for at most ten years");
         }
+        self.grounds.validate()?;
+        self.limits.validate(self.period.from)?;
+        if !self.limits.is_empty() && !self.permits() {
+            return invalid("only what a consent permits is limited; a denial holds however often it is met");
+        }
         if self.supersedes == Some(self.id) {
             return invalid("a consent takes the place of another one");
         }

@@ -228,7 +228,7 @@ mod tests {
         altered(&|p| p.count += 1);
         altered(&|p| p.count -= 1);
         altered(&|p| p.count = u32::MAX);
-        altered(&|p| p.batch = BatchId::from_bytes([0xee; 16]));
+        altered(&|p| p.batch = BatchId::from_bytes([!p.batch.as_bytes()[0]; 16]));
         altered(&|p| p.salt = Salt::from_bytes([0xee; 32]));
         altered(&|p| p.commitment = Hash::from_bytes([0xee; 32]));
         altered(&|p| p.path.push(Hash::from_bytes([0; 32])));

@@ -5,11 +5,11 @@ use super::review::review_key;
 use crate::caller::Caller;
 use crate::identity::patient_key;
 use crate::state::{Collection, derived_salt, done, registered, tx_id};
-use careledger_api::codes::Category;
-use careledger_api::consortium::Consortium;
+use careledger_api::codes::{Category, Obligation, OverrideReason, Purpose};
+use careledger_api::consortium::{Consortium, OrganisationRole};
 use careledger_api::contracts::consent::{
     AccessKind, AccessRecord, AccessRequest, BreakGlassRequest, FullBreakGlassRequest, OpenReview, Outcome,
-    RELEASE_SECONDS, Requester,
+    RELEASE_SECONDS, Requester, SLOTS,
 };
 use careledger_api::decision::{Verdict, decide};
 use careledger_api::event::EventKind;
@@ -20,8 +20,8 @@ use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::{Context, ReadContext};
 use serde::{Deserialize, Serialize};
 
-/// Every access record has this size: the longest a valid request gives, with room.
-pub(super) const RECORD_BYTES: usize = 8_192;
+/// Access records have a multiple of this size, in bytes.
+const SIZE_CLASS: usize = 512;
 
 /// The value of `acc~P~T`.
 #[derive(Serialize, Deserialize)]
@@ -53,11 +53,21 @@ pub(super) fn access(
     let (consortium, requester) = asker(ctx, ORDINARY)?;
     let care = Collection::care(&consortium, custodian)?;
     request.validate()?;
+    if requester.role == Role::Payer && !Purpose::Payment.covers(request.purpose) {
+        return Err(HealthError::Forbidden(
+            "a payer asks for payment: HPAYMT, or one of the purposes below it".into(),
+        ));
+    }
     let (tx, at) = (tx_id(ctx)?, ctx.timestamp().seconds);
     let secret = care.secret(ctx)?;
-    let held = held(ctx, &consortium, &care, &request.patient, |slot| {
-        decoy(&secret, &tx, slot)
-    })?;
+    let held = held(
+        ctx,
+        &consortium,
+        &care,
+        &request.patient,
+        |slot| decoy(&secret, &tx, slot),
+        |keys| care.gets(ctx, keys),
+    )?;
     let epoch = held.epoch.clone();
     let consents = held.consents();
     let decision = decide(&consents, &requester, &request, &consortium.policy, at);
@@ -90,6 +100,7 @@ pub(super) fn access(
         emergency: None,
         follows: None,
         intent: None,
+        offline: None,
     };
     write_record(ctx, &care, &secret, record)?;
     done(ctx, EventKind::Access, Some(&care))
@@ -158,13 +169,7 @@ fn write_glass(
 ) -> Result<Receipt, HealthError> {
     let (tx, at) = (tx_id(ctx)?, ctx.timestamp().seconds);
     let secret = care.secret(ctx)?;
-    let open = OpenReview {
-        access: tx.clone(),
-        at,
-        organisation: requester.organisation.clone(),
-        reason: request.reason,
-        follows: follows.clone(),
-    };
+    let reason = request.reason;
     let (kind, outcome) = match (&follows, permitted.is_empty()) {
         (None, false) => (AccessKind::BreakGlass, Outcome::Permitted),
         (None, true) => (AccessKind::BreakGlass, Outcome::Refused),
@@ -187,20 +192,40 @@ fn write_glass(
         emergency: Some(request),
         follows,
         intent: None,
+        offline: None,
     };
-    write_record(ctx, care, &secret, record)?;
-    let key = review_key(&tx);
-    let stored = StoredReview {
-        open,
-        salt: derived_salt(&secret, "review", &tx),
-    };
-    care.put(ctx, &key, &stored)?;
-    care.guard(ctx, &key)?;
+    write_reviewed(ctx, care, &secret, record, reason)?;
     done(ctx, EventKind::Access, Some(care))
 }
 
-/// Who may ask for an access.
-pub(super) const ORDINARY: &[Role] = &[Role::Clinician, Role::Emergency, Role::Researcher];
+/// Writes the record of a broken glass and opens its review.
+pub(super) fn write_reviewed(
+    ctx: &Context<'_>,
+    care: &Collection,
+    secret: &Salt,
+    record: AccessRecord,
+    reason: OverrideReason,
+) -> Result<(), HealthError> {
+    let stored = StoredReview {
+        open: OpenReview {
+            access: record.tx.clone(),
+            at: record.at,
+            organisation: record.requester.organisation.clone(),
+            reason,
+            follows: record.follows.clone(),
+        },
+        salt: derived_salt(secret, "review", &record.tx),
+    };
+    let key = review_key(&record.tx);
+    write_record(ctx, care, secret, record)?;
+    care.put(ctx, &key, &stored)?;
+    care.guard(ctx, &key)
+}
+
+/// Who may ask for an access; payers for payment alone.
+const ORDINARY: &[Role] = &[Role::Clinician, Role::Emergency, Role::Researcher, Role::Payer];
+/// Who cares for patients or does research on their data, and so checks orders.
+pub(super) const PROFESSIONAL: &[Role] = &[Role::Clinician, Role::Emergency, Role::Researcher];
 /// Who may break the glass.
 pub(super) const EMERGENCY: &[Role] = &[Role::Emergency];
 
@@ -209,7 +234,12 @@ pub(super) fn asker(ctx: &ReadContext<'_>, roles: &[Role]) -> Result<(Consortium
     let consortium = registered(ctx)?.consortium;
     let caller = Caller::of(ctx)?;
     let role = caller.require_role(&consortium, roles)?;
-    caller.require_credential(ctx, ctx.timestamp().seconds)?;
+    if role == Role::Payer {
+        caller.require_in(&consortium, OrganisationRole::Payer, &[role])?;
+    }
+    if role.needs_credential() {
+        caller.require_credential(ctx, ctx.timestamp().seconds)?;
+    }
     Ok((consortium, caller.requester(role)))
 }
 
@@ -245,17 +275,45 @@ pub(super) fn write_record(
         .ok_or_else(|| HealthError::Ledger("an access without a request".into()))?;
     let tx = record.tx.clone();
     let key = record_key(&patient, &tx);
-    care.put_padded(
-        ctx,
-        &key,
-        &StoredAccess {
-            record,
-            nanos: ctx.timestamp().nanos,
-        },
-        RECORD_BYTES,
-    )?;
+    let stored = StoredAccess {
+        record,
+        nanos: ctx.timestamp().nanos,
+    };
+    let size = size_class(&stored)?;
+    care.put_padded(ctx, &key, &stored, size)?;
     care.guard(ctx, &key)?;
     point(ctx, care, secret, patient, &tx)
+}
+
+/// The size to which a record is filled up: what was asked, by whom and when, and room for the longest that can come of it. So it says nothing of
+/// what did.
+fn size_class(stored: &StoredAccess) -> Result<usize, HealthError> {
+    let record = &stored.record;
+    let decided = (
+        record.outcome,
+        &record.permitted,
+        &record.obligations,
+        &record.basis,
+        record.expires_at,
+        &record.epoch,
+    );
+    let asked = record.request.as_ref().map(|request| &request.categories[..]);
+    let longest = (
+        Outcome::Permitted,
+        asked.unwrap_or(Category::ALL),
+        Obligation::ALL,
+        [ConsentId::from_bytes([0; 16]); SLOTS],
+        i64::MIN,
+        Some(&record.tx),
+    );
+    let rest = json_length(stored)?.saturating_sub(json_length(&decided)?);
+    Ok((rest + json_length(&longest)?).next_multiple_of(SIZE_CLASS))
+}
+
+fn json_length<T: Serialize>(value: &T) -> Result<usize, HealthError> {
+    serde_json::to_vec(value)
+        .map(|bytes| bytes.len())
+        .map_err(|_| HealthError::Ledger("a value could not be written".into()))
 }
 
 /// Writes the way from a transaction to its patient.

@@ -1,6 +1,6 @@
 //! Alerts at the point of care, logged under the access by which the summary was read.
 
-use super::access::{ORDINARY, asker, committed};
+use super::access::{PROFESSIONAL, asker, committed};
 use crate::state::{Collection, done, tx_id};
 use careledger_api::contracts::consent::{AlertEntry, AlertLog};
 use careledger_api::event::EventKind;
@@ -25,7 +25,7 @@ pub(super) fn alerts_of(patient: &PatientId) -> String {
 
 /// `NOT_FOUND` for an access that is not there as for another person's. What came of the access is not looked at: a refusal here would tell.
 pub(super) fn log_alert(ctx: &Context<'_>, custodian: &str, log: AlertLog) -> Result<Receipt, HealthError> {
-    let (consortium, requester) = asker(ctx, ORDINARY)?;
+    let (consortium, requester) = asker(ctx, PROFESSIONAL)?;
     let care = Collection::care(&consortium, custodian)?;
     log.validate()?;
     let record = committed(ctx, &care, &log.access)?.filter(|r| r.requester.person == requester.person);

@@ -41,8 +41,8 @@ pub(super) enum Filing {
     Blank(ConsentId),
 }
 
-/// Files a consent into a free slot and says that something changed. Every slot is read and the same keys are written, whatever is filed. `freed` is
-/// a consent that ends in this transaction.
+/// Files a consent into a free slot and says that something changed. Every slot is read and the same keys are written, whatever is filed. The slot of a
+/// consent whose place it takes is free.
 ///
 /// `CONFLICT_STATE` for a consent while the patient's account is frozen or being recovered, `EXPIRED` if the consent's period is over, `REPLAYED` if its id
 /// was used, `LIMIT` if no slot is free, `NOT_FOUND` for an unknown patient.
@@ -52,13 +52,16 @@ pub(super) fn file(
     care: &Collection,
     patient: &PatientId,
     filing: Filing,
-    freed: Option<ConsentId>,
     salt: &Salt,
 ) -> Result<(), HealthError> {
     let now = ctx.timestamp().seconds;
     let era = CurrentEra::read(ctx, care, patient)?;
     let index: Option<Slots> = care.get(ctx, &slots_key(patient))?;
     let mut slots = index.ok_or(HealthError::NotFound)?.slots;
+    let freed = match &filing {
+        Filing::Consent(new) => new.consent.supersedes,
+        Filing::Blank(_) => None,
+    };
     let mut free = Vec::new();
     for (place, id) in slots.iter().enumerate() {
         let slot = Slot::read(ctx, care, patient, id)?;

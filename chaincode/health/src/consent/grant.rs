@@ -3,10 +3,9 @@
 use super::authority::write_again;
 use super::filing::{Filing, NewGrant, file, salt_of, take_back};
 use super::held::{Ended, consent_key, revocation_key};
-use crate::caller::Caller;
 use crate::identity::spend_nonce;
-use crate::intent::{check_act_with, check_nonce};
-use crate::state::{Collection, done, registered, tx_id};
+use crate::intent::{Acting, acted_with, check_nonce};
+use crate::state::{done, tx_id};
 use careledger_api::contracts::consent::{Consent, EndedBy, Power, Revocation};
 use careledger_api::event::EventKind;
 use careledger_api::intent::SignedIntent;
@@ -19,9 +18,6 @@ pub(super) fn grant(
     consent: Consent,
     intent: SignedIntent,
 ) -> Result<Receipt, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require_member(&consortium)?;
-    let care = Collection::care(&consortium, custodian)?;
     consent.validate()?;
     if consent.supersedes.is_some() {
         return Err(HealthError::InvalidCode(
@@ -29,15 +25,11 @@ pub(super) fn grant(
         ));
     }
     let (patient, salt) = (consent.patient, consent.salt);
-    let under = check_act_with(
-        ctx,
-        &consortium,
-        &care,
-        custodian,
-        &patient,
-        &intent,
-        &[Power::Grant],
-    )?;
+    let Acting {
+        consortium,
+        care,
+        under,
+    } = acted_with(ctx, custodian, &patient, &intent, &[Power::Grant])?;
     check_nonce(&intent, consent.id.nonce())?;
     let new = NewGrant {
         consent,
@@ -45,15 +37,8 @@ pub(super) fn grant(
         under,
         answers: None,
     };
-    file(
-        ctx,
-        &consortium,
-        &care,
-        &patient,
-        Filing::Consent(Box::new(new)),
-        None,
-        &salt,
-    )?;
+    let filing = Filing::Consent(Box::new(new));
+    file(ctx, &consortium, &care, &patient, filing, &salt)?;
     done(ctx, EventKind::Consent, Some(&care))
 }
 
@@ -64,9 +49,6 @@ pub(super) fn amend(
     consent: Consent,
     intent: SignedIntent,
 ) -> Result<Receipt, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require_member(&consortium)?;
-    let care = Collection::care(&consortium, custodian)?;
     consent.validate()?;
     let Some(old) = consent.supersedes else {
         return Err(HealthError::InvalidCode(
@@ -75,7 +57,11 @@ pub(super) fn amend(
     };
     let (id, patient, salt) = (consent.id, consent.patient, consent.salt);
     let powers = [Power::Grant, Power::Revoke];
-    let under = check_act_with(ctx, &consortium, &care, custodian, &patient, &intent, &powers)?;
+    let Acting {
+        consortium,
+        care,
+        under,
+    } = acted_with(ctx, custodian, &patient, &intent, &powers)?;
     check_nonce(&intent, id.nonce())?;
     if !care.exists(ctx, &consent_key(&patient, &old))? {
         return Err(HealthError::NotFound);
@@ -94,15 +80,8 @@ pub(super) fn amend(
         under,
         answers: None,
     };
-    file(
-        ctx,
-        &consortium,
-        &care,
-        &patient,
-        Filing::Consent(Box::new(new)),
-        Some(old),
-        &salt,
-    )?;
+    let filing = Filing::Consent(Box::new(new));
+    file(ctx, &consortium, &care, &patient, filing, &salt)?;
     if !care.write_once(ctx, &revocation_key(&patient, &old), &ended)? {
         return Err(HealthError::ConflictState(
             "the consent to amend was taken back or has a successor".into(),
@@ -118,9 +97,6 @@ pub(super) fn revoke(
     revocation: Revocation,
     intent: SignedIntent,
 ) -> Result<Receipt, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require_member(&consortium)?;
-    let care = Collection::care(&consortium, custodian)?;
     revocation.validate()?;
     let Revocation {
         patient,
@@ -128,15 +104,7 @@ pub(super) fn revoke(
         reason,
         salt,
     } = revocation;
-    check_act_with(
-        ctx,
-        &consortium,
-        &care,
-        custodian,
-        &patient,
-        &intent,
-        &[Power::Revoke],
-    )?;
+    let Acting { care, .. } = acted_with(ctx, custodian, &patient, &intent, &[Power::Revoke])?;
     match spend_nonce(ctx, &care, &intent, &salt) {
         Ok(()) => take_back(ctx, &care, &patient, &taken, (ended_by(&intent), reason), &salt)?,
         Err(HealthError::Replayed(_)) => write_again(ctx, &care, &salt)?,

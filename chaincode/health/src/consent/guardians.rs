@@ -1,6 +1,7 @@
-//! Guardians and proxies, whom two officers register and dismiss: the list that makes them count.
+//! Guardians, proxies and executors, whom two officers register and dismiss: the list that makes them count.
 
 use super::authority::{Given, StoredAuthority, authority_key, end_authority};
+use super::death::Death;
 use super::filing::{salt_of, write_epoch};
 use crate::state::{Collection, tx_id};
 use careledger_api::HealthError;
@@ -9,10 +10,12 @@ use careledger_api::ids::{ActId, AuthorityId, PatientId, Salt};
 use fabric_contract_core::{Context, ReadContext};
 use serde::{Deserialize, Serialize};
 
-/// The value of `wards~P`: the patient's guardians and proxies.
+/// The value of `wards~P`: the patient's guardians, proxies and executors, and whether the patient is dead.
 #[derive(Serialize, Deserialize)]
-struct Guardians {
+pub(super) struct Wards {
     guardians: Vec<Listed>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) death: Option<Death>,
     salt: Salt,
 }
 
@@ -33,8 +36,8 @@ pub(super) fn is_listed(
     patient: &PatientId,
     id: &AuthorityId,
 ) -> Result<bool, HealthError> {
-    let list: Option<Guardians> = care.get(ctx, &guardians_key(patient))?;
-    Ok(list.is_some_and(|list| list.guardians.iter().any(|listed| listed.authority == *id)))
+    let wards: Option<Wards> = care.get(ctx, &guardians_key(patient))?;
+    Ok(wards.is_some_and(|wards| wards.guardians.iter().any(|listed| listed.authority == *id)))
 }
 
 /// Lists a guardian or proxy. Two organisations have to endorse it, since they guard the list.
@@ -54,9 +57,10 @@ pub(super) fn appoint(
     if period.until <= now {
         return Err(HealthError::Expired("the guardianship's period is over".into()));
     }
-    let mut list = listed_guardians(ctx, care, patient)?;
-    list.retain(|listed| listed.until > now);
-    if list.len() >= MAX_GUARDIANS {
+    let mut wards = Wards::load(ctx, care, patient)?;
+    wards.require_counts(guardianship.relation)?;
+    wards.guardians.retain(|listed| listed.until > now);
+    if wards.guardians.len() >= MAX_GUARDIANS {
         return Err(HealthError::Limit(
             "a patient has at most eight guardians and proxies".into(),
         ));
@@ -74,11 +78,11 @@ pub(super) fn appoint(
     if !care.write_once(ctx, &authority_key(patient, &id), &stored)? {
         return Err(HealthError::Duplicate("there is an authority of this id".into()));
     }
-    list.push(Listed {
+    wards.guardians.push(Listed {
         authority: id,
         until: period.until,
     });
-    write_guardians(ctx, care, patient, list, salt)
+    wards.store(ctx, care, patient, salt)
 }
 
 /// Ends an authority, whoever gave it. `NOT_FOUND` if there is none of this id.
@@ -93,20 +97,35 @@ pub(super) fn dismiss(
     if !care.exists(ctx, &authority_key(patient, id))? {
         return Err(HealthError::NotFound);
     }
-    let mut list = listed_guardians(ctx, care, patient)?;
-    list.retain(|listed| listed.authority != *id);
-    write_guardians(ctx, care, patient, list, salt)?;
+    let mut wards = Wards::load(ctx, care, patient)?;
+    wards.guardians.retain(|listed| listed.authority != *id);
+    wards.store(ctx, care, patient, salt)?;
     end_authority(ctx, care, patient, id, Some(act), salt)?;
     write_epoch(ctx, care, patient, salt)
 }
 
-fn listed_guardians(
-    ctx: &ReadContext<'_>,
-    care: &Collection,
-    patient: &PatientId,
-) -> Result<Vec<Listed>, HealthError> {
-    let list: Option<Guardians> = care.get(ctx, &guardians_key(patient))?;
-    Ok(list.ok_or(HealthError::NotFound)?.guardians)
+impl Wards {
+    /// `NOT_FOUND` for an unknown patient.
+    pub(super) fn load(
+        ctx: &ReadContext<'_>,
+        care: &Collection,
+        patient: &PatientId,
+    ) -> Result<Self, HealthError> {
+        care.get(ctx, &guardians_key(patient))?
+            .ok_or(HealthError::NotFound)
+    }
+
+    /// Writes it with a fresh salt. Two organisations have to endorse that.
+    pub(super) fn store(
+        self,
+        ctx: &Context<'_>,
+        care: &Collection,
+        patient: &PatientId,
+        salt: &Salt,
+    ) -> Result<(), HealthError> {
+        let salt = salt_of(salt, "guardians", tx_id(ctx)?.as_str().as_bytes());
+        care.put(ctx, &guardians_key(patient), &Self { salt, ..self })
+    }
 }
 
 /// The empty list of a new patient, guarded from the start.
@@ -116,17 +135,11 @@ pub(super) fn open_guardians(
     patient: &PatientId,
     salt: &Salt,
 ) -> Result<(), HealthError> {
-    write_guardians(ctx, care, patient, Vec::new(), salt)?;
+    let wards = Wards {
+        guardians: Vec::new(),
+        death: None,
+        salt: *salt,
+    };
+    wards.store(ctx, care, patient, salt)?;
     care.guard(ctx, &guardians_key(patient))
-}
-
-fn write_guardians(
-    ctx: &Context<'_>,
-    care: &Collection,
-    patient: &PatientId,
-    guardians: Vec<Listed>,
-    salt: &Salt,
-) -> Result<(), HealthError> {
-    let salt = salt_of(salt, "guardians", tx_id(ctx)?.as_str().as_bytes());
-    care.put(ctx, &guardians_key(patient), &Guardians { guardians, salt })
 }

@@ -122,22 +122,32 @@ impl Held {
     }
 }
 
-/// Reads a patient's epoch, era and slots: the same calls for every patient, known or not. Where there is no index, `decoys` are read.
+/// Reads a patient's epoch, era and slots: the same calls for every patient, known or not. Where there is no index, `decoys` are read. `consents`
+/// reads the consents of all slots: together in a transaction, one by one for a question.
 pub(super) fn held(
     ctx: &ReadContext<'_>,
     consortium: &Consortium,
     care: &Collection,
     patient: &PatientId,
     decoys: impl Fn(usize) -> ConsentId,
+    consents: impl FnOnce(&[String]) -> Result<Vec<Option<StoredConsent>>, HealthError>,
 ) -> Result<Held, HealthError> {
     let epoch: Option<Epoch> = care.get(ctx, &epoch_key(patient))?;
     let era = CurrentEra::read(ctx, care, patient)?;
     let index: Option<Slots> = care.get(ctx, &slots_key(patient))?;
     let ids = index.map(|i| i.slots).unwrap_or_default();
+    let ids: Vec<ConsentId> = (0..SLOTS)
+        .map(|place| {
+            // Made whether it is needed or not: hashing takes time.
+            let decoy = decoys(place);
+            ids.get(place).copied().unwrap_or(decoy)
+        })
+        .collect();
+    let keys: Vec<String> = ids.iter().map(|id| consent_key(patient, id)).collect();
+    let stored = consents(&keys)?;
     let mut live = Vec::new();
-    for place in 0..SLOTS {
-        let decoy = decoys(place);
-        let slot = Slot::read(ctx, care, patient, ids.get(place).unwrap_or(&decoy))?;
+    for (id, stored) in ids.iter().zip(stored) {
+        let slot = Slot::with(ctx, care, patient, id, stored)?;
         if let Some(consent) = slot.counts(&consortium.policy, &era)
             && let Some(signed) = slot.granted
         {
@@ -194,7 +204,18 @@ impl Slot {
         patient: &PatientId,
         id: &ConsentId,
     ) -> Result<Self, HealthError> {
-        let stored: Option<StoredConsent> = care.get(ctx, &consent_key(patient, id))?;
+        let stored = care.get(ctx, &consent_key(patient, id))?;
+        Self::with(ctx, care, patient, id, stored)
+    }
+
+    /// The slot of a consent that was read, with what ends it: by hashes, since who carries a revocation can keep its body back.
+    fn with(
+        ctx: &ReadContext<'_>,
+        care: &Collection,
+        patient: &PatientId,
+        id: &ConsentId,
+        stored: Option<StoredConsent>,
+    ) -> Result<Self, HealthError> {
         let revoked = care.exists(ctx, &revocation_key(patient, id))?;
         // A consent moved under another key would escape its revocation.
         let granted = stored

@@ -138,7 +138,7 @@ fn complete(
         if let LogItem::Access(entry) = &mut what {
             let glass = matches!(
                 entry.notification.kind,
-                AccessKind::BreakGlass | AccessKind::BreakGlassFull
+                AccessKind::BreakGlass | AccessKind::BreakGlassFull | AccessKind::Offline
             );
             entry.review = if glass {
                 Some(review::state(ctx, care, &tx)?)

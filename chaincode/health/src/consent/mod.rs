@@ -3,6 +3,7 @@
 mod access;
 mod alert;
 pub(crate) mod authority;
+mod death;
 mod disclosure;
 mod dispute;
 mod filing;
@@ -13,6 +14,7 @@ mod held;
 mod log;
 mod mine;
 mod official;
+mod offline;
 mod own;
 mod questions;
 mod release;
@@ -20,6 +22,7 @@ mod request;
 mod review;
 mod telling;
 
+pub(crate) use death::{counts, is_dead};
 pub(crate) use mine::{asked_by_patient, read_for_patient};
 pub(crate) use release::release as released;
 
@@ -28,8 +31,9 @@ use careledger_api::contracts::consent::{
     CodeQuery, CodeRegistration, CodeRemoval, Confirmation, Consent, ConsentQuery, ConsentRequest,
     ConsentView, Consents, Delegation, DelegationEnd, Delivery, Disclosure, Dispute, DisputeAnswer,
     EscalatedReview, Escalation, FindAnswer, FindRequest, FindView, FullBreakGlassRequest, LogEntry, LogPage,
-    LogQuery, Notice, Notification, NotificationChoice, OfficialAct, OpenAct, OpenReview, ReceiptBasis,
-    Release, RequestView, RequestWithdrawal, Requester, Response, Review, Revocation, SignedQuery,
+    LogQuery, Notice, Notification, NotificationChoice, OfficialAct, OfflineReport, OpenAct, OpenReview,
+    ReceiptBasis, Release, RequestView, RequestWithdrawal, Requester, Response, Review, Revocation,
+    SignedQuery,
 };
 use careledger_api::contracts::identity::PatientQuery;
 use careledger_api::decision::Decision;
@@ -188,6 +192,15 @@ impl Consents for ConsentRules {
         intent: SignedIntent,
     ) -> Result<Receipt, HealthError> {
         own::access_own(ctx, &custodian, request, intent)
+    }
+
+    fn backfill(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        report: OfflineReport,
+    ) -> Result<Receipt, HealthError> {
+        offline::backfill(ctx, &custodian, report)
     }
 
     fn escalate(

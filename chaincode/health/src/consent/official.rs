@@ -1,5 +1,6 @@
 //! Acts of two officers: an officer of one organisation proposes, one of another confirms.
 
+use super::death;
 use super::filing::{salt_of, take_back};
 use super::guardians::{appoint, dismiss};
 use super::review::require_reviewer;
@@ -128,6 +129,8 @@ pub(super) fn confirm(
             appoint(ctx, &care, &patient, &guardianship, id, &salt)?;
         }
         Measure::Dismiss(authority) => dismiss(ctx, &care, &patient, &authority, id, &salt)?,
+        Measure::RegisterDeath(on) => death::register(ctx, &care, &patient, (on, id), &salt)?,
+        Measure::CorrectDeath => death::correct(ctx, &care, &patient, &salt)?,
     }
     done(ctx, EventKind::Consent, Some(&care))
 }

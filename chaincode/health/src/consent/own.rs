@@ -62,6 +62,7 @@ pub(super) fn access_own(
         emergency: None,
         follows: None,
         intent: Some(intent),
+        offline: None,
     };
     write_record(ctx, &care, &secret, record)?;
     done(ctx, EventKind::Access, Some(&care))

@@ -3,6 +3,7 @@
 use super::access::{StoredAccess, committed, pointed, records_of};
 use super::find::{StoredFound, found_key};
 use super::held::{held, no_decoys};
+use super::release::leave_out_used_up;
 use super::telling::wanted;
 use crate::caller::Caller;
 use crate::state::{Collection, registered};
@@ -24,20 +25,17 @@ pub(super) fn decide(
 ) -> Result<Decision, HealthError> {
     let care = own(ctx, custodian, &[Role::Custodian])?;
     request.validate()?;
-    let held = held(
-        ctx,
-        &registered(ctx)?.consortium,
-        &care,
-        &request.patient,
-        no_decoys,
-    )?;
-    let consents = held.consents();
+    let (consortium, now) = (registered(ctx)?.consortium, ctx.timestamp().seconds);
+    let one_by_one = |keys: &[String]| care.get_each(ctx, keys);
+    let held = held(ctx, &consortium, &care, &request.patient, no_decoys, one_by_one)?;
+    let mut consents = held.consents();
+    leave_out_used_up(ctx, &care, &request.patient, &mut consents, (now, Some(now)))?;
     Ok(decision::decide(
         &consents,
         requester,
         request,
-        &registered(ctx)?.consortium.policy,
-        ctx.timestamp().seconds,
+        &consortium.policy,
+        now,
     ))
 }
 
@@ -108,6 +106,7 @@ fn found_notification(found: StoredFound) -> Notification {
         requested: Vec::new(),
         permitted: Vec::new(),
         outcome: Outcome::Permitted,
+        offline: None,
     }
 }
 
@@ -128,5 +127,6 @@ pub(super) fn notification(record: AccessRecord) -> Notification {
         requested,
         permitted: record.permitted,
         outcome: record.outcome,
+        offline: record.offline,
     }
 }

@@ -1,6 +1,6 @@
 //! What a vault may release on a committed access: the decision again, on current state, at the vault's time.
 
-use super::access::committed;
+use super::access::{StoredAccess, committed, records_of};
 use super::authority::{proven_signer, proves_grant};
 use super::held::{Epoch, epoch_key, held, no_decoys};
 use crate::caller::Caller;
@@ -16,12 +16,12 @@ use careledger_api::contracts::consent::{
     ReleasableDocument, Release, Requester,
 };
 use careledger_api::contracts::record::DocumentStatus;
-use careledger_api::decision::{Item, Verdict, asked_for, decide, decide_item};
-use careledger_api::ids::{PatientId, TxId};
+use careledger_api::decision::{Decision, Item, Verdict, asked_for, decide, decide_item};
+use careledger_api::ids::{ConsentId, PatientId, TxId};
 use careledger_api::intent::IntentScope;
 use careledger_api::roles::Role;
 use fabric_contract_core::ReadContext;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) fn release(
     ctx: &ReadContext<'_>,
@@ -56,33 +56,38 @@ pub(crate) fn release(
     } = &record.requester;
     let credentialed = !role.needs_credential() || is_active(ctx, person, organisation, now)?;
     let open = fresh && in_time && epoch_unchanged && credentialed && record.outcome == Outcome::Permitted;
-    let nothing = || (Vec::new(), Vec::new());
-    let (documents, obligations) = match (record.kind, &record.request) {
-        _ if !open => nothing(),
-        (AccessKind::Access, Some(request)) => {
-            permitted(ctx, &consortium, &care, custodian, &record, request, now)?
-        }
-        (AccessKind::Own, Some(request)) => (
-            own_documents(ctx, &consortium, &care, custodian, &record, request, now)?,
-            Vec::new(),
-        ),
-        (AccessKind::BreakGlass | AccessKind::BreakGlassFull, None) => (
-            emergency(ctx, &consortium, &care, custodian, &record, &patient, now)?,
-            Vec::new(),
-        ),
-        _ => nothing(),
-    };
-    Ok(Release {
+    let mut release = Release {
         record,
         fresh,
         in_time,
         epoch_unchanged,
-        documents,
-        obligations,
-    })
+        documents: Vec::new(),
+        obligations: Vec::new(),
+        erase_at: None,
+    };
+    if !open {
+        return Ok(release);
+    }
+    let record = &release.record;
+    match (record.kind, &record.request) {
+        (AccessKind::Access, Some(request)) => {
+            let (documents, again) = permitted(ctx, &consortium, &care, custodian, record, request, now)?;
+            release.documents = documents;
+            release.obligations = again.obligations;
+            release.erase_at = again.erase_at;
+        }
+        (AccessKind::Own, Some(request)) => {
+            release.documents = own_documents(ctx, &consortium, &care, custodian, record, request, now)?;
+        }
+        (AccessKind::BreakGlass | AccessKind::BreakGlassFull, None) => {
+            release.documents = emergency(ctx, &consortium, &care, custodian, record, &patient, now)?;
+        }
+        _ => {}
+    }
+    Ok(release)
 }
 
-/// The documents that the patient's consents permit now, each decided with its own attributes.
+/// The documents that the patient's consents permit now, each decided with its own attributes, and the decision about the whole.
 fn permitted(
     ctx: &ReadContext<'_>,
     consortium: &Consortium,
@@ -91,8 +96,9 @@ fn permitted(
     record: &AccessRecord,
     request: &AccessRequest,
     now: i64,
-) -> Result<(Vec<ReleasableDocument>, Vec<careledger_api::codes::Obligation>), HealthError> {
-    let consents = proven_consents(ctx, consortium, care, custodian, &request.patient)?;
+) -> Result<(Vec<ReleasableDocument>, Decision), HealthError> {
+    let mut consents = proven_consents(ctx, consortium, care, custodian, &request.patient)?;
+    leave_out_used_up(ctx, care, &request.patient, &mut consents, (record.at, None))?;
     let policy = &consortium.policy;
     let again = decide(&consents, &record.requester, request, policy, now);
     let mut documents = Vec::new();
@@ -105,7 +111,35 @@ fn permitted(
             documents.push(releasable(&found));
         }
     }
-    Ok((documents, again.obligations))
+    Ok((documents, again))
+}
+
+/// Leaves out the consents that were used as often as they may be. The uses are the committed accesses that rest on them, the one in question (made at
+/// `at`) among them; `further` is one that is only thought of.
+pub(super) fn leave_out_used_up(
+    ctx: &ReadContext<'_>,
+    care: &Collection,
+    patient: &PatientId,
+    consents: &mut Vec<Consent>,
+    (at, further): (i64, Option<i64>),
+) -> Result<(), HealthError> {
+    if !consents.iter().any(|consent| consent.limits.counts_uses()) {
+        return Ok(());
+    }
+    let mut uses: BTreeMap<ConsentId, Vec<i64>> = BTreeMap::new();
+    for StoredAccess { record, .. } in care.list(ctx, &records_of(patient))? {
+        if record.kind == AccessKind::Access && record.outcome == Outcome::Permitted {
+            for consent in record.basis {
+                uses.entry(consent).or_default().push(record.at);
+            }
+        }
+    }
+    consents.retain(|consent| {
+        let mut made = uses.remove(&consent.id).unwrap_or_default();
+        made.extend(further);
+        consent.limits.allow(&made, at)
+    });
+    Ok(())
 }
 
 /// What a broken glass opens: the emergency summary, and with the second step all current documents; neither opens what the patient or the
@@ -248,7 +282,8 @@ fn proven_consents(
     patient: &PatientId,
 ) -> Result<Vec<Consent>, HealthError> {
     let mut proven = Vec::new();
-    for counted in held(ctx, consortium, care, patient, no_decoys)?.live {
+    let one_by_one = |keys: &[String]| care.get_each(ctx, keys);
+    for counted in held(ctx, consortium, care, patient, no_decoys, one_by_one)?.live {
         if proves_grant(ctx, consortium, care, custodian, patient, &counted.signed)? {
             proven.push(counted.consent);
         }

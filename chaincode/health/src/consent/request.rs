@@ -3,7 +3,7 @@
 use super::filing::{Filing, NewGrant, file, salt_of};
 use super::held::Answered;
 use crate::caller::Caller;
-use crate::intent::{check_act_with, check_nonce};
+use crate::intent::{Acting, acted_with, check_nonce};
 use crate::state::{Collection, derived_salt, done, registered, tx_id};
 use careledger_api::contracts::consent::{
     ConsentRequest, EndedBy, OPEN_REQUESTS, Power, RequestWithdrawal, Requester, Response,
@@ -176,9 +176,6 @@ pub(super) fn respond(
     response: Response,
     intent: SignedIntent,
 ) -> Result<Receipt, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require_member(&consortium)?;
-    let care = Collection::care(&consortium, custodian)?;
     response.salt.require_drawn()?;
     let Response {
         request: id,
@@ -191,7 +188,11 @@ pub(super) fn respond(
     } else {
         &[Power::Request]
     };
-    let under = check_act_with(ctx, &consortium, &care, custodian, &patient, &intent, powers)?;
+    let Acting {
+        consortium,
+        care,
+        under,
+    } = acted_with(ctx, custodian, &patient, &intent, powers)?;
     check_nonce(&intent, id.nonce())?;
     let now = ctx.timestamp().seconds;
     let stored: Option<StoredRequest> = care.get(ctx, &request_key(&patient, &id))?;
@@ -232,7 +233,7 @@ pub(super) fn respond(
             id.as_bytes(),
         )))),
     };
-    file(ctx, &consortium, &care, &patient, filing, None, &salt)?;
+    file(ctx, &consortium, &care, &patient, filing, &salt)?;
     done(ctx, EventKind::Consent, Some(&care))
 }
 

@@ -3,14 +3,17 @@
 //! Taking a key away, freezing and vetoing must not wait for a second organisation: each is a write-once key of its own, which counts as soon as it is
 //! there. A loaded account is the head with its marks; the next change writes them into the head.
 
-use crate::intent::key_revocation_key;
-use crate::state::{Collection, tx_id};
-use careledger_api::HealthError;
+use super::nonces::spend_nonce;
+use crate::intent::{acted, key_revocation_key};
+use crate::state::{Collection, done, tx_id};
 use careledger_api::contracts::identity::{IdentityAct, IdentityNotice};
+use careledger_api::event::EventKind;
 use careledger_api::hashing::keyed_hash;
 use careledger_api::ids::{KeyId, PatientId, RecoveryId, Salt, TxId};
+use careledger_api::intent::SignedIntent;
 use careledger_api::keys::PublicKey;
 use careledger_api::recovery::{Account, Act, Rules, step};
+use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::{Context, ReadContext};
 use serde::{Deserialize, Serialize};
 
@@ -133,7 +136,7 @@ impl Loaded {
     }
 
     /// Writes the head, which takes two organisations' endorsement.
-    pub(super) fn store(self, ctx: &Context<'_>, care: &Collection, salt: &Salt) -> Result<(), HealthError> {
+    fn store(self, ctx: &Context<'_>, care: &Collection, salt: &Salt) -> Result<(), HealthError> {
         let key = account_key(&self.patient);
         let head = StoredAccount {
             first: self.first,
@@ -170,6 +173,34 @@ impl Loaded {
         care.write_once(ctx, &key, &mark(ctx, by, salt, "veto")?)
             .map(drop)
     }
+}
+
+/// A patient's account and where it lies, for an act that the patient's own key signed once and for all: the intent is spent.
+pub(super) fn open(
+    ctx: &Context<'_>,
+    custodian: &str,
+    patient: &PatientId,
+    intent: &SignedIntent,
+    salt: &Salt,
+) -> Result<(Collection, Loaded), HealthError> {
+    let care = acted(ctx, custodian, patient, intent, salt)?;
+    spend_nonce(ctx, &care, intent, &salt_for(ctx, salt, "nonce")?)?;
+    let loaded = Loaded::load(ctx, &care, patient)?;
+    Ok((care, loaded))
+}
+
+/// What every change of an account ends with: the head is written, which takes two organisations' endorsement, and the patient told.
+pub(super) fn close(
+    ctx: &Context<'_>,
+    care: &Collection,
+    loaded: Loaded,
+    act: IdentityAct,
+    salt: &Salt,
+) -> Result<Receipt, HealthError> {
+    let patient = loaded.patient;
+    loaded.store(ctx, care, salt)?;
+    write_notice(ctx, care, &patient, act, salt)?;
+    done(ctx, EventKind::Identity, Some(care))
 }
 
 /// Says whose account the transaction changed and how, for the notifier. Every function of this contract but the pruning writes it.

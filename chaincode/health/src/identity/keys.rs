@@ -1,7 +1,6 @@
 //! Enrolment, device keys, freezing.
 
-use super::account::{self, Loaded, salt_for, write_notice};
-use super::nonces::spend_nonce;
+use super::account::{self, Loaded, close, salt_for, write_notice};
 use super::{guardian_statement, patient_key};
 use crate::caller::Caller;
 use crate::consent::{open_patient, write_epoch};
@@ -86,9 +85,7 @@ pub(super) fn add_key(
         key: key.id(),
     };
     let (care, loaded) = with_new_key(ctx, custodian, &patient, (key, &act), intent, &salt)?;
-    loaded.store(ctx, &care, &salt)?;
-    write_notice(ctx, &care, &patient, IdentityAct::KeyAdded, &salt)?;
-    done(ctx, EventKind::Identity, Some(&care))
+    close(ctx, &care, loaded, IdentityAct::KeyAdded, &salt)
 }
 
 pub(super) fn rotate_key(
@@ -102,10 +99,8 @@ pub(super) fn rotate_key(
     let act = Act::RotateKey { by, key: key.id() };
     let (care, loaded) = with_new_key(ctx, custodian, &patient, (key, &act), intent, &salt)?;
     write_revocation(ctx, &care, &patient, &by, &salt)?;
-    loaded.store(ctx, &care, &salt)?;
     write_epoch(ctx, &care, &patient, &salt)?;
-    write_notice(ctx, &care, &patient, IdentityAct::KeyRotated, &salt)?;
-    done(ctx, EventKind::Identity, Some(&care))
+    close(ctx, &care, loaded, IdentityAct::KeyRotated, &salt)
 }
 
 /// The account after an act that brings a new key, which is written. The intent's nonce is the new key's.
@@ -148,9 +143,7 @@ pub(super) fn freeze(
     intent: &SignedIntent,
 ) -> Result<Receipt, HealthError> {
     let AccountFreeze { patient, lost, salt } = freeze;
-    let care = acted(ctx, custodian, patient, intent, salt)?;
-    spend_nonce(ctx, &care, intent, &salt_for(ctx, salt, "nonce")?)?;
-    let mut loaded = Loaded::load(ctx, &care, patient)?;
+    let (care, mut loaded) = account::open(ctx, custodian, patient, intent, salt)?;
     let by = intent.intent.key;
     loaded.apply(ctx, &Act::Freeze { by })?;
     loaded.mark_frozen(ctx, &care, by, salt)?;
@@ -169,14 +162,10 @@ pub(super) fn unfreeze(
     intent: &SignedIntent,
 ) -> Result<Receipt, HealthError> {
     let AccountStep { patient, salt } = step;
-    let care = acted(ctx, custodian, patient, intent, salt)?;
-    spend_nonce(ctx, &care, intent, &salt_for(ctx, salt, "nonce")?)?;
-    let mut loaded = Loaded::load(ctx, &care, patient)?;
+    let (care, mut loaded) = account::open(ctx, custodian, patient, intent, salt)?;
     let by = Signers::Key(intent.intent.key);
     loaded.apply(ctx, &Act::Unfreeze { by })?;
-    loaded.store(ctx, &care, salt)?;
-    write_notice(ctx, &care, patient, IdentityAct::Unfrozen, salt)?;
-    done(ctx, EventKind::Identity, Some(&care))
+    close(ctx, &care, loaded, IdentityAct::Unfrozen, salt)
 }
 
 pub(super) fn unfreeze_by_guardians(
@@ -212,9 +201,7 @@ pub(super) fn unfreeze_by_guardians(
     }
     let by = Signers::Guardians(signers);
     loaded.apply(ctx, &Act::Unfreeze { by })?;
-    loaded.store(ctx, &care, salt)?;
-    write_notice(ctx, &care, patient, IdentityAct::Unfrozen, salt)?;
-    done(ctx, EventKind::Identity, Some(&care))
+    close(ctx, &care, loaded, IdentityAct::Unfrozen, salt)
 }
 
 /// Writes a device key; `DUPLICATE` if it was written or taken away before.

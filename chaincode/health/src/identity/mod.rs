@@ -8,7 +8,7 @@ mod recovery;
 pub(crate) use nonces::spend_nonce;
 
 use crate::caller::Caller;
-use crate::consent::read_for_patient;
+use crate::consent::{is_dead, read_for_patient};
 use crate::intent::{StoredKey, check_question, key_revocation_key};
 use crate::state::{Collection, registered};
 use account::{Loaded, RULES, StoredNotice, notice_key};
@@ -290,10 +290,16 @@ fn load_for_stranger(
     care: &Collection,
     patient: &PatientId,
 ) -> Result<Loaded, HealthError> {
-    Loaded::load(ctx, care, patient).map_err(|error| match error {
-        HealthError::NotFound => HealthError::Forbidden("only the patient's guardians approve".into()),
+    let stranger = || HealthError::Forbidden("only the patient's guardians approve".into());
+    let loaded = Loaded::load(ctx, care, patient).map_err(|error| match error {
+        HealthError::NotFound => stranger(),
         other => other,
-    })
+    })?;
+    // Nobody restores a dead patient's keys.
+    if is_dead(ctx, care, patient)? {
+        return Err(stranger());
+    }
+    Ok(loaded)
 }
 
 /// What guardians sign for the running chaincode.

@@ -1,11 +1,10 @@
 //! Guardians and recoveries. Whatever anybody signed or attested is kept beside the head, under a write-once key that two organisations guard.
 
-use super::account::{Loaded, salt_for, write_notice};
+use super::account::{self, Loaded, close, salt_for, write_notice};
 use super::keys::{write_key, write_revocation};
-use super::nonces::spend_nonce;
 use super::{guardian_statement, load_for_stranger};
 use crate::caller::Caller;
-use crate::consent::write_epoch;
+use crate::consent::{is_dead, write_epoch};
 use crate::intent::{acted, check_nonce, scope};
 use crate::state::{Collection, done, registered, tx_id};
 use careledger_api::consortium::Consortium;
@@ -60,9 +59,7 @@ pub(super) fn choose_guardians(
         policy,
         salt,
     } = choice;
-    let care = acted(ctx, custodian, &patient, &intent, &salt)?;
-    spend_nonce(ctx, &care, &intent, &salt_for(ctx, &salt, "nonce")?)?;
-    let mut loaded = Loaded::load(ctx, &care, &patient)?;
+    let (care, mut loaded) = account::open(ctx, custodian, &patient, &intent, &salt)?;
     let by = intent.intent.key;
     loaded.apply(
         ctx,
@@ -79,9 +76,7 @@ pub(super) fn choose_guardians(
     };
     care.put(ctx, &key, &stored)?;
     care.guard(ctx, &key)?;
-    loaded.store(ctx, &care, &salt)?;
-    write_notice(ctx, &care, &patient, IdentityAct::PolicyChosen, &salt)?;
-    done(ctx, EventKind::Identity, Some(&care))
+    close(ctx, &care, loaded, IdentityAct::PolicyChosen, &salt)
 }
 
 pub(super) fn cancel_choice(
@@ -91,14 +86,10 @@ pub(super) fn cancel_choice(
     intent: &SignedIntent,
 ) -> Result<Receipt, HealthError> {
     let AccountStep { patient, salt } = step;
-    let care = acted(ctx, custodian, patient, intent, salt)?;
-    spend_nonce(ctx, &care, intent, &salt_for(ctx, salt, "nonce")?)?;
-    let mut loaded = Loaded::load(ctx, &care, patient)?;
+    let (care, mut loaded) = account::open(ctx, custodian, patient, intent, salt)?;
     let by = intent.intent.key;
     loaded.apply(ctx, &Act::Cancel { by })?;
-    loaded.store(ctx, &care, salt)?;
-    write_notice(ctx, &care, patient, IdentityAct::PolicyCancelled, salt)?;
-    done(ctx, EventKind::Identity, Some(&care))
+    close(ctx, &care, loaded, IdentityAct::PolicyCancelled, salt)
 }
 
 pub(super) fn begin_delay(
@@ -110,9 +101,7 @@ pub(super) fn begin_delay(
     let (_, care) = carried(ctx, custodian, salt)?;
     let mut loaded = load_for_stranger(ctx, &care, patient)?;
     loaded.apply(ctx, &Act::Begin)?;
-    loaded.store(ctx, &care, salt)?;
-    write_notice(ctx, &care, patient, IdentityAct::DelayBegun, salt)?;
-    done(ctx, EventKind::Identity, Some(&care))
+    close(ctx, &care, loaded, IdentityAct::DelayBegun, salt)
 }
 
 pub(super) fn init_recovery(
@@ -155,9 +144,7 @@ pub(super) fn init_recovery(
         (approval, Some(intent)),
         &salt,
     )?;
-    loaded.store(ctx, &care, &salt)?;
-    write_notice(ctx, &care, &patient, IdentityAct::RecoveryOpened, &salt)?;
-    done(ctx, EventKind::Identity, Some(&care))
+    close(ctx, &care, loaded, IdentityAct::RecoveryOpened, &salt)
 }
 
 pub(super) fn approve_recovery(
@@ -191,9 +178,7 @@ pub(super) fn approve_recovery(
         },
     )?;
     write_approval(ctx, &care, (&patient, &recovery, &place), (approval, None), &salt)?;
-    loaded.store(ctx, &care, &salt)?;
-    write_notice(ctx, &care, &patient, IdentityAct::RecoveryApproved, &salt)?;
-    done(ctx, EventKind::Identity, Some(&care))
+    close(ctx, &care, loaded, IdentityAct::RecoveryApproved, &salt)
 }
 
 pub(super) fn attest_recovery(
@@ -225,6 +210,11 @@ pub(super) fn attest_recovery(
         organisation: caller.organisation,
         person,
     };
+    if is_dead(ctx, &care, &patient)? {
+        return Err(HealthError::ConflictState(
+            "the patient's death is registered; an executor acts under an authority of two officers".into(),
+        ));
+    }
     let mut loaded = Loaded::load(ctx, &care, &patient)?;
     let id = recovery;
     let act = match &loaded.account.recovery {
@@ -250,9 +240,7 @@ pub(super) fn attest_recovery(
         (proof, Some(intent)),
         &salt,
     )?;
-    loaded.store(ctx, &care, &salt)?;
-    write_notice(ctx, &care, &patient, IdentityAct::RecoveryAttested, &salt)?;
-    done(ctx, EventKind::Identity, Some(&care))
+    close(ctx, &care, loaded, IdentityAct::RecoveryAttested, &salt)
 }
 
 pub(super) fn veto_recovery(
@@ -302,10 +290,8 @@ pub(super) fn execute_recovery(
         write_revocation(ctx, &care, patient, gone, salt)?;
     }
     write_key(ctx, &care, patient, key, salt)?;
-    loaded.store(ctx, &care, salt)?;
     write_epoch(ctx, &care, patient, salt)?;
-    write_notice(ctx, &care, patient, IdentityAct::RecoveryExecuted, salt)?;
-    done(ctx, EventKind::Identity, Some(&care))
+    close(ctx, &care, loaded, IdentityAct::RecoveryExecuted, salt)
 }
 
 /// The consortium and the custodian's collection, for what any member's client may carry.

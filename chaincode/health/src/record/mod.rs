@@ -5,6 +5,7 @@ mod corrections;
 mod descriptions;
 mod erasure;
 mod index;
+mod integrity;
 mod keeping;
 mod links;
 mod replicas;
@@ -16,12 +17,12 @@ use crate::caller::Caller;
 use careledger_api::contracts::consent::SignedQuery;
 use careledger_api::contracts::identity::PatientQuery;
 use careledger_api::contracts::record::{
-    AnchoredBatch, Attestation, AttestationDetails, AttestationView, AvoidedOrders, Correction,
-    CorrectionAnswer, CorrectionView, DocumentHead, DocumentMetadata, DocumentVersion, DuplicateOrder,
-    EmergencyChoice, EmergencySummary, ErasureConfirmation, ErasureQuery, ErasureReceipt, ErasureRequest,
-    ErasureRequestView, Explanation, ExplanationView, IndexPage, Link, LinkView, LocatedDocument, MAX_TEXT,
-    NewDocument, PriorResultQuery, Probe, ProvenLeaf, Purge, Record, Relation, Replica, ReplicaView,
-    Standing, Successor, Unlink, Verification,
+    AnchoredBatch, AnchoredReport, Attestation, AttestationDetails, AttestationView, AvoidedOrders,
+    Correction, CorrectionAnswer, CorrectionView, DocumentHead, DocumentMetadata, DocumentVersion,
+    DuplicateOrder, EmergencyChoice, EmergencySummary, ErasureConfirmation, ErasureQuery, ErasureReceipt,
+    ErasureRequest, ErasureRequestView, Explanation, ExplanationView, IndexPage, InventoryPage,
+    InventoryQuery, Link, LinkView, LocatedDocument, MAX_TEXT, NewDocument, PriorResultQuery, Probe,
+    ProvenLeaf, Purge, Record, Relation, Replica, ReplicaView, Standing, Successor, Unlink, Verification,
 };
 use careledger_api::date::DateRange;
 use careledger_api::ids::{BatchId, DocumentId, Hash, HoldId, TxId};
@@ -42,6 +43,10 @@ impl Record for RecordRules {
         commitment: Hash,
     ) -> Result<Receipt, HealthError> {
         anchors::anchor_many(ctx, vec![NewDocument { document, commitment }])
+    }
+
+    fn anchor_report(&self, ctx: &Context<'_>, report: Hash) -> Result<Receipt, HealthError> {
+        integrity::anchor_report(ctx, report)
     }
 
     fn anchor_many(&self, ctx: &Context<'_>, documents: Vec<NewDocument>) -> Result<Receipt, HealthError> {
@@ -372,6 +377,23 @@ impl Record for RecordRules {
         version: u32,
     ) -> Result<Vec<Attestation>, HealthError> {
         verification::attested(ctx, &document, version)
+    }
+
+    fn reports(
+        &self,
+        ctx: &ReadContext<'_>,
+        organisation: String,
+    ) -> Result<Vec<AnchoredReport>, HealthError> {
+        integrity::reports(ctx, &organisation)
+    }
+
+    fn inventory(
+        &self,
+        ctx: &ReadContext<'_>,
+        custodian: String,
+        query: InventoryQuery,
+    ) -> Result<InventoryPage, HealthError> {
+        integrity::inventory(ctx, &custodian, &query)
     }
 
     fn locate(

@@ -34,7 +34,7 @@ struct Lost {
 
 pub(super) fn register(ctx: &Context<'_>, custodian: &str, replica: Replica) -> Result<Receipt, HealthError> {
     let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require(custodian, &[Role::Custodian])?;
+    Caller::of(ctx)?.require(custodian, &[Role::Custodian, Role::Vault])?;
     let care = Collection::care(&consortium, custodian)?;
     replica.salt.require_drawn()?;
     if replica.organisation == custodian || !care.has_member(&replica.organisation) {

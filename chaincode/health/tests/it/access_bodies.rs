@@ -1,14 +1,15 @@
 //! The rows of [`bodies`](crate::bodies) for accesses, reviews, the log, searches and alerts.
 
 use crate::bodies::{Reader, everybody_else_is_refused};
-use crate::fixture::{HOSPITAL, ORGANISATIONS, REGULATOR, World, world};
-use careledger_api::codes::Code;
+use crate::fixture::{CONSORTIUM, HOSPITAL, ORGANISATIONS, REGULATOR, World, world};
+use careledger_api::codes::{Code, OverrideReason};
 use careledger_api::contracts::consent::{
     AlertLog, CodeQuery, ConsentsClient, Delivery, DeliveryChannel, Disclosure, DisputeAnswer,
-    DisputeFinding, Escalation, FindAnswer, FullBreakGlassRequest, OrderDecision,
+    DisputeFinding, Escalation, FindAnswer, FullBreakGlassRequest, OfflineReport, OfflineTicket,
+    OrderDecision, SignedTicket,
 };
 use careledger_api::contracts::identity::PatientQuery;
-use careledger_api::ids::{FindCode, KemPublicKey, Salt, TxId};
+use careledger_api::ids::{FindCode, KemPublicKey, Salt, TicketId, TxId};
 use careledger_api::roles::Role;
 use fabric_contract_mock::{MockClient, now};
 
@@ -50,6 +51,32 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
             };
             ConsentsClient::new(c).break_glass_full(HOSPITAL, request)
         }),
+        row!(
+            "consent:backfill",
+            vec![(HOSPITAL, Role::Vault), (HOSPITAL, Role::Custodian)],
+            |c| {
+                let ticket = OfflineTicket {
+                    id: TicketId::from_bytes([1; 16]),
+                    consortium: CONSORTIUM.into(),
+                    custodian: HOSPITAL.into(),
+                    request: world.emergency(patient, OverrideReason::Emergency, 30),
+                    at: world.now(),
+                };
+                let signed = SignedTicket {
+                    ticket,
+                    organisation: HOSPITAL.into(),
+                    certificate: String::new(),
+                    signature: String::new(),
+                };
+                let report = OfflineReport {
+                    signed,
+                    opened: true,
+                    at: world.now(),
+                    salt,
+                };
+                ConsentsClient::new(c).backfill(HOSPITAL, report)
+            }
+        ),
         row!("consent:escalate", vec![(REGULATOR, Role::Dpo)], |c| {
             let escalation = Escalation { access: tx(), salt };
             ConsentsClient::new(c).escalate(HOSPITAL, escalation)

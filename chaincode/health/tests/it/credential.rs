@@ -6,9 +6,10 @@ use careledger_api::codes::{Category, OverrideReason};
 use careledger_api::contracts::consent::ConsentsClient;
 use careledger_api::contracts::credential::{
     Credential, CredentialDetails, CredentialKind, CredentialStatus, CredentialsClient, Licence,
-    NewCredential, Renewal, Standing, StandingQuery, person_of,
+    NewCredential, Renewal, Standing, StandingQuery, Verification, VerificationProcess, VerificationStatus,
+    person_of,
 };
-use careledger_api::date::Period;
+use careledger_api::date::{Date, Period};
 use careledger_api::ids::{Hash, PersonId, Salt, TxId};
 use careledger_api::roles::Role;
 use fabric_contract_core::ClientIdentity;
@@ -270,6 +271,12 @@ fn details(world: &World, who: &MockClient, number: &str) -> CredentialDetails {
             number: number.into(),
         },
         class: "MD".into(),
+        verification: Some(Verification {
+            status: VerificationStatus::Validated,
+            process: VerificationProcess::Primary,
+            source: "US-MA-BORIM".into(),
+            on: Date::from_unix(NOW - 10 * 86_400).unwrap(),
+        }),
         salt: world.wallet.salt(),
     }
 }
@@ -365,6 +372,34 @@ async fn two_certificates_of_one_npi_are_seen_together() {
         .collect();
     active.sort_unstable();
     assert_eq!(active, [false, true]);
+}
+
+#[tokio::test]
+async fn a_verification_at_the_source_is_told_until_it_is_too_old() {
+    let world = world().await;
+    let doctor = world.newcomer(CLINIC, Role::Clinician);
+    let issuer = issuer(&world, CLINIC);
+    let known = details(&world, &doctor, "230417");
+    let credential = NewCredential {
+        person: known.person,
+        kind: CredentialKind::Licence,
+        period: Period {
+            from: NOW,
+            until: NOW + YEAR,
+        },
+        commitment: known.commitment().unwrap(),
+    };
+    let issued = now(CredentialsClient::new(&issuer).issue(vec![credential]).send());
+    world.receipt(issued).unwrap();
+    file(&world, &issuer, &known).unwrap();
+    let mut told = Vec::new();
+    for days in [0, 110, 1] {
+        world.advance(days * 86_400);
+        let standing = check(&world, &known.npi, None).remove(0);
+        assert_eq!(standing.verification, known.verification);
+        told.push(standing.verified);
+    }
+    assert_eq!(told, [true, true, false], "120 days after it was made");
 }
 
 #[tokio::test]

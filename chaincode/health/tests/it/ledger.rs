@@ -191,3 +191,28 @@ async fn a_consent_that_nobody_signed_releases_nothing() {
     let release = world.release(&tx, world.now()).await.unwrap();
     assert!(release.fresh && release.epoch_unchanged && release.documents.is_empty());
 }
+
+/// Who carries a revocation can keep its body from every peer: it counts by its hash.
+#[tokio::test]
+async fn a_revocation_whose_body_was_withheld_counts() {
+    let world = world().await;
+    let revoked = granted(&world).await;
+    let revoking = revoking(&world, revoked.id).withholding_private_values();
+    assert_eq!(codes(&world, [revoking]), ["VALID"]);
+    // Until somebody writes the epoch again nothing can be decided: its body is missing too.
+    let laboratory = [Category::Laboratory];
+    assert!(world.access(&laboratory).await.is_err());
+    let note = world.wallet.consent(&[Category::Note]);
+    world.grant(&note, &world.wallet.granting(&note)).await.unwrap();
+    let asked = [Category::Laboratory, Category::Note];
+    let tx = world.access(&asked).await.unwrap();
+    let shape = world.mock.last_simulation().unwrap().shape();
+    assert_eq!(world.outcome(&tx).await.unwrap().permitted, [Category::Note]);
+    let other = crate::fixture::world().await;
+    other.access(&asked).await.unwrap();
+    assert_eq!(
+        shape,
+        other.mock.last_simulation().unwrap().shape(),
+        "the chain shows the same"
+    );
+}

@@ -2,17 +2,19 @@
 
 use crate::acting::{Actor, carry};
 use crate::authorities::{EVERYTHING, bad_intent, forbidden, with_relative};
-use crate::fixture::{CLINIC, HOSPITAL, REGULATOR, World, consortium, world};
+use crate::fixture::{CLINIC, HOSPITAL, REGULATOR, World, bytes, consortium, world};
 use crate::wallet::Wallet;
 use careledger_api::HealthError;
 use careledger_api::codes::{Category, Label};
+use careledger_api::consortium::Policy;
 use careledger_api::contracts::consent::{
     Assent, Confirmation, ConsentState, ConsentsClient, EndedBy, Guardianship, Measure, OfficialAct,
     Relation, Taken,
 };
+use careledger_api::contracts::record::{DocumentMetadata, NewDocument, RecordClient};
 use careledger_api::contracts::registry::RegistryClient;
 use careledger_api::date::Date;
-use careledger_api::ids::{ActId, AuthorityId, Hash, TxId};
+use careledger_api::ids::{ActId, AuthorityId, DocumentId, Hash, TxId};
 use careledger_api::roles::Role;
 use fabric_contract_core::KeyPolicy;
 use fabric_contract_mock::MockClient;
@@ -33,7 +35,7 @@ pub fn guardianship(world: &World, holder: &Wallet, relation: Relation, days: i6
     }
 }
 
-fn official(world: &World, measure: Measure) -> OfficialAct {
+pub fn official(world: &World, measure: Measure) -> OfficialAct {
     OfficialAct {
         id: ActId::from_bytes(*world.wallet.nonce().as_bytes()),
         patient: world.wallet.patient(),
@@ -60,13 +62,16 @@ async fn confirm(world: &World, officer: &MockClient, act: &OfficialAct) -> Resu
 /// Two officers put a measure in force.
 pub async fn in_force(world: &World, measure: Measure) -> OfficialAct {
     let act = official(world, measure);
-    propose(world, &world.client(HOSPITAL, Role::Dpo), &act)
-        .await
-        .unwrap();
-    confirm(world, &world.client(REGULATOR, Role::Dpo), &act)
-        .await
-        .unwrap();
+    put(world, &act).await.unwrap();
     act
+}
+
+/// Two officers try to put an act in force; what the second one is answered.
+pub async fn put(world: &World, act: &OfficialAct) -> Result<TxId, HealthError> {
+    propose(world, &world.client(HOSPITAL, Role::Dpo), act)
+        .await
+        .unwrap();
+    confirm(world, &world.client(REGULATOR, Role::Dpo), act).await
 }
 
 #[tokio::test]
@@ -176,11 +181,15 @@ async fn at_majority_all_that_a_guardian_gave_lapses() {
     assert_eq!(child.consents().await[0].state, ConsentState::Lapsed);
     forbidden(she.grant(&she.consent(&[LAB])).await);
     forbidden(she.revoke(Taken::All).await);
-    child.grant(&child.consent(&[LAB])).await.unwrap();
+    let mut confirmed = child.consent(&[LAB]);
+    confirmed.supersedes = Some(long.id);
+    child.amend(&confirmed).await.unwrap();
     assert!(
         child.opens(LAB).await,
-        "the former minor confirms by granting anew"
+        "the former minor confirms with a consent of their own in the lapsed one's place"
     );
+    let states: Vec<ConsentState> = child.consents().await.iter().map(|c| c.state).collect();
+    assert_eq!(states, [ConsentState::Superseded, ConsentState::Active]);
 }
 
 #[tokio::test]
@@ -242,6 +251,81 @@ async fn labels_that_a_minor_keeps_are_the_minors_own_to_open() {
         carry!(world, assent, about_own, intent),
         Err(HealthError::ConflictState(_))
     ));
+}
+
+/// The preset's labels, on documents of their own: what a guardian gives opens the rest and never these, whatever it names; the minor's own word does.
+#[tokio::test]
+async fn the_presets_labels_stay_the_minors_and_the_rest_a_guardian_opens() {
+    let (world, mother) = with_relative().await;
+    let admin = world.mock.as_admin(REGULATOR).unwrap();
+    let mut strict = consortium();
+    strict.policy = Policy::preset();
+    RegistryClient::new(&admin).amend(1, strict).send().await.unwrap();
+    let child = Actor::patient(&world);
+    let parent = guardianship(&world, &mother, Relation::Parent, 400);
+    in_force(&world, Measure::Appoint(parent.clone())).await;
+    let she = Actor::under(&world, &mother, child.patient, parent.authority);
+    let labelled = ["ADOL", "SEX", "STD", "HIV"];
+    for (label, id) in labelled.into_iter().zip(40u8..) {
+        describe(&world, id, label).await;
+    }
+    let everything = |actor: &Actor<'_>| {
+        let mut consent = actor.consent(&[LAB]);
+        consent.provisions[0].labels = labelled.iter().map(|l| l.parse().unwrap()).collect();
+        consent
+    };
+    let released = async || {
+        let mut opened = Vec::new();
+        for (label, id) in labelled.into_iter().zip(40u8..) {
+            let mut request = world.request(child.patient, &[LAB]);
+            request.labels = Some(vec![label.parse().unwrap()]);
+            let tx = world.ask(request).await.unwrap();
+            let release = world.release(&tx, world.now()).await.unwrap();
+            let document = DocumentId::from_bytes(bytes(id));
+            opened.extend(
+                release
+                    .documents
+                    .iter()
+                    .any(|d| d.document == document)
+                    .then_some(label),
+            );
+        }
+        opened
+    };
+    she.grant(&everything(&she)).await.unwrap();
+    assert_eq!(released().await, ["HIV"]);
+    child.grant(&everything(&child)).await.unwrap();
+    assert_eq!(released().await, labelled);
+}
+
+/// A laboratory result with a label.
+async fn describe(world: &World, id: u8, label: &str) {
+    let keeper = world.client(HOSPITAL, Role::Custodian);
+    let record = RecordClient::new(&keeper);
+    let document = DocumentId::from_bytes(bytes(id));
+    let anchor = NewDocument {
+        document,
+        commitment: Hash::from_bytes([7; 32]),
+    };
+    world
+        .receipt(record.anchor_many(vec![anchor]).send().await)
+        .unwrap();
+    let metadata = DocumentMetadata {
+        patient: world.wallet.patient(),
+        document,
+        version: 1,
+        category: LAB,
+        codes: vec![],
+        labels: vec![label.parse().unwrap()],
+        date: None,
+        encounter: None,
+        author: HOSPITAL.into(),
+        emergency: false,
+        proof: None,
+        salt: world.wallet.salt(),
+    };
+    let sent = record.describe(HOSPITAL, vec![metadata]);
+    world.receipt(sent.endorsed_by([HOSPITAL]).send().await).unwrap();
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::fixture::{World, world};
 use crate::wallet::Wallet;
 use careledger_api::codes::{Category, Code};
-use careledger_api::contracts::consent::SLOTS;
+use careledger_api::contracts::consent::{AccessRequest, SLOTS};
 use careledger_api::event::{EVENT_NAME, Event};
 use careledger_api::ids::{DocumentId, EncounterId};
 use fabric_contract_mock::Simulation;
@@ -44,16 +44,42 @@ async fn the_longest_valid_request_fits_its_record() {
             .unwrap();
     }
     let tx = world.ask(request.clone()).await.unwrap();
+    let fullest = longest_value(&last(&world));
     assert_eq!(
         world.outcome(&tx).await.unwrap().basis.len(),
         8,
         "the fullest record"
+    );
+    // The same of somebody who consented to nothing.
+    let stranger = Wallet::new(9);
+    world.enrol(&stranger).await.unwrap();
+    let patient = stranger.patient();
+    world
+        .ask(AccessRequest {
+            patient,
+            ..request.clone()
+        })
+        .await
+        .unwrap();
+    assert_eq!(longest_value(&last(&world)), fullest);
+    world
+        .ask(world.request(patient, &[Category::Laboratory]))
+        .await
+        .unwrap();
+    assert!(
+        longest_value(&last(&world)) <= 1_536,
+        "an ordinary request's record is short"
     );
     request.codes = Some(vec![Code {
         system: text(97),
         code: text(32),
     }]);
     assert!(world.ask(request).await.is_err());
+}
+
+fn longest_value(simulation: &Simulation) -> usize {
+    let counts = simulation.counts(careledger_chaincode::CHAINCODE_NAME, "care_HospitalMSP");
+    counts.value_lengths.last().copied().unwrap()
 }
 
 #[tokio::test]

@@ -148,6 +148,8 @@ impl Wallet {
                 until: NOW + 7_200,
             },
             provisions: vec![provision],
+            grounds: Default::default(),
+            limits: Default::default(),
             supersedes: None,
             salt: self.salt(),
         }

@@ -3,7 +3,7 @@
 use fabric_msp::policy;
 use fabric_protos::lifecycle::{
     ApproveChaincodeDefinitionForMyOrgArgs, ChaincodeSource, CheckCommitReadinessArgs,
-    CommitChaincodeDefinitionArgs, chaincode_source,
+    CommitChaincodeDefinitionArgs, QueryChaincodeDefinitionResult, chaincode_source,
 };
 use fabric_protos::peer::{
     self, ApplicationPolicy, CollectionConfigPackage, CollectionPolicyConfig, StaticCollectionConfig,
@@ -95,6 +95,17 @@ impl ChaincodeDefinition {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it says what is committed, sequence aside.
+    pub(crate) fn is(&self, committed: &QueryChaincodeDefinitionResult) -> bool {
+        let own = self.commit();
+        own.version == committed.version
+            && own.endorsement_plugin == committed.endorsement_plugin
+            && own.validation_plugin == committed.validation_plugin
+            && own.validation_parameter == committed.validation_parameter
+            && own.collections.unwrap_or_default() == committed.collections.clone().unwrap_or_default()
+            && own.init_required == committed.init_required
     }
 
     pub(crate) fn approval(&self, package_id: Option<&str>) -> ApproveChaincodeDefinitionForMyOrgArgs {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fabric_protos::lifecycle::{
     CheckCommitReadinessResult, QueryApprovedChaincodeDefinitionArgs, QueryApprovedChaincodeDefinitionResult,
     QueryChaincodeDefinitionArgs, QueryChaincodeDefinitionResult, QueryChaincodeDefinitionsArgs,
-    QueryChaincodeDefinitionsResult, query_chaincode_definitions_result,
+    QueryChaincodeDefinitionsResult, chaincode_source, query_chaincode_definitions_result,
 };
 use prost::Message;
 
@@ -28,6 +28,20 @@ pub struct Readiness {
     /// What differs where it is not, by MSP id, if the peer says so.
     pub mismatches: BTreeMap<String, Vec<String>>,
 }
+
+/// What an organisation has approved of a definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Approval {
+    /// The definition, with a package of its peers.
+    Package(String),
+    /// Nothing, or the definition without a package.
+    None,
+    /// Something that its peer no longer has.
+    Lost,
+}
+
+/// What a peer says of a private value that it should have and has not.
+const LOST: &str = "private data matching public hash version is not available";
 
 impl Lifecycle {
     /// The lifecycle of `network`'s channel.
@@ -141,6 +155,23 @@ impl Lifecycle {
         Ok(QueryApprovedChaincodeDefinitionResult::decode(
             payload.as_slice(),
         )?)
+    }
+
+    /// What the caller's organisation has approved for exactly this sequence of a chaincode.
+    pub(super) async fn approval(&self, definition: &ChaincodeDefinition) -> Result<Approval, AdminError> {
+        let approved = match self.approved(definition.name(), Some(definition.sequence)).await {
+            Ok(approved) => approved,
+            Err(AdminError::Evaluate(error)) => match error.chaincode_message() {
+                Some((_, message)) if message.contains(LOST) => return Ok(Approval::Lost),
+                Some(_) => return Ok(Approval::None),
+                None => return Err(error.into()),
+            },
+            Err(error) => return Err(error),
+        };
+        Ok(match approved.source.and_then(|source| source.r#type) {
+            Some(chaincode_source::Type::LocalPackage(local)) => Approval::Package(local.package_id),
+            _ => Approval::None,
+        })
     }
 
     async fn query(&self, function: &str, args: &impl Message) -> Result<Vec<u8>, AdminError> {

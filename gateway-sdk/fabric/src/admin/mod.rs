@@ -3,7 +3,7 @@
 //! ```text
 //! ChaincodePackage ─install─▶ PeerAdmin (each peer)
 //!        └─ id ─approve (each organisation)─▶ Lifecycle ─commit─▶ definition in force
-//! deploy(…) does all of it
+//! deploy(…) does all of it, deploy_next(…) under the sequence number that is due
 //!
 //! genesis block ─join─▶ OrdererAdmin, PeerAdmin (each peer): a channel begins
 //! Network::config_edit ─▶ ChannelUpdate ─sign (each organisation)─▶ Network::submit_update: its rules change
@@ -22,7 +22,7 @@ mod update;
 use thiserror::Error;
 
 pub use definition::{ChaincodeDefinition, CollectionConfig};
-pub use deploy::{Deployed, Deployer, deploy};
+pub use deploy::{Deployed, Deployer, deploy, deploy_next};
 pub use lifecycle::{Lifecycle, Readiness};
 pub use ordering::OrdererClient;
 pub use package::{ChaincodePackage, ChaincodeService, PackageError};

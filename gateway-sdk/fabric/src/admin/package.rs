@@ -1,10 +1,11 @@
 //! Chaincode packages: `metadata.json` and `code.tar.gz` in one `.tar.gz`, as `core/chaincode/persistence` reads them.
 
-use std::io;
+use std::io::{self, Read};
 
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -12,7 +13,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChaincodePackage {
     label: String,
-    kind: &'static str,
+    kind: String,
     /// Files of the code package, in their order.
     files: Vec<(String, Vec<u8>)>,
     bytes: Vec<u8>,
@@ -28,9 +29,12 @@ pub enum PackageError {
     /// The archive could not be written.
     #[error("the package could not be written: {0}")]
     Write(#[from] io::Error),
-    /// A description could not be written as JSON.
-    #[error("the package's description could not be written: {0}")]
+    /// A description could not be written or read as JSON.
+    #[error("the package's description cannot be used: {0}")]
     Json(#[from] serde_json::Error),
+    /// A file is not a package.
+    #[error("not a chaincode package: {0}")]
+    NoPackage(String),
 }
 
 /// How a peer reaches a chaincode that runs as a service: the `connection.json` of a `ccaas` package.
@@ -142,6 +146,30 @@ impl ChaincodePackage {
         self.with_file(path, definition.into())
     }
 
+    /// Reads a package that was made before, here or by `peer lifecycle chaincode package`. It keeps its bytes, and so its id.
+    ///
+    /// # Errors
+    /// [`PackageError::NoPackage`], [`PackageError::Json`] or [`PackageError::Label`] when the bytes are no package that a peer would take, or
+    /// come to more than 100 MiB unpacked.
+    pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Result<Self, PackageError> {
+        let bytes = bytes.into();
+        let mut outer = unpack(&bytes)?;
+        let mut part = |name: &str| {
+            let at = outer.iter().position(|(path, _)| path == name);
+            at.map(|at| outer.swap_remove(at).1)
+                .ok_or_else(|| PackageError::NoPackage(format!("it has no {name}")))
+        };
+        let metadata: Metadata = serde_json::from_slice(&part("metadata.json")?)?;
+        let files = unpack(&part("code.tar.gz")?)?;
+        check_label(&metadata.label)?;
+        Ok(Self {
+            label: metadata.label,
+            kind: metadata.kind,
+            files,
+            bytes,
+        })
+    }
+
     /// The label.
     #[must_use]
     pub fn label(&self) -> &str {
@@ -161,22 +189,12 @@ impl ChaincodePackage {
     }
 
     fn build(label: String, kind: &'static str, file: &str, contents: &[u8]) -> Result<Self, PackageError> {
-        let first = label
-            .chars()
-            .next()
-            .is_some_and(|first| first.is_ascii_alphanumeric());
-        if !first
-            || !label
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "_.+-".contains(c))
-        {
-            return Err(PackageError::Label(label));
-        }
+        check_label(&label)?;
         let files = vec![(file.to_owned(), contents.to_vec())];
         let bytes = write(&label, kind, &files)?;
         Ok(Self {
             label,
-            kind,
+            kind: kind.to_owned(),
             files,
             bytes,
         })
@@ -184,13 +202,56 @@ impl ChaincodePackage {
 
     fn with_file(mut self, path: String, contents: Vec<u8>) -> Result<Self, PackageError> {
         self.files.push((path, contents));
-        self.bytes = write(&self.label, self.kind, &self.files)?;
+        self.bytes = write(&self.label, &self.kind, &self.files)?;
         Ok(self)
     }
 }
 
 /// Where index definitions lie in a code package.
 const INDEXES: &str = "META-INF/statedb/couchdb";
+/// Most bytes of a package's files together.
+const MAX_UNPACKED: u64 = 100 << 20;
+
+/// What `metadata.json` says that matters here.
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(rename = "type")]
+    kind: String,
+    label: String,
+}
+
+fn check_label(label: &str) -> Result<(), PackageError> {
+    let first = label
+        .chars()
+        .next()
+        .is_some_and(|first| first.is_ascii_alphanumeric());
+    if first
+        && label
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_.+-".contains(c))
+    {
+        return Ok(());
+    }
+    Err(PackageError::Label(label.to_owned()))
+}
+
+/// The regular files of a `.tar.gz`, in their order.
+fn unpack(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, PackageError> {
+    let broken = |error: io::Error| PackageError::NoPackage(error.to_string());
+    let mut archive = tar::Archive::new(GzDecoder::new(bytes).take(MAX_UNPACKED));
+    let mut files = Vec::new();
+    for entry in archive.entries().map_err(broken)? {
+        let mut entry = entry.map_err(broken)?;
+        if !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let path = entry.path().map_err(broken)?.display().to_string();
+        let mut contents = Vec::new();
+        entry.read_to_end(&mut contents).map_err(broken)?;
+        files.push((path, contents));
+    }
+    Ok(files)
+}
 
 fn write(label: &str, kind: &str, files: &[(String, Vec<u8>)]) -> Result<Vec<u8>, PackageError> {
     let files: Vec<_> = files
@@ -220,22 +281,11 @@ fn archive(files: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::io::Read;
 
     use super::*;
 
     fn unpack(bytes: &[u8]) -> BTreeMap<String, Vec<u8>> {
-        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bytes));
-        archive
-            .entries()
-            .expect("entries")
-            .map(|entry| {
-                let mut entry = entry.expect("an entry");
-                let mut contents = Vec::new();
-                entry.read_to_end(&mut contents).expect("read");
-                (entry.path().expect("a path").display().to_string(), contents)
-            })
-            .collect()
+        super::unpack(bytes).expect("an archive").into_iter().collect()
     }
 
     #[test]
@@ -266,6 +316,42 @@ mod tests {
         assert!(one.id().starts_with("health:"));
         let inner = unpack(&unpack(one.bytes())["code.tar.gz"]);
         assert_eq!(inner["chaincode.json"], br#"{"name":"careledger"}"#);
+    }
+
+    #[test]
+    fn a_package_that_was_made_before_keeps_its_id() {
+        let made = ChaincodePackage::service("health_1.0", &ChaincodeService::plain("chaincode:9999"))
+            .and_then(|package| package.index("a.json", "{}"))
+            .expect("built");
+        let read = ChaincodePackage::from_bytes(made.bytes()).expect("read");
+        assert_eq!(read, made);
+        assert_eq!(read.id(), made.id());
+        let more = made.index("b.json", "[]").expect("built");
+        assert_eq!(read.index("b.json", "[]").expect("built").id(), more.id());
+    }
+
+    #[test]
+    fn what_is_no_package_is_refused() {
+        let whole = ChaincodePackage::in_process("health", "careledger").expect("built");
+        for bytes in [&b""[..], b"junk", &whole.bytes()[..whole.bytes().len() / 2]] {
+            assert!(matches!(
+                ChaincodePackage::from_bytes(bytes),
+                Err(PackageError::NoPackage(_))
+            ));
+        }
+        let metadata = br#"{"path":"","type":"ccaas","label":"a b"}"#;
+        let parts: [&[(&str, &[u8])]; 3] = [
+            &[("metadata.json", metadata)],
+            &[("metadata.json", b"{}"), ("code.tar.gz", b"")],
+            &[
+                ("metadata.json", metadata),
+                ("code.tar.gz", &archive(&[]).expect("written")),
+            ],
+        ];
+        for files in parts {
+            let package = archive(files).expect("written");
+            assert!(ChaincodePackage::from_bytes(package).is_err());
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::NotifyError;
 use super::journal::{Journal, JournalError, Open};
+use super::subject::Topic;
 use crate::client::HealthClient;
 
 /// The longest pause before a lost stream is opened again.
@@ -56,7 +57,7 @@ impl Shared {
     }
 }
 
-/// The accesses of one custodian, into a journal.
+/// The accesses at one custodian and the changes to its patients' accounts, into a journal.
 #[derive(Debug)]
 pub(super) struct Feed {
     events: ChaincodeEvents,
@@ -92,7 +93,7 @@ impl Feed {
         Ok((feed, open))
     }
 
-    /// Waits for the next access that is not in the journal, and puts it there. May be dropped at any await, and called again after an error: nothing is lost,
+    /// Waits for the next transaction that is not in the journal, and puts it there. May be dropped at any await, and called again after an error: nothing is lost,
     /// and what was written meanwhile is given.
     pub(super) async fn next(&mut self) -> Result<Open, NotifyError> {
         loop {
@@ -117,10 +118,11 @@ impl Feed {
 
     fn write(&self, event: &ChaincodeEvent) -> JoinHandle<Result<Option<Open>, JournalError>> {
         let block = event.block_number;
-        let access = self.access(event);
-        self.journal.start(move |journal| match access {
-            Some(tx) => Ok(journal.receive(block, &tx)?.then_some(Open {
+        let about = self.about(event);
+        self.journal.start(move |journal| match about {
+            Some((tx, topic)) => Ok(journal.receive(block, &tx, topic)?.then_some(Open {
                 tx,
+                topic,
                 block,
                 attempts: 0,
                 due: 0,
@@ -129,15 +131,19 @@ impl Feed {
         })
     }
 
-    /// The transaction, where the event says that somebody asked for records of this custodian.
-    fn access(&self, event: &ChaincodeEvent) -> Option<TxId> {
+    /// The transaction, where the event says that somebody asked for records of this custodian, or that an account there changed.
+    fn about(&self, event: &ChaincodeEvent) -> Option<(TxId, Topic)> {
         if event.event_name != EVENT_NAME {
             return None;
         }
         let said: Event = serde_json::from_slice(&event.payload).ok()?;
-        (said.kind == EventKind::Access && said.collection.as_ref() == Some(&self.collection))
-            .then_some(())?;
+        let topic = match said.kind {
+            EventKind::Access => Topic::Access,
+            EventKind::Identity => Topic::Account,
+            _ => return None,
+        };
+        (said.collection.as_ref() == Some(&self.collection)).then_some(())?;
         // The block's own id, which the chaincode cannot choose.
-        event.transaction_id.parse().ok()
+        Some((event.transaction_id.parse().ok()?, topic))
     }
 }

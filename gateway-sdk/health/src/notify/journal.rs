@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! line = CRC-32 of the JSON, 8 hex digits | space | JSON | newline
-//! first line {"journal":{version, channel, custodian}}, then {"received":{block, tx}}, {"done":{tx}}, {"failed":{…}}, {"dead":{…}}, {"passed":{block}}
+//! first line {"journal":{version, channel, custodian}}, then {"received":{block, tx, topic}}, {"done":{tx}}, {"failed":{…}}, {"dead":{…}}, {"passed":{block}}
 //! ```
 //!
 //! `received` is checkpoint and delivery in one: there is no moment between the two at which a crash could lose or double one. A line counts once it is
@@ -21,6 +21,7 @@ use careledger_api::ids::TxId;
 use serde::{Deserialize, Serialize};
 
 use self::state::{Line, State, parse, write_line};
+use super::subject::Topic;
 
 pub(super) use self::state::Open;
 
@@ -69,8 +70,11 @@ pub enum JournalError {
 /// A delivery that was given up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
-    /// The access transaction.
+    /// The transaction.
     pub tx: TxId,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Topic::is_access")]
+    pub topic: Topic,
     /// Its block.
     pub block: u64,
     /// How often it was tried.
@@ -192,8 +196,8 @@ impl Journal {
         self.state.open.values().cloned().collect()
     }
 
-    /// Takes an access in, once; `false` where it is there already.
-    pub(super) fn receive(&mut self, block: u64, tx: &TxId) -> Result<bool, JournalError> {
+    /// Takes a transaction in, once; `false` where it is there already.
+    pub(super) fn receive(&mut self, block: u64, tx: &TxId, topic: Topic) -> Result<bool, JournalError> {
         let before = block < self.state.block;
         if before || (block == self.state.block && self.state.received.contains(tx)) {
             return Ok(false);
@@ -201,6 +205,7 @@ impl Journal {
         self.append(vec![Line::Received {
             block,
             tx: tx.clone(),
+            topic,
         }])?;
         Ok(true)
     }
@@ -276,6 +281,7 @@ impl Journal {
         lines.extend(self.state.open.values().map(|open| Line::Open {
             block: open.block,
             tx: open.tx.clone(),
+            topic: open.topic,
             attempts: open.attempts,
             due: open.due,
         }));

@@ -8,7 +8,8 @@ use rand::RngExt;
 use super::NotifyError;
 use super::feed::Feed;
 use super::journal::{Journal, Open};
-use super::webhook::{Announcement, Webhook};
+use super::subject::{Meaning, meaning};
+use super::webhook::{Announcement, SendError, Webhook};
 use crate::client::HealthClient;
 
 /// When a failed delivery is tried again, and when no more.
@@ -42,9 +43,10 @@ impl RetryPolicy {
     }
 }
 
-/// Announces the accesses of one custodian's patients to one destination.
+/// Announces the accesses at one custodian and the changes to its patients' accounts to one destination.
 #[derive(Debug)]
 pub struct Outbox {
+    client: HealthClient,
     custodian: String,
     feed: Feed,
     webhook: Webhook,
@@ -64,6 +66,7 @@ impl Outbox {
         let journal = Journal::open(path, &client.consortium().channel, custodian)?;
         let (feed, waiting) = Feed::open(client, custodian, journal).await?;
         Ok(Self {
+            client: client.clone(),
             custodian: custodian.to_owned(),
             feed,
             webhook,
@@ -103,16 +106,14 @@ impl Outbox {
         let Some(open) = self.waiting.get(place) else {
             return Ok(());
         };
-        let tx = open.tx.clone();
-        let attempts = open.attempts + 1;
-        let announcement = Announcement::of_access(&self.custodian, tx.clone());
-        match self.webhook.send(&announcement, unix_ms() / 1_000).await {
+        let (tx, attempts) = (open.tx.clone(), open.attempts + 1);
+        match self.attempt(open).await {
             Ok(()) => {
                 tracing::debug!(%tx, attempts, "delivered");
                 self.feed.journal.with(move |journal| journal.done(&tx)).await?;
                 self.waiting.remove(place);
             }
-            Err(error) if error.is_final() || attempts >= self.retry.attempts => {
+            Err(error) if error.ends_it() || attempts >= self.retry.attempts => {
                 tracing::error!(%tx, attempts, %error, "a webhook is given up");
                 self.feed
                     .journal
@@ -135,6 +136,36 @@ impl Outbox {
             }
         }
         Ok(())
+    }
+
+    /// Announces a transaction, unless it is none that a patient is told, or the patient wants not to be told. Asked at each attempt: the switch counts as it
+    /// stands then.
+    async fn attempt(&self, open: &Open) -> Result<(), Failed> {
+        match meaning(&self.client, &self.custodian, open).await {
+            Ok(Meaning::Nothing) => return Ok(()),
+            Ok(Meaning::Told(told)) if !told.wanted() => return Ok(()),
+            Ok(_) => {}
+            Err(error) => return Err(Failed::Meaning(error)),
+        }
+        let announcement = Announcement::of(&self.custodian, open.topic, open.tx.clone());
+        let sent = self.webhook.send(&announcement, unix_ms() / 1_000).await;
+        sent.map_err(Failed::Send)
+    }
+}
+
+/// Why an attempt failed.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Send(SendError),
+    /// What it means could not be read, so that it is not known whether the patient wants to be told.
+    #[error(transparent)]
+    Meaning(NotifyError),
+}
+
+impl Failed {
+    fn ends_it(&self) -> bool {
+        matches!(self, Self::Send(error) if error.is_final())
     }
 }
 

@@ -2,24 +2,17 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use careledger_api::HealthError;
-use careledger_api::contracts::consent::Notice;
 use careledger_api::ids::TxId;
-use fabric_contract_core::CallError;
 use futures::Stream;
 
 use super::NotifyError;
 use super::feed::{Feed, Shared};
 use super::journal::{Journal, Open};
+use super::subject::{Meaning, Told, Topic, meaning};
 use crate::client::HealthClient;
 
-/// How often a body is asked for that the peer does not have yet, and how long between.
-const BODY_ATTEMPTS: u32 = 5;
-const BODY_PAUSE: Duration = Duration::from_millis(200);
-
-/// The accesses of one custodian's patients, each once, oldest first.
+/// The accesses at one custodian and the changes to its patients' accounts, each once, oldest first.
 #[derive(Debug)]
 pub struct Notifications {
     client: HealthClient,
@@ -29,17 +22,19 @@ pub struct Notifications {
     queue: VecDeque<(Open, bool)>,
 }
 
-/// One access, attempt or broken glass.
+/// One access, attempt or broken glass, or one change to an account.
 #[derive(Debug)]
 pub struct Delivery {
-    /// The access transaction: the delivery's id, the same whenever it comes.
+    /// The transaction: the delivery's id, the same whenever it comes.
     pub id: TxId,
+    /// What it is about.
+    pub topic: Topic,
     /// Its block.
     pub block: u64,
     /// It was received before this opening of the journal and not acknowledged: it may have been dealt with. All others come for the first time.
     pub redelivered: bool,
     /// Whom to tell what. `None` where the custodian's peer does not hold the body: withheld, or erased since.
-    pub notice: Option<Notice>,
+    pub notice: Option<Told>,
     journal: Shared,
 }
 
@@ -66,22 +61,34 @@ impl Notifications {
     ///
     /// Fails with [`NotifyError::Notice`] where the body cannot be read; the delivery then comes with the next call.
     pub async fn next(&mut self) -> Result<Delivery, NotifyError> {
-        if self.queue.is_empty() {
-            let open = self.feed.next().await?;
-            self.queue.push_back((open, false));
+        loop {
+            if self.queue.is_empty() {
+                let open = self.feed.next().await?;
+                self.queue.push_back((open, false));
+            }
+            let Some((open, redelivered)) = self.queue.front().cloned() else {
+                return Err(NotifyError::Ended);
+            };
+            let notice = match meaning(&self.client, &self.custodian, &open).await? {
+                Meaning::Told(told) => Some(told),
+                Meaning::Withheld => None,
+                Meaning::Nothing => {
+                    let tx = open.tx;
+                    self.feed.journal.with(move |journal| journal.done(&tx)).await?;
+                    self.queue.pop_front();
+                    continue;
+                }
+            };
+            self.queue.pop_front();
+            return Ok(Delivery {
+                id: open.tx,
+                topic: open.topic,
+                block: open.block,
+                redelivered,
+                notice,
+                journal: self.feed.journal.clone(),
+            });
         }
-        let Some((open, redelivered)) = self.queue.front().cloned() else {
-            return Err(NotifyError::Ended);
-        };
-        let notice = notice(&self.client, &self.custodian, &open.tx).await?;
-        self.queue.pop_front();
-        Ok(Delivery {
-            id: open.tx,
-            block: open.block,
-            redelivered,
-            notice,
-            journal: self.feed.journal.clone(),
-        })
     }
 
     /// The deliveries as a stream. It goes on after an error that may pass, if it is polled again.
@@ -99,20 +106,4 @@ impl Delivery {
         let id = self.id.clone();
         self.journal.with(move |journal| journal.done(&id)).await
     }
-}
-
-/// What an access means. A peer has the body a little after the block where another organisation's peer endorsed it, or never again after an erasure.
-async fn notice(client: &HealthClient, custodian: &str, tx: &TxId) -> Result<Option<Notice>, NotifyError> {
-    for attempt in 1..=BODY_ATTEMPTS {
-        let answer = client.consents().notice(custodian, tx.clone()).send().await;
-        match answer {
-            Ok(notice) => return Ok(Some(notice)),
-            Err(CallError::Contract(HealthError::NotFound)) if attempt < BODY_ATTEMPTS => {
-                tokio::time::sleep(BODY_PAUSE).await;
-            }
-            Err(CallError::Contract(HealthError::NotFound)) => {}
-            Err(error) => return Err(NotifyError::Notice(Box::new(error))),
-        }
-    }
-    Ok(None)
 }

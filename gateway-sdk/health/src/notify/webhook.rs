@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::is_public;
 use super::signature::{DELIVERY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, WebhookSecret, sign};
+use super::subject::Topic;
 
 /// The longest attempt.
 const ATTEMPT: Duration = Duration::from_secs(5);
@@ -33,23 +34,28 @@ const MAX_ANSWER: usize = 64 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Announcement {
-    /// MSP id of the custodian at which somebody asked.
+    /// MSP id of the custodian at which it happened.
     pub custodian: String,
     /// The delivery's id.
     pub delivery: TxId,
-    /// Always `access`.
+    /// `access`, or `account` for what happened to keys, guardians or a recovery.
     pub kind: String,
-    /// The access transaction: the custodian's notifier may ask what it was.
+    /// The transaction: the custodian's notifier may ask what it was.
     pub tx: TxId,
 }
 
 impl Announcement {
     /// The announcement of an access.
     pub fn of_access(custodian: &str, tx: TxId) -> Self {
+        Self::of(custodian, Topic::Access, tx)
+    }
+
+    /// The announcement of a transaction.
+    pub fn of(custodian: &str, topic: Topic, tx: TxId) -> Self {
         Self {
             custodian: custodian.to_owned(),
             delivery: tx.clone(),
-            kind: "access".to_owned(),
+            kind: topic.as_str().to_owned(),
             tx,
         }
     }

@@ -1,18 +1,20 @@
-//! Records in one call each: a custodian's `anchor(reader)`, a requester's `fetch(record)`.
+//! Records in one call each: a custodian's `anchor(reader)`, a requester's `fetch(record)`, an emergency's `break_glass(request)`.
 
-use careledger_api::contracts::consent::AccessRequest;
-use careledger_api::contracts::record::{DocumentMetadata, Verification};
+use careledger_api::codes::Category;
+use careledger_api::contracts::consent::{AccessRequest, BreakGlassRequest};
+use careledger_api::contracts::record::{DocumentMetadata, Relation, Verification};
 use careledger_api::ids::{DocumentId, TxId};
-use careledger_api::merkle::ContentOpening;
 use fabric_gateway_sdk::SigningIdentity;
 use tokio::io::AsyncRead;
 
 use super::client::{ReleasedRecord, VaultClient};
 use super::content::ContentError;
+use super::deposit::{Deposit, Place};
 use super::error::VaultError;
+use super::replica::Vaults;
 use super::stream::VerifiedStream;
 use super::wire::{ReleaseRequest, UploadRequest};
-use crate::anchor::{Anchored, NewRecord, anchor_records};
+use crate::anchor::Anchored;
 use crate::client::{HealthCallError, HealthClient};
 use crate::sealing::KemKeyPair;
 use crate::wallet::unix_now;
@@ -36,6 +38,7 @@ use crate::wallet::unix_now;
 pub struct Archive<'a> {
     health: &'a HealthClient,
     vault: &'a VaultClient,
+    replicas: &'a [VaultClient],
     identity: &'a SigningIdentity,
     custodian: &'a str,
 }
@@ -57,15 +60,6 @@ impl NewContent {
             size: None,
         }
     }
-}
-
-/// A content that the vault keeps, with its description.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deposit {
-    /// What opens the commitment.
-    pub opening: ContentOpening,
-    /// What consent decisions read.
-    pub metadata: DocumentMetadata,
 }
 
 /// A record to fetch: a document of a patient, and the access that is to open it.
@@ -96,9 +90,11 @@ pub enum ArchiveError {
         /// What the ledger said.
         source: HealthCallError,
     },
-    /// Only first versions are anchored by this call.
-    #[error("a first version was expected, not version {0}")]
-    NotFirst(u32),
+    /// A new document has version 1, and only a next version has another one.
+    #[error(
+        "version {0} does not fit: a new document has version 1, the next version of a document a higher one"
+    )]
+    Version(u32),
     /// The access transaction has no well-formed id.
     #[error("the gateway gave no transaction id")]
     NoTransaction,
@@ -131,9 +127,16 @@ impl<'a> Archive<'a> {
         Self {
             health,
             vault,
+            replicas: &[],
             identity,
             custodian,
         }
+    }
+
+    /// The same with the vaults that hold replicas, in the order in which they are asked for keys when the custodian's own does not answer.
+    #[must_use]
+    pub fn with_replicas(self, replicas: &'a [VaultClient]) -> Self {
+        Self { replicas, ..self }
     }
 
     /// Streams a first version's content to the vault, anchors it in public and describes it in private. The identity must be a custodian of
@@ -146,8 +149,58 @@ impl<'a> Archive<'a> {
         of: NewContent,
         metadata: DocumentMetadata,
     ) -> Result<(Deposit, Anchored), ArchiveError> {
-        if metadata.version != 1 {
-            return Err(ArchiveError::NotFirst(metadata.version));
+        self.deposit(content, of, metadata, Place::New).await
+    }
+
+    /// As [`anchor`](Self::anchor), of the next version of a document that is current: `metadata` names the document, the version, and describes it anew.
+    ///
+    /// Fails with [`ArchiveError::NotAnchored`] where that is not the next version, or the document ended.
+    pub async fn add_version(
+        &self,
+        content: impl AsyncRead + Send + 'static,
+        of: NewContent,
+        metadata: DocumentMetadata,
+        relation: Relation,
+    ) -> Result<(Deposit, Anchored), ArchiveError> {
+        self.deposit(content, of, metadata, Place::Next(relation)).await
+    }
+
+    /// As [`anchor`](Self::anchor), of a new document that takes the place of `old`, which ends: a correction under an id of its own.
+    ///
+    /// Fails with [`ArchiveError::NotAnchored`] where `old` ended otherwise; the new document may be anchored and described then.
+    pub async fn replace(
+        &self,
+        content: impl AsyncRead + Send + 'static,
+        of: NewContent,
+        metadata: DocumentMetadata,
+        old: DocumentId,
+        relation: Relation,
+    ) -> Result<(Deposit, Anchored), ArchiveError> {
+        let place = Place::InsteadOf {
+            document: old,
+            relation,
+        };
+        self.deposit(content, of, metadata, place).await
+    }
+
+    /// Anchors and describes what the vault keeps already. What an earlier attempt committed is passed over.
+    pub async fn complete(&self, deposit: &Deposit) -> Result<Anchored, ArchiveError> {
+        let completed = deposit.complete(self.health, self.custodian).await;
+        completed.map_err(|source| ArchiveError::NotAnchored {
+            deposit: Box::new(deposit.clone()),
+            source,
+        })
+    }
+
+    async fn deposit(
+        &self,
+        content: impl AsyncRead + Send + 'static,
+        of: NewContent,
+        metadata: DocumentMetadata,
+        place: Place,
+    ) -> Result<(Deposit, Anchored), ArchiveError> {
+        if !place.takes(metadata.version) {
+            return Err(ArchiveError::Version(metadata.version));
         }
         let request = UploadRequest {
             custodian: self.custodian.to_owned(),
@@ -159,27 +212,13 @@ impl<'a> Archive<'a> {
             at: unix_now(),
         };
         let opening = self.vault.upload(self.identity, request, content).await?;
-        let deposit = Deposit { opening, metadata };
+        let deposit = Deposit {
+            opening,
+            metadata,
+            place,
+        };
         let anchored = self.complete(&deposit).await?;
         Ok((deposit, anchored))
-    }
-
-    /// Anchors and describes what the vault keeps already.
-    pub async fn complete(&self, deposit: &Deposit) -> Result<Anchored, ArchiveError> {
-        let record = NewRecord {
-            document: deposit.metadata.document,
-            commitment: deposit.opening.commitment(),
-            metadata: deposit.metadata.clone(),
-        };
-        let not_anchored = |source| ArchiveError::NotAnchored {
-            deposit: Box::new(deposit.clone()),
-            source,
-        };
-        anchor_records(self.health, self.custodian, vec![record])
-            .await
-            .map_err(not_anchored)?
-            .pop()
-            .ok_or(ArchiveError::NoTransaction)
     }
 
     /// Makes an access for one document and gives its content, verified: an access transaction, its release, the comparison of the opening
@@ -214,7 +253,36 @@ impl<'a> Archive<'a> {
             .access(self.custodian, access)
             .send()
             .await?;
-        let tx: TxId = committed.tx_id.parse().map_err(|_| ArchiveError::NoTransaction)?;
+        self.released(&committed.tx_id, categories, &kem).await
+    }
+
+    /// Breaks the glass and gives the emergency summary, as [`open`](Self::open): under the same rule and in the same log, whichever of the
+    /// custodian's vault and its replicas answers. The request's key-exchange key is replaced by a fresh one.
+    pub async fn break_glass(&self, request: BreakGlassRequest) -> Result<Vec<ReleasedRecord>, ArchiveError> {
+        let kem = KemKeyPair::generate();
+        let request = BreakGlassRequest {
+            kem_key: kem.public(),
+            ..request
+        };
+        let committed = self
+            .health
+            .consents()
+            .break_glass(self.custodian, request)
+            .send()
+            .await?;
+        self.released(&committed.tx_id, vec![Category::EmergencySummary], &kem)
+            .await
+    }
+
+    /// What a committed access opens, from the first vault that answers, each record's opening compared with the own organisation's ledger.
+    async fn released(
+        &self,
+        tx: &str,
+        categories: Vec<Category>,
+        kem: &KemKeyPair,
+    ) -> Result<Vec<ReleasedRecord>, ArchiveError> {
+        let tx: TxId = tx.parse().map_err(|_| ArchiveError::NoTransaction)?;
+        let vaults = Vaults::new(self.vault.clone(), self.replicas.iter().cloned());
         let mut released = Vec::new();
         for category in categories {
             let request = ReleaseRequest {
@@ -223,7 +291,7 @@ impl<'a> Archive<'a> {
                 tx: tx.clone(),
                 categories: vec![category],
             };
-            match self.vault.released(self.identity, request, &kem).await {
+            match vaults.released(self.identity, &request, kem).await {
                 Ok(records) => released.extend(records),
                 Err(VaultError::NotReleased) => {}
                 Err(other) => return Err(other.into()),

@@ -27,6 +27,8 @@ use crate::sealing::{KemKeyPair, SealContext, Sealed};
 
 /// The longest wait for a vault's answer to a question.
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
+/// The longest wait for a connection: in an emergency the next vault is asked then.
+const CONNECT: Duration = Duration::from_secs(5);
 /// Between two signs of life on an idle connection, and the longest wait for one.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The largest answer that is read, bytes: the vault sends larger files apart.
@@ -83,8 +85,12 @@ pub struct ReleasedRecord {
     pub category: Category,
     /// What shows on the ledger a first version that was anchored in a batch.
     pub proof: Option<BatchProof>,
+    /// The vault that released it: the custodian's own, or one that holds replicas; `https://host:port`.
+    pub vault: String,
     /// What the requester is obliged to with it.
     pub obligations: Vec<Obligation>,
+    /// When the requester deletes it, seconds since 1970, where a consent says so.
+    pub erase_at: Option<i64>,
     /// Its content.
     pub content: SealedRecord,
 }
@@ -100,7 +106,7 @@ impl VaultClient {
             .https_only(true)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            .connect_timeout(DEADLINE)
+            .connect_timeout(CONNECT)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .http2_keep_alive_timeout(KEEP_ALIVE)
             .build()
@@ -109,6 +115,11 @@ impl VaultClient {
             http,
             url: url.into().trim_end_matches('/').to_owned(),
         })
+    }
+
+    /// Where the vault is: `https://host:port`.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Asks for what a committed access opens. `kem` is the pair whose public half the access carried.
@@ -149,6 +160,7 @@ impl VaultClient {
             .map(|opened| {
                 opened.map(|record| ReleasedRecord {
                     obligations: answer.obligations.clone(),
+                    erase_at: answer.erase_at,
                     ..record
                 })
             })
@@ -325,7 +337,9 @@ impl VaultClient {
             version,
             category: item.category,
             proof: item.proof,
+            vault: self.url.clone(),
             obligations: Vec::new(),
+            erase_at: None,
             content: SealedRecord::new(source, &key, document, version, opening)?,
         })
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use careledger_api::contracts::record::Backup;
-use careledger_api::ids::{DocumentId, TxId};
+use careledger_api::ids::{DocumentId, PatientId, TxId};
 use fabric_gateway_sdk::SigningIdentity;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,9 @@ pub struct EraseRequest {
     pub channel: String,
     /// The document, with all of its versions.
     pub document: DocumentId,
+    /// Whose it was: if the custodian has no other record of that patient, the vaults forget what finds the patient as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patient: Option<PatientId>,
     /// When it was signed, seconds since 1970. A vault takes it for five minutes.
     pub at: i64,
 }
@@ -52,6 +55,8 @@ pub struct VaultReceipt {
     pub document: DocumentId,
     /// The versions whose key, salt and ciphertext are gone from this vault; none where it never held any.
     pub versions: Vec<u32>,
+    /// Whether this vault has nothing any more that finds the patient named in the request, whose last record it was.
+    pub forgotten: bool,
     /// When that was done, seconds since 1970.
     pub at: i64,
     /// The transaction that purged the document's descriptions from the collection; none as long as that is to come.

@@ -16,6 +16,9 @@ pub enum VaultError {
         "the vault takes no upload on this request: it must be signed within five minutes by a custodian of its organisation"
     )]
     NotTaken,
+    /// The vault has its records copied nowhere.
+    #[error("the vault has no copies elsewhere: it was started without replicas")]
+    NoReplicas,
     /// The vault's own peer shows no executed erasure.
     #[error("the ledger of the vault's organisation shows no executed erasure of document {0}")]
     NotErased(DocumentId),

@@ -11,12 +11,15 @@ mod archive;
 pub mod cipher;
 mod client;
 mod content;
+mod deposit;
 mod erasure;
 mod error;
 mod find;
 pub mod format;
+mod integrity;
 mod locate;
 mod replica;
+mod replication;
 mod seal;
 mod source;
 mod stream;
@@ -24,16 +27,21 @@ mod stream;
 mod tests;
 mod wire;
 
-pub use archive::{Archive, ArchiveError, Deposit, NewContent, RecordRequest};
+pub use archive::{Archive, ArchiveError, NewContent, RecordRequest};
 pub use client::{OpenedRecord, ReleasedRecord, VaultClient};
 pub use content::{ContentError, SealedRecord, Source, SourceError};
+pub use deposit::{Deposit, Place};
 pub use erasure::{EraseRequest, ErasedPeer, VaultReceipt};
 pub use error::VaultError;
 pub use find::{FindQuestion, FindReply, PersonEntry};
+pub use integrity::{CheckAnswer, CheckRequest, Gap, GapKind, IntegrityReport, LedgerPoint, MAX_GAPS};
 pub use locate::{LocateRequest, LocateResponse};
 pub use replica::{
     ProbeAnswer, ProbeRequest, ReplicaKey, ReplicaOf, ReplicaRequest, SealedCopy, Vaults, open_copy,
     seal_copy,
+};
+pub use replication::{
+    HolderReport, MAX_PROOFS, ProbeReport, ProvenDocument, ReplicationReport, ReplicationRequest,
 };
 pub use seal::{Sealer, SealerError};
 pub use stream::VerifiedStream;

@@ -25,7 +25,7 @@ use super::error::VaultError;
 use super::wire::{ReleaseRequest, VaultRequest, WireError};
 use crate::sealing::{Binding, KemKeyPair, SealError, Sealed, length_prefixed};
 
-/// The longest wait for an answer to a question; a probe reads the whole file.
+/// The longest wait for an answer to a question; a probe reads up to 8 MiB of a file.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Asks a vault to keep a copy of a version; its ciphertext follows as the request's body. Signed by the custodian's vault.
@@ -36,6 +36,8 @@ pub struct ReplicaRequest {
     pub copy: ReplicaOf,
     /// What the document's batch anchor proves, where it has no anchor of its own.
     pub proof: Option<BatchProof>,
+    /// Whether a copy that is there already is read and, where it is damaged, made anew.
+    pub check: bool,
     /// HPKE's encapsulated key, base64.
     pub encapsulated: String,
     /// The sealed [`SealedCopy`], base64.
@@ -123,7 +125,8 @@ impl VaultRequest for ProbeRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProbeAnswer {
-    /// HMAC-SHA-256 under the file's key over nonce and SHA-256 of the ciphertext, hex. The custodian computes the same.
+    /// HMAC-SHA-256 under the file's key over nonce and SHA-256 of the blocks of the ciphertext that the nonce picks, hex. The custodian computes the
+    /// same.
     pub proof: String,
 }
 

@@ -130,6 +130,9 @@ pub struct ReleaseResponse {
     /// What the requester is obliged to with all of them. That something was left out is not among it.
     #[serde(default)]
     pub obligations: Vec<Obligation>,
+    /// When the requester deletes all of them, seconds since 1970, where a consent that they rest on says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erase_at: Option<i64>,
 }
 
 /// One document: its encrypted file, and its key sealed to the requester.

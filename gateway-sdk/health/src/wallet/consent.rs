@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use careledger_api::HealthError;
 use careledger_api::contracts::consent::{
-    ActorFilter, Assent, Consent, ConsentQuery, Delegation, DelegationEnd, Effect, MAX_CONSENT_SECONDS,
-    Power, Provision, Response, Revocation, RevocationReason, SignedQuery, Taken,
+    ActorFilter, Assent, Consent, ConsentQuery, Delegation, DelegationEnd, Effect, Grounds, Limits,
+    MAX_CONSENT_SECONDS, Power, Provision, Response, Revocation, RevocationReason, SignedQuery, Taken,
 };
 use careledger_api::date::Period;
 use careledger_api::ids::{AuthorityId, ConsentId, PatientId, RequestId};
@@ -15,7 +15,25 @@ use super::{INTENT_SECONDS, PatientAt, QUERY_SECONDS, Signed, nonce, salt, unix_
 impl PatientAt {
     /// Grants a consent (`consent.grant`) with a fresh id. Given under an authority, it ends with it at the latest.
     pub fn grant(&self, period: Period, provisions: Vec<Provision>) -> Result<Signed<Consent>, HealthError> {
-        let body = self.consent(period, provisions, None);
+        self.grant_on(period, provisions, Grounds::default(), Limits::default())
+    }
+
+    /// As [`grant`](Self::grant), saying what the consent rests on and how often and how long what it opens may be used. `INVALID_CODE` for grounds or
+    /// limits outside their bounds.
+    pub fn grant_on(
+        &self,
+        period: Period,
+        provisions: Vec<Provision>,
+        grounds: Grounds,
+        limits: Limits,
+    ) -> Result<Signed<Consent>, HealthError> {
+        grounds.validate()?;
+        limits.validate(period.from)?;
+        let body = Consent {
+            grounds,
+            limits,
+            ..self.consent(period, provisions, None)
+        };
         self.sign(
             "consent",
             "grant",
@@ -189,6 +207,8 @@ impl PatientAt {
             patient: self.id,
             period,
             provisions,
+            grounds: Grounds::default(),
+            limits: Limits::default(),
             supersedes,
             salt: salt(),
         }

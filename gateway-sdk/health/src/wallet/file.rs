@@ -1,12 +1,19 @@
-//! A wallet in a file: the secret and where it is enrolled, readable by its owner alone, and encrypted under a passphrase where one is given.
+//! A wallet in a file: the secret, where it is enrolled and what does not follow from the secret (another device's key, a patient it became by a recovery,
+//! guardians' cards, the wallet code), readable by its owner alone, and encrypted under a passphrase where one is given.
 //!
 //! ```text
-//! {"format": "careledger-wallet", "version": 1, "plain": {"secret": hex, "enrolled": [MSP ids]}}
+//! {"format": "careledger-wallet", "version": 1, "plain": {"secret": hex, "enrolled": [MSP ids], "places": {MSP id: …}, "cards": […], "code": hex}}
 //! {"format": …, "version": 1, "sealed": {"memory_kib", "passes", "lanes", "salt", "nonce", "ciphertext"}}
 //! key = Argon2id(passphrase, salt) (RFC 9106, second recommended option); ciphertext = AES-256-GCM(key, nonce, the content, aad = parameters)
 //! ```
 //!
 //! The file is replaced as a whole, so that a crash leaves the old or the new one. Who holds it (and its passphrase) is the patient: keep a copy.
+
+mod content;
+mod devices;
+mod sealed;
+
+pub use self::devices::StartedRecovery;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
@@ -14,23 +21,19 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use argon2::{Algorithm, Argon2, Params, Version};
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use careledger_api::HealthError;
 use careledger_api::consortium::Consortium;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use self::content::Content;
+use self::sealed::SealedContent;
 use super::Wallet;
 
 const FORMAT: &str = "careledger-wallet";
 const VERSION: u32 = 1;
 /// Largest file that is read, bytes.
 const MAX_FILE: u64 = 256 * 1024;
-/// Most memory that a file may ask of Argon2, KiB: a stranger's file shall not exhaust the machine.
-const MAX_MEMORY_KIB: u32 = 1024 * 1024;
-/// Most passes over it.
-const MAX_PASSES: u32 = 16;
-
 /// A wallet's file, open.
 pub struct WalletFile {
     path: PathBuf,
@@ -77,14 +80,9 @@ pub enum WalletFileError {
     /// The key could not be derived or used.
     #[error("the wallet cannot be encrypted: {0}")]
     Crypto(&'static str),
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Content {
-    /// Hex of 32 bytes.
-    secret: Zeroizing<String>,
-    enrolled: BTreeSet<String>,
+    /// The wallet has no key for what it is asked, or another act has to come first.
+    #[error(transparent)]
+    Refused(#[from] HealthError),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -96,17 +94,6 @@ struct OnDisk {
     plain: Option<Content>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     sealed: Option<SealedContent>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SealedContent {
-    memory_kib: u32,
-    passes: u32,
-    lanes: u32,
-    salt: String,
-    nonce: String,
-    ciphertext: String,
 }
 
 impl std::fmt::Debug for WalletFile {
@@ -148,10 +135,7 @@ impl WalletFile {
         let secret = Zeroizing::new(rand::random::<[u8; 32]>());
         let file = Self {
             path: path.to_owned(),
-            content: Content {
-                secret: Zeroizing::new(hex::encode(secret.as_slice())),
-                enrolled: BTreeSet::new(),
-            },
+            content: Content::of_secret(&secret),
             passphrase,
         };
         file.store()?;
@@ -230,14 +214,15 @@ impl WalletFile {
     }
 
     fn secret(&self) -> Result<Zeroizing<[u8; 32]>, WalletFileError> {
-        let mut secret = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(self.content.secret.as_bytes(), secret.as_mut_slice()).map_err(|_| {
-            WalletFileError::Malformed {
-                path: self.path.clone(),
-                what: "its secret is not 64 hex digits",
-            }
-        })?;
-        Ok(secret)
+        content::secret_of(&self.content.secret)
+            .ok_or_else(|| self.malformed("its secret is not 64 hex digits"))
+    }
+
+    fn malformed(&self, what: &'static str) -> WalletFileError {
+        WalletFileError::Malformed {
+            path: self.path.clone(),
+            what,
+        }
     }
 
     fn store(&self) -> Result<(), WalletFileError> {
@@ -260,60 +245,6 @@ impl WalletFile {
         };
         let bytes = Zeroizing::new(bytes.map_err(|_| WalletFileError::Crypto("it has no JSON form"))?);
         replace(&self.path, &bytes).map_err(io_error(&self.path))
-    }
-}
-
-impl SealedContent {
-    fn seal(passphrase: &str, plain: &[u8]) -> Result<Self, WalletFileError> {
-        let mut sealed = Self {
-            memory_kib: 64 * 1024,
-            passes: 3,
-            lanes: 4,
-            salt: hex::encode(rand::random::<[u8; 16]>()),
-            nonce: hex::encode(rand::random::<[u8; NONCE_LEN]>()),
-            ciphertext: String::new(),
-        };
-        let failed = || WalletFileError::Crypto("the key cannot be derived from that passphrase");
-        let (key, nonce) = sealed.key(passphrase).ok_or_else(failed)?;
-        let mut buffer = plain.to_vec();
-        key.seal_in_place_append_tag(nonce, sealed.aad(), &mut buffer)
-            .map_err(|_| failed())?;
-        sealed.ciphertext = hex::encode(buffer);
-        Ok(sealed)
-    }
-
-    fn open(&self, passphrase: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let (key, nonce) = self.key(passphrase)?;
-        let mut buffer = Zeroizing::new(hex::decode(&self.ciphertext).ok()?);
-        let length = key.open_in_place(nonce, self.aad(), &mut buffer).ok()?.len();
-        buffer.truncate(length);
-        Some(buffer)
-    }
-
-    /// The key under this passphrase, and the nonce; `None` where the parameters are none that this program would make.
-    fn key(&self, passphrase: &str) -> Option<(LessSafeKey, Nonce)> {
-        if self.memory_kib > MAX_MEMORY_KIB || self.passes > MAX_PASSES || self.lanes > 64 {
-            return None;
-        }
-        let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(32)).ok()?;
-        let salt = hex::decode(&self.salt).ok()?;
-        let mut key = Zeroizing::new([0; 32]);
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(passphrase.as_bytes(), &salt, key.as_mut_slice())
-            .ok()?;
-        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_slice()).ok()?);
-        let nonce = Nonce::try_assume_unique_for_key(&hex::decode(&self.nonce).ok()?).ok()?;
-        Some((key, nonce))
-    }
-
-    fn aad(&self) -> Aad<Vec<u8>> {
-        Aad::from(
-            format!(
-                "{FORMAT}/{VERSION}/{}/{}/{}/{}",
-                self.memory_kib, self.passes, self.lanes, self.salt
-            )
-            .into_bytes(),
-        )
     }
 }
 

@@ -5,7 +5,7 @@ use careledger_api::contracts::consent::SignedQuery;
 use careledger_api::contracts::identity::{
     AccountFreeze, AccountStep, Enrolment, KeyAddition, KeyRemoval, KeyRotation, PolicyChoice, RecoveryStep,
 };
-use careledger_api::ids::{KeyId, Nonce, RecoveryId};
+use careledger_api::ids::{KeyId, Nonce, PatientId, RecoveryId};
 use careledger_api::intent::SignedIntent;
 use careledger_api::keys::{DeviceKey, PublicKey};
 use careledger_api::recovery::RecoveryPolicy;
@@ -21,6 +21,15 @@ impl PatientAt {
     /// The same patient with another device key, once `add_key` or `rotate_key` has made it live.
     pub fn with_key(&self, key: DeviceKey) -> Self {
         Self { key, ..self.clone() }
+    }
+
+    /// This device acting for a patient under whose id another device was enrolled: once that one added this device's key, or a recovery made it live.
+    pub fn of_patient(&self, patient: PatientId) -> Self {
+        Self {
+            id: patient,
+            authority: None,
+            ..self.clone()
+        }
     }
 
     /// Enrols the device key (`identity.enrol`).

@@ -3,13 +3,15 @@
 //! A patient holds no Fabric identity. Whoever carries an intent can drop it, but neither forge, change nor replay it.
 
 mod access;
+mod check;
 mod consent;
 mod file;
 mod identity;
 mod record;
 mod recovery;
 
-pub use file::{WalletFile, WalletFileError};
+pub use check::{AccountDoubt, check_same};
+pub use file::{StartedRecovery, WalletFile, WalletFileError};
 pub use recovery::{GuardianCard, GuardianKey, Restoring, policy_of, unfreezing};
 
 use std::time::{SystemTime, UNIX_EPOCH};

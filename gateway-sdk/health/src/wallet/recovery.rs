@@ -143,13 +143,14 @@ impl PatientAt {
     /// This wallet's key for the id of a patient whose keys are lost. The guardians, or the officers, are told [`Restoring::recovery`] and
     /// [`Restoring::key`].
     pub fn restoring(&self, patient: PatientId) -> Restoring {
+        self.resuming(patient, RecoveryId::from_bytes(rand::random()))
+    }
+
+    /// The same for a recovery that this wallet began before.
+    pub fn resuming(&self, patient: PatientId, recovery: RecoveryId) -> Restoring {
         Restoring {
-            patient: Self {
-                id: patient,
-                authority: None,
-                ..self.clone()
-            },
-            recovery: RecoveryId::from_bytes(rand::random()),
+            patient: self.of_patient(patient),
+            recovery,
         }
     }
 }

@@ -176,3 +176,22 @@ fn other_blocks_and_damaged_ones() {
         let _ = Bundle::from_block(&with(vec![damaged]));
     }
 }
+
+#[test]
+fn nobody_gets_whole_blocks_of_a_channel_without_block_delivery() {
+    let consortium = Consortium::new();
+    let spec = consortium.spec().without_block_delivery();
+    let bundle = Bundle::from_block(&genesis_block(&spec).expect("makes")).expect("reads");
+    let holds = |resource: &str, signers: &[&SigningIdentity]| {
+        let path = bundle.acl(resource).expect("a resource of the channel");
+        let policy = bundle.policy(path).expect("the channel has it");
+        policy.evaluate_signed(&signed(signers)).is_ok()
+    };
+    let client = consortium.client(0);
+    let orderer = consortium.orderer.node_identity("orderer").expect("loads");
+    let admins = [0, 1, 2].map(|index| consortium.admin(index));
+    let everybody: Vec<&SigningIdentity> = admins.iter().chain([&client, &orderer]).collect();
+    assert!(!holds("event/Block", &everybody));
+    assert!(holds("event/FilteredBlock", &[&client]));
+    assert!(holds("gateway/ChaincodeEvents", &[&client]));
+}

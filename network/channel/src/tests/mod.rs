@@ -54,7 +54,7 @@ impl Consortium {
             server_tls_certificate: certificate,
         };
         let msp = self.orderer.msp_config().expect("reads");
-        let orderer = OrdererSpec::new(msp, vec!["orderer.example.com:7050".into()], consenter);
+        let orderer = OrdererSpec::new(msp, vec!["orderer.example.com:7050".into()], vec![consenter]);
         ChannelSpec::new("mychannel", organizations, orderer)
     }
 

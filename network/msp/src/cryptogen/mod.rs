@@ -88,25 +88,7 @@ impl Organization {
         };
         issuers.write_msp(&organization.msp_dir())?;
         for node in &spec.nodes {
-            check_name(&node.hostname)?;
-            let name = format!("{}.{}", node.hostname, spec.domain);
-            let mut sans: Vec<String> = [name.as_str(), &node.hostname, "localhost", "127.0.0.1", "::1"]
-                .map(str::to_owned)
-                .into();
-            sans.extend(
-                node.sans
-                    .iter()
-                    .filter(|san| !sans.contains(san))
-                    .cloned()
-                    .collect::<Vec<_>>(),
-            );
-            let request = IssueRequest {
-                common_name: name.clone(),
-                kind: spec.kind.node_kind(),
-                key: node.key,
-                ..IssueRequest::default()
-            };
-            issuers.write_member(&organization.node_dir(&node.hostname), &request, &sans, "server")?;
+            organization.write_node(&issuers, node)?;
         }
         let admin = UserSpec {
             kind: Kind::Admin,
@@ -140,6 +122,21 @@ impl Organization {
                 tls_ca: &tls_ca,
             },
             user,
+        )
+    }
+
+    /// Issues another node with the CAs in this tree.
+    ///
+    /// # Errors
+    /// As [`Organization::add_user`].
+    pub fn add_node(&self, node: &NodeSpec) -> Result<(), MspError> {
+        let (ca, tls_ca) = (self.ca()?, self.tls_ca()?);
+        self.write_node(
+            &Issuers {
+                ca: &ca,
+                tls_ca: &tls_ca,
+            },
+            node,
         )
     }
 
@@ -247,6 +244,26 @@ impl Organization {
     /// As [`Organization::ca`].
     pub fn tls_ca(&self) -> Result<Ca, MspError> {
         read_ca(&self.directory.join("tlsca"), &format!("tlsca.{}", self.domain))
+    }
+
+    fn write_node(&self, issuers: &Issuers<'_>, node: &NodeSpec) -> Result<(), MspError> {
+        check_name(&node.hostname)?;
+        let name = format!("{}.{}", node.hostname, self.domain);
+        let mut sans: Vec<String> = [name.as_str(), &node.hostname, "localhost", "127.0.0.1", "::1"]
+            .map(str::to_owned)
+            .into();
+        for san in &node.sans {
+            if !sans.contains(san) {
+                sans.push(san.clone());
+            }
+        }
+        let request = IssueRequest {
+            common_name: name,
+            kind: self.kind.node_kind(),
+            key: node.key,
+            ..IssueRequest::default()
+        };
+        issuers.write_member(&self.node_dir(&node.hostname), &request, &sans, "server")
     }
 
     fn write_user(&self, issuers: &Issuers<'_>, user: &UserSpec) -> Result<(), MspError> {

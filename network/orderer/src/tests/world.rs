@@ -50,7 +50,7 @@ impl World {
             server_tls_certificate: certificate,
         };
         let member = OrgSpec::new(trees[0].msp_config().expect("MSP"));
-        let orderer = OrdererSpec::new(trees[1].msp_config().expect("MSP"), Vec::new(), consenter);
+        let orderer = OrdererSpec::new(trees[1].msp_config().expect("MSP"), Vec::new(), vec![consenter]);
         let mut spec = ChannelSpec::new(CHANNEL, vec![member], orderer);
         change(&mut spec);
         Self {

@@ -79,7 +79,7 @@ impl Net {
         let ordering = OrdererSpec::new(
             orderer_org.msp_config().expect("reads"),
             vec!["localhost:1".into()],
-            consenter,
+            vec![consenter],
         );
         let members = orgs
             .iter()

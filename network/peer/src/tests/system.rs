@@ -284,7 +284,7 @@ fn every_resource_has_its_rule() {
         };
         let msp = |index: usize| orgs[index].msp_config().expect("an MSP");
         let members = vec![OrgSpec::new(msp(0)), OrgSpec::new(msp(1))];
-        let ordering = OrdererSpec::new(msp(2), vec!["localhost:1".into()], consenter);
+        let ordering = OrdererSpec::new(msp(2), vec!["localhost:1".into()], vec![consenter]);
         let spec = ChannelSpec {
             acls,
             ..ChannelSpec::new(CHANNEL, members, ordering)

@@ -109,6 +109,7 @@ async fn world() -> World {
         emergency: None,
         follows: None,
         intent: None,
+        offline: None,
         outcome: Outcome::Permitted,
         permitted: vec![Category::Laboratory],
         obligations: vec![],
@@ -124,6 +125,7 @@ async fn world() -> World {
         epoch_unchanged: true,
         documents: vec![releasable(1), releasable(2)],
         obligations: vec![],
+        erase_at: None,
     };
     let access = CommittedAccess {
         creator: clinician.serialized().to_vec(),
@@ -300,8 +302,52 @@ async fn refuses_when_time_epoch_or_decision_changed() {
 #[tokio::test]
 async fn the_requester_is_told_its_obligations_but_not_that_something_was_left_out() {
     let world = world().await;
+    world.chain.access.lock().unwrap().release.erase_at = Some(NOW + 3_600);
     world.chain.access.lock().unwrap().release.obligations =
         vec![Obligation::Redact, Obligation::DeleteAfterUse];
     let answer = world.ask(&signed(request(), &world.clinician)).await.unwrap();
     assert_eq!(answer.obligations, [Obligation::DeleteAfterUse]);
+    assert_eq!(answer.erase_at, Some(NOW + 3_600));
+}
+
+#[tokio::test]
+async fn a_file_is_open_as_long_as_its_access_and_no_longer_than_the_patient_lets_it() {
+    let world = world().await;
+    let tx = world.chain.tx.clone();
+    let open = async |n: u8, version: u32| {
+        is_session_open(&world.chain, &tx, (document(n), version), NOW)
+            .await
+            .unwrap()
+    };
+    let change = |change: fn(&mut Release)| {
+        let mut access = world.chain.access.lock().unwrap();
+        let before = access.release.clone();
+        change(&mut access.release);
+        before
+    };
+    assert!(open(1, 1).await && open(2, 1).await);
+    assert!(!open(3, 1).await, "another document");
+    assert!(!open(1, 2).await, "another version");
+    let unknown = "aa02".parse().unwrap();
+    let unknown = is_session_open(&world.chain, &unknown, (document(1), 1), NOW).await;
+    assert!(!unknown.unwrap());
+    let closings: [fn(&mut Release); 3] = [
+        |release| release.in_time = false,
+        |release| release.epoch_unchanged = false,
+        // A clinician who was suspended, a document that was erased: nothing is named any more.
+        |release| release.documents.clear(),
+    ];
+    for (at, closing) in closings.into_iter().enumerate() {
+        let before = change(closing);
+        assert!(!open(1, 1).await, "closing {at}");
+        world.chain.access.lock().unwrap().release = before;
+        assert!(open(1, 1).await);
+    }
+    change(|release| {
+        release.fresh = false;
+        release.documents.clear();
+    });
+    assert!(open(1, 1).await, "a long download goes on");
+    change(|release| release.epoch_unchanged = false);
+    assert!(!open(1, 1).await, "until the patient takes it back");
 }

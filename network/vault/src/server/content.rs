@@ -1,4 +1,4 @@
-//! `GET /v1/content/{document}/{version}`: ciphertext in ranges (RFC 9110, one range), for the holder of a ticket.
+//! `GET /v1/content/{document}/{version}`: ciphertext in ranges (RFC 9110, one range), for the holder of a ticket, as long as its access is open.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,10 +27,22 @@ pub(super) async fn handle(
     let ticket = headers
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let access = ticket.and_then(|ticket| store.tickets().check(ticket, document, version, now()));
+    let now = now();
+    let access = ticket.and_then(|ticket| store.tickets().check(ticket, document, version, now));
     let Some(tx) = access else {
         return StatusCode::NOT_FOUND.into_response();
     };
+    match files.sessions.is_open(&tx, (document, version), now).await {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::info!(%tx, "a file is fetched no more: its access is over or taken back");
+            return StatusCode::NOT_FOUND.into_response();
+        }
+        Err(error) => {
+            tracing::error!(%tx, %error, "a file's access cannot be looked at");
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+    }
     let file = match store.file(document, version).await {
         Ok(file) => file,
         Err(StoreError::Missing(..)) => return StatusCode::NOT_FOUND.into_response(),

@@ -19,7 +19,8 @@ pub(super) async fn handle<C: Erasures + 'static>(
     if !authorised(&shared, &signed, at) {
         return StatusCode::FORBIDDEN.into_response();
     }
-    let document = signed.request.document;
+    let asked = signed.request;
+    let document = asked.document;
     // A task of its own: it goes on when the one who asked goes away.
     let erasing = tokio::spawn(async move {
         let service = &shared.service;
@@ -27,10 +28,10 @@ pub(super) async fn handle<C: Erasures + 'static>(
         let _one_at_a_time = shared.erasing.lock().await;
         erase::erase(
             &service.scope,
-            &service.store,
-            &service.chain,
+            (&service.store, &service.persons),
+            &*service.chain,
             &service.erasing,
-            document,
+            &asked,
             at,
         )
         .await

@@ -8,6 +8,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 use tokio::sync::Semaphore;
 
+use super::sessions::Sessions;
 use super::{content, upload};
 use crate::members::Members;
 use crate::release::Scope;
@@ -21,22 +22,29 @@ const UPLOADS: usize = 8;
 const DOWNLOADS: usize = 64;
 
 /// The content routes' state.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Files {
     pub(super) scope: Scope,
     pub(super) store: Arc<Store>,
     pub(super) members: Members,
+    pub(super) sessions: Arc<dyn Sessions>,
     pub(super) uploads: Arc<Semaphore>,
     pub(super) downloads: Arc<Semaphore>,
     pub(super) idle: Duration,
 }
 
 impl Files {
-    pub(super) fn new(scope: Scope, store: Arc<Store>, members: Members) -> Self {
+    pub(super) fn new(
+        scope: Scope,
+        store: Arc<Store>,
+        members: Members,
+        sessions: Arc<dyn Sessions>,
+    ) -> Self {
         Self {
             scope,
             store,
             members,
+            sessions,
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             downloads: Arc::new(Semaphore::new(DOWNLOADS)),
             idle: IDLE,

@@ -18,7 +18,7 @@ pub(super) async fn handle<C: FindChain + 'static>(
     Json(signed): Json<SignedRequest<FindQuestion>>,
 ) -> Response {
     let service = &shared.service;
-    let decision = find::find(&service.scope, &service.persons, &service.chain, &signed, now());
+    let decision = find::find(&service.scope, &service.persons, &*service.chain, &signed, now());
     answer(&signed.request.tx, decision).await
 }
 

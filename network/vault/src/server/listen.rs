@@ -42,7 +42,13 @@ pub(super) async fn listen(
         .map_err(|source| ServeError::Listen { address, source })?;
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(accept(listener, acceptor, router, stopped));
-    Ok(Server { address, stop, task })
+    Ok(Server {
+        address,
+        stop,
+        task,
+        replication: None,
+        checks: None,
+    })
 }
 
 fn acceptor(certificate_pem: &[u8], key_pem: &[u8]) -> Result<TlsAcceptor, ServeError> {

@@ -21,7 +21,7 @@ pub(super) async fn handle<C: IndexChain + 'static>(
     Json(signed): Json<SignedRequest<LocateRequest>>,
 ) -> Response {
     let service = &shared.service;
-    let located = locate::locate(&service.scope, &service.chain, &signed, now());
+    let located = locate::locate(&service.scope, &*service.chain, &signed, now());
     let page = match tokio::time::timeout(HANDLING, located).await {
         Ok(Ok(page)) => {
             tracing::info!(tx = %signed.request.tx, "located");

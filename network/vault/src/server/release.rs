@@ -20,7 +20,7 @@ pub(super) async fn handle<C: Chain + 'static>(
         &service.scope,
         &service.store,
         &service.served,
-        &service.chain,
+        &*service.chain,
         &signed,
         now(),
     );

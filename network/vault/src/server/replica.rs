@@ -85,6 +85,7 @@ async fn keep<C: Anchors>(shared: &Shared<C>, request: ReplicaRequest, body: Bod
             version,
             &dek,
             &opening,
+            request.check,
             parts(body, IDLE).map_err(SourceError::from),
         )
         .await

@@ -1,6 +1,9 @@
 //! The content routes over TLS, and a client against a vault that lies.
 
+mod taken_back;
+
 use std::path::Path as FsPath;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Json;
@@ -11,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use careledger_api::codes::Category;
-use careledger_api::ids::{DocumentId, KemPublicKey};
+use careledger_api::ids::{DocumentId, KemPublicKey, TxId};
 use careledger_api::roles::ROLE_ATTRIBUTE;
 use careledger_sdk::sealing::{KemKeyPair, SealContext, seal};
 use careledger_sdk::vault::format::{CHUNK, Layout};
@@ -22,20 +25,45 @@ use careledger_sdk::vault::{
 use fabric_msp::cryptogen::{OrgSpec, Organization, UserSpec};
 use fabric_msp::{Msp, SigningIdentity};
 use futures::TryStreamExt;
+use futures::future::BoxFuture;
 use tokio::io::AsyncReadExt;
 use tokio_util::io::StreamReader;
 
 use super::*;
 use crate::kek::FileKey;
+use crate::release::ChainError;
 
 const HOSPITAL: &str = "HospitalMSP";
 const DOCUMENT: DocumentId = DocumentId::from_bytes([5; 16]);
 const IDLE: Duration = Duration::from_millis(200);
 
+/// An access that is open until somebody closes it, on a peer that answers until it is gone.
+#[derive(Default)]
+struct Access {
+    closed: AtomicBool,
+    peer_gone: AtomicBool,
+}
+
+impl sessions::Sessions for Access {
+    fn is_open<'a>(
+        &'a self,
+        _: &'a TxId,
+        _: (DocumentId, u32),
+        _: i64,
+    ) -> BoxFuture<'a, Result<bool, ChainError>> {
+        let answer = match self.peer_gone.load(Ordering::SeqCst) {
+            true => Err(ChainError("gone".into())),
+            false => Ok(!self.closed.load(Ordering::SeqCst)),
+        };
+        Box::pin(std::future::ready(answer))
+    }
+}
+
 /// The hospital's content routes, served; and a release route that gives anybody everything, since the rule is tested elsewhere.
 struct World {
     dir: tempfile::TempDir,
     files: Files,
+    access: Arc<Access>,
     server: Server,
     ca_pem: String,
     hospital: Organization,
@@ -55,9 +83,10 @@ impl World {
             channel: "health".into(),
         };
         let members = Members::new(Msp::from_config(&hospital.msp_config().unwrap()).unwrap());
+        let access = Arc::new(Access::default());
         let files = Files {
             idle: IDLE,
-            ..Files::new(scope, Arc::new(store), members)
+            ..Files::new(scope, Arc::new(store), members, Arc::clone(&access) as _)
         };
         let kem = KemKeyPair::generate();
         let router = files.clone().router().merge(releasing(&files, kem.public()));
@@ -67,6 +96,7 @@ impl World {
             kem,
             dir,
             files,
+            access,
             server,
             hospital,
         }
@@ -200,6 +230,7 @@ fn releasing(files: &Files, to: KemPublicKey) -> Router {
                 file: None,
             }],
             obligations: vec![],
+            erase_at: None,
         })
     };
     Router::new().route("/v1/release", post(handle))

@@ -44,11 +44,7 @@ impl Disk {
             TryLockError::WouldBlock => StoreError::Locked(dir.clone()),
             TryLockError::Error(source) => io(&path)(source),
         })?;
-        // Before layouts were marked, ciphertext lay in `files`.
-        if dir.join("files").exists() && !dir.join("layout").exists() {
-            return Err(StoreError::Layout("1".to_owned()));
-        }
-        for part in ["content", "entries", "keys"] {
+        for part in ["content", "entries", "keys", "proofs", "reports"] {
             remove_half_written(&dir.join(part))?;
         }
         Ok(Self { dir, _lock: lock })
@@ -108,7 +104,7 @@ fn given_up(error: tokio::task::JoinError) -> StoreError {
     }
 }
 
-fn io(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
+pub(super) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError::Io { path, source }
 }

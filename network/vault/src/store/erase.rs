@@ -3,7 +3,7 @@
 //! ```text
 //! erased/<document>     the tombstone: that it was erased. Written first; while it is there, nothing of the document is kept again
 //! entries/<document>.*  wrapped key and salt: removed next, and with them the content's meaning
-//! content/<document>.*  ciphertext: removed last
+//! content/<document>.*  ciphertext: removed last, and with it the notes about its copies
 //! ```
 //!
 //! A crash in between leaves the tombstone, and opening the store finishes the work. So does opening a store whose files were restored from a
@@ -18,10 +18,13 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
+use super::copies::NAMED;
 use super::{Store, StoreError};
 
 /// Where an object's name begins with a document.
 const PLACES: [&str; 2] = ["entries", "content"];
+/// The directories whose removals are made to last: those that hold keys, salts or ciphertext.
+const SYNCED: [&str; 3] = ["entries", "content", "proofs"];
 
 impl Store {
     /// Destroys every version of a document: gives those whose key was there. They are out of every file, and off the directory on a local disk,
@@ -34,6 +37,7 @@ impl Store {
             .put(&tombstone(document), PutPayload::from_static(b"erased"))
             .await?;
         let versions = self.destroy(document).await?;
+        self.forget_copies(document).await?;
         self.sync().await?;
         Ok(versions)
     }
@@ -66,7 +70,7 @@ impl Store {
             return Ok(());
         }
         let mut found = 0;
-        for place in PLACES {
+        for place in PLACES.into_iter().chain(NAMED) {
             found += self
                 .remove(place, |name| erased.contains(document_of(name)))
                 .await?
@@ -97,7 +101,11 @@ impl Store {
     }
 
     /// Removes the objects in a place whose names are `doomed`; gives these names.
-    async fn remove(&self, place: &str, doomed: impl Fn(&str) -> bool) -> Result<Vec<String>, StoreError> {
+    pub(super) async fn remove(
+        &self,
+        place: &str,
+        doomed: impl Fn(&str) -> bool,
+    ) -> Result<Vec<String>, StoreError> {
         let mut removed = Vec::new();
         let mut objects = self.objects.list(Some(&Path::from(place))).boxed();
         while let Some(object) = objects.try_next().await? {
@@ -115,7 +123,7 @@ impl Store {
     /// Makes removals last.
     async fn sync(&self) -> Result<(), StoreError> {
         match &self.disk {
-            Some(disk) => disk.sync(&PLACES).await,
+            Some(disk) => disk.sync(&SYNCED).await,
             None => Ok(()),
         }
     }
@@ -126,6 +134,6 @@ fn tombstone(document: DocumentId) -> Path {
 }
 
 /// `<document>.<n>` or `<document>.<n>.<random>` → `<document>`.
-fn document_of(name: &str) -> &str {
+pub(super) fn document_of(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }

@@ -218,7 +218,7 @@ async fn a_copy_counts_once_it_opens_and_proves_itself() {
     let mut flipped = whole.to_vec();
     *flipped.last_mut().unwrap() ^= 1;
     let altered = holder
-        .put_copy(KEPT, 1, &entry.dek, &entry.opening, send(flipped))
+        .put_copy(KEPT, 1, &entry.dek, &entry.opening, false, send(flipped))
         .await;
     assert!(
         matches!(altered, Err(StoreError::Content(ContentError::Altered { .. }))),
@@ -228,7 +228,7 @@ async fn a_copy_counts_once_it_opens_and_proves_itself() {
         let mut other = whole.to_vec();
         other.resize(length, 0);
         let cut = holder
-            .put_copy(KEPT, 1, &entry.dek, &entry.opening, send(other))
+            .put_copy(KEPT, 1, &entry.dek, &entry.opening, false, send(other))
             .await;
         assert!(matches!(cut, Err(StoreError::Size { .. })), "{cut:?}");
     }
@@ -243,7 +243,14 @@ async fn a_copy_counts_once_it_opens_and_proves_itself() {
 
     for first in [true, false] {
         let taken = holder
-            .put_copy(KEPT, 1, &entry.dek, &entry.opening, file.read(0..file.size()))
+            .put_copy(
+                KEPT,
+                1,
+                &entry.dek,
+                &entry.opening,
+                false,
+                file.read(0..file.size()),
+            )
             .await;
         assert_eq!(taken.unwrap(), first);
     }
@@ -268,7 +275,14 @@ async fn a_copy_counts_once_it_opens_and_proves_itself() {
 
     holder.erase(KEPT).await.unwrap();
     let back = holder
-        .put_copy(KEPT, 1, &entry.dek, &entry.opening, file.read(0..file.size()))
+        .put_copy(
+            KEPT,
+            1,
+            &entry.dek,
+            &entry.opening,
+            false,
+            file.read(0..file.size()),
+        )
         .await;
     assert!(matches!(back, Err(StoreError::Erased(_))));
 }

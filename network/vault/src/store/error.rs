@@ -21,10 +21,18 @@ pub enum StoreError {
     },
     /// The object store failed.
     #[error("the object store failed: {0}")]
-    Objects(#[from] object_store::Error),
+    Objects(#[source] object_store::Error),
+    /// The object store does not take the credentials, or does not let them do this.
+    #[error(
+        "the object store refuses {path}: check key id, secret and region, and that the key may read, write, list and delete in this bucket"
+    )]
+    Refused {
+        /// The object.
+        path: String,
+    },
     /// The store has another layout.
     #[error(
-        "this store has layout {0}, this program reads layout 2: open it with the program that wrote it, and put each record here again"
+        "this store has layout {0}, this program reads layouts 1 and 2: open it with the program that wrote it"
     )]
     Layout(String),
     /// Another process has it open.
@@ -65,4 +73,15 @@ pub enum StoreError {
     /// The key could not be wrapped or unwrapped.
     #[error(transparent)]
     Kek(#[from] KekError),
+}
+
+impl From<object_store::Error> for StoreError {
+    fn from(error: object_store::Error) -> Self {
+        match error {
+            // What the server answered may quote the key that it was asked with.
+            object_store::Error::PermissionDenied { path, .. }
+            | object_store::Error::Unauthenticated { path, .. } => Self::Refused { path },
+            error => Self::Objects(error),
+        }
+    }
 }

@@ -13,16 +13,19 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, WriteMultipart};
 
-use super::{EncryptedFile, Store, StoreError, context, random};
+use super::{EncryptedFile, Store, StoreError, context, entry_path, random};
 
 /// Bytes of a part.
 const PART: usize = 8 << 20;
 /// Parts written at once.
 const AT_ONCE: usize = 2;
+/// Bytes of a block that a probe reads, and how many it reads of a long file; a shorter one it reads whole.
+const BLOCK: u64 = 64 << 10;
+const BLOCKS: u64 = 128;
 
 impl Store {
     /// Keeps a copy of a version: its key, its opening, and the ciphertext that `file` gives. All of it is read again and opened before it counts.
-    /// `false`, and nothing is read, where the version is there already.
+    /// `false`, and nothing is read, where the version is there already; with `check`, what is there is read first, and made anew where it is damaged.
     ///
     /// # Errors
     /// [`StoreError::Content`] where the ciphertext does not open to what the opening says, [`StoreError::Erased`] for an erased document,
@@ -33,11 +36,21 @@ impl Store {
         version: u32,
         dek: &Dek,
         opening: &ContentOpening,
+        check: bool,
         file: impl Stream<Item = Result<Bytes, SourceError>> + Send,
     ) -> Result<bool, StoreError> {
         self.refuse_erased(document).await?;
         if self.has(document, version).await? {
-            return Ok(false);
+            if !check
+                || self
+                    .reopen(document, version)
+                    .await
+                    .is_ok_and(|found| found == *opening)
+            {
+                return Ok(false);
+            }
+            tracing::warn!(%document, version, "a damaged copy makes place for a new one");
+            self.drop_version(document, version).await?;
         }
         let wrapped = self.kek.wrap(dek, &context(document, version))?;
         let place = Path::from(format!(
@@ -58,8 +71,8 @@ impl Store {
         kept.map(|()| true)
     }
 
-    /// A proof, for a nonce, that ciphertext and key of a version are there: HMAC-SHA-256 under the file's key over nonce and SHA-256 of the
-    /// ciphertext. Reads all of it.
+    /// A proof, for a nonce, that ciphertext and key of a version are there: HMAC-SHA-256 under the file's key over nonce and SHA-256 of the blocks
+    /// of the ciphertext that the nonce picks, 8 MiB at most. Nobody knows which before the nonce is there.
     ///
     /// # Errors
     /// [`StoreError::Missing`], and those of [`file`](Self::file).
@@ -72,9 +85,13 @@ impl Store {
         let entry = self.entry(document, version).await?;
         let file = self.file(document, version).await?;
         let mut sum = digest::Context::new(&digest::SHA256);
-        let mut bytes = file.read(0..file.size());
-        while let Some(part) = bytes.next().await {
-            sum.update(&part.map_err(careledger_sdk::vault::ContentError::Source)?);
+        for block in picked(nonce, file.size()) {
+            sum.update(&block.to_be_bytes());
+            let range = block * BLOCK..((block + 1) * BLOCK).min(file.size());
+            let mut bytes = file.read(range);
+            while let Some(part) = bytes.next().await {
+                sum.update(&part.map_err(careledger_sdk::vault::ContentError::Source)?);
+            }
         }
         let derived = hmac::sign(
             &hmac::Key::new(hmac::HMAC_SHA256, entry.dek.as_slice()),
@@ -85,6 +102,17 @@ impl Store {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(proof.as_ref());
         Ok(bytes)
+    }
+
+    /// Removes one version, key first.
+    async fn drop_version(&self, document: DocumentId, version: u32) -> Result<(), StoreError> {
+        let stored = self.stored(document, version).await;
+        self.objects.delete(&entry_path(document, version)).await?;
+        // The content of an unreadable entry goes when the store is opened again.
+        if let Ok(stored) = stored {
+            self.discard(&Path::from(stored.content)).await;
+        }
+        Ok(())
     }
 
     /// An erasure that began while the version was written has not seen it.
@@ -150,5 +178,46 @@ impl Store {
         let mut stream = record.stream();
         while stream.try_next().await?.is_some() {}
         Ok(())
+    }
+}
+
+/// The blocks of a file that a nonce picks: all of a short one, else [`BLOCKS`] of them, some perhaps twice.
+fn picked(nonce: &[u8; 32], size: u64) -> Vec<u64> {
+    let count = size.div_ceil(BLOCK);
+    if count <= BLOCKS {
+        return (0..count).collect();
+    }
+    let pick = |draw: u64| {
+        let drawn = digest::digest(
+            &digest::SHA256,
+            &[
+                b"careledger/v1/probed-block".as_slice(),
+                nonce,
+                &draw.to_be_bytes(),
+            ]
+            .concat(),
+        );
+        let mut first = [0; 8];
+        first.copy_from_slice(&drawn.as_ref()[..8]);
+        u64::from_be_bytes(first) % count
+    };
+    (0..BLOCKS).map(pick).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nonce_picks_all_of_a_short_file_and_its_own_part_of_a_long_one() {
+        assert_eq!(picked(&[1; 32], 0), [0; 0]);
+        assert_eq!(picked(&[1; 32], 1), [0]);
+        assert_eq!(picked(&[1; 32], BLOCK * BLOCKS).len() as u64, BLOCKS);
+        let long = BLOCK * 1_000_000 + 1;
+        let (one, other) = (picked(&[1; 32], long), picked(&[2; 32], long));
+        assert_eq!(one.len() as u64, BLOCKS);
+        assert!(one.iter().all(|block| *block <= 1_000_000));
+        assert!(one.iter().any(|block| *block > 500_000) && one != other);
+        assert_eq!(one, picked(&[1; 32], long));
     }
 }

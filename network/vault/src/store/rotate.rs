@@ -1,16 +1,34 @@
 //! Changing the key-encryption key: what earlier copies of wrapped keys say, in a backup or on a disk's spare blocks, is then said to nobody.
 
 use std::path::Path as FsPath;
+use std::sync::Arc;
 
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
 use super::{Store, StoreError, StoredEntry, TICKET_CONTEXT, TICKET_KEY, context};
-use crate::kek::{FileKey, KekError, KeyEncryption};
+use crate::kek::{FileKey, KekError, KeyEncryption, KeyProvider, Succession, TokenKey};
 use careledger_api::ids::DocumentId;
 
 impl Store {
+    /// Opens the store in a local directory under what `provider` says: the file `kek` there, or a key in a token, which takes the file's place. Either is
+    /// made where there is none.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_under(dir: &FsPath, provider: KeyProvider) -> Result<Self, StoreError> {
+        match provider {
+            KeyProvider::File => {
+                let kek = FileKey::open_or_create(&dir.join("kek"))?;
+                Self::open(dir, Box::new(kek)).await
+            }
+            KeyProvider::Token(place) => {
+                Self::rotate_to(dir, Arc::new(TokenKey::open_or_create(place)?)).await
+            }
+        }
+    }
+
     /// Changes the key-encryption key of the store in a local directory, which is kept in the file `kek` there, and opens it. Each key is wrapped
     /// anew, then the old key-encryption key is removed: destroy its backups, or erased keys in other backups stay readable. A crash in the middle
     /// loses nothing, the store opens as before, and the next call finishes it.
@@ -25,6 +43,24 @@ impl Store {
         FileKey::succeed(&path)?;
         drop(store);
         Self::open(dir, Box::new(FileKey::open_or_create(&path)?)).await
+    }
+
+    /// Opens the store in a local directory under another provider than the file `kek` there. As long as that file is there, each key that it wraps is
+    /// wrapped under `new`, then the file is removed: destroy its backups. A crash in the middle loses nothing, and the next call finishes it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn rotate_to(dir: &FsPath, new: Arc<dyn KeyEncryption>) -> Result<Self, StoreError> {
+        let path = dir.join("kek");
+        if FileKey::exists(&path) {
+            let old = FileKey::open_or_create(&path)?;
+            let both = Succession::new(Box::new(old), Arc::clone(&new));
+            let store = Self::open(dir, Box::new(both)).await?;
+            let keys = store.rewrap(&*new).await?;
+            FileKey::remove(&path)?;
+            tracing::info!(keys, "wrapped under another key-encryption key");
+        }
+        Self::open(dir, Box::new(new)).await
     }
 
     /// Wraps every key of the store under `new`, in place; gives how many were not yet. The caller opens the store under `new` afterwards, and

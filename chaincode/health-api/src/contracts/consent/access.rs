@@ -1,5 +1,6 @@
 //! Accesses, broken glasses, and what a vault may release on them.
 
+use super::offline::Offline;
 use crate::codes::{Action, Category, Code, Label, Obligation, OverrideReason, Purpose};
 use crate::date::DateRange;
 use crate::ids::{ConsentId, DocumentId, EncounterId, KemPublicKey, Nonce, PatientId, Salt, TxId};
@@ -91,6 +92,8 @@ crate::codes::code_enum! {
         BreakGlassFull = "break-glass-full",
         /// The patient's own reading, on a signed request.
         Own = "own",
+        /// Broken glass without the network, filed afterwards.
+        Offline = "offline",
         /// Somebody looked for the patient in an emergency and found them. In notifications only.
         Find = "find",
     }
@@ -143,6 +146,9 @@ pub struct AccessRecord {
     /// What the patient signed, for an access of kind `own`: it proves itself to the vault.
     #[serde(default)]
     pub intent: Option<SignedIntent>,
+    /// Of kind `offline`: when it happened. `at` is then when it was filed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline: Option<Offline>,
     /// What came of it.
     pub outcome: Outcome,
     /// Categories opened.
@@ -194,6 +200,9 @@ pub struct Release {
     pub documents: Vec<ReleasableDocument>,
     /// What the requester is obliged to.
     pub obligations: Vec<Obligation>,
+    /// When the requester deletes what it gets, seconds since 1970, where a consent that it rests on says so.
+    #[serde(default)]
+    pub erase_at: Option<i64>,
 }
 
 /// A document that may be released.
@@ -235,6 +244,9 @@ pub struct Notification {
     pub permitted: Vec<Category>,
     /// What came of it.
     pub outcome: Outcome,
+    /// Of a glass that was broken without the network and filed afterwards: when it happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline: Option<Offline>,
 }
 
 /// One access or attempt, and whom to tell.

@@ -41,6 +41,8 @@ crate::codes::code_enum! {
         HealthCareProxy = "HPOWATT",
         /// Holds a durable power of attorney.
         DurableProxy = "DPOWATT",
+        /// Executor of a dead patient's estate, or another personal representative.
+        Executor = "EXCEST",
     }
 }
 
@@ -118,7 +120,7 @@ pub struct Assent {
     pub salt: Salt,
 }
 
-/// A guardian or proxy to be registered.
+/// A guardian, proxy or executor to be registered. An executor is registered after the patient's death, all others before.
 ///
 /// The patient's own device key acts beside it at any age. A custodian that enrols an infant therefore lets its registrar draw the first key and destroy it;
 /// the minor gets a key of their own when the custodian finds that they may act themself.
@@ -176,10 +178,15 @@ impl Guardianship {
 pub enum Measure {
     /// Take consents back, by a court's order or for the patient's protection.
     Revoke(Taken),
-    /// Register a guardian or proxy.
+    /// Register a guardian, proxy or executor.
     Appoint(Guardianship),
     /// End an authority.
     Dismiss(AuthorityId),
+    /// Register the patient's death on this day: the patient's keys, delegates, guardians and proxies act no more, and an executor may be registered.
+    /// What was consented to stays, until it ends or an executor takes it back.
+    RegisterDeath(Date),
+    /// Take back a death that was registered by mistake: everything is as before, and an executor acts no more.
+    CorrectDeath,
 }
 
 /// An official act: proposed by an officer of one organisation, in force once an officer of another confirms it.
@@ -208,7 +215,7 @@ impl OfficialAct {
                 HealthError::InvalidCode("a guardian is another person than the patient".into()),
             ),
             Measure::Appoint(guardianship) => guardianship.validate(),
-            Measure::Dismiss(_) => Ok(()),
+            Measure::Dismiss(_) | Measure::RegisterDeath(_) | Measure::CorrectDeath => Ok(()),
         }
     }
 }

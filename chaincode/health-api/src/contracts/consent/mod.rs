@@ -5,8 +5,10 @@ mod alert;
 mod authority;
 mod disclosure;
 mod find;
+mod grounds;
 mod history;
 mod log;
+mod offline;
 mod request;
 mod review;
 mod terms;
@@ -16,8 +18,10 @@ pub use alert::*;
 pub use authority::*;
 pub use disclosure::*;
 pub use find::*;
+pub use grounds::*;
 pub use history::*;
 pub use log::*;
+pub use offline::*;
 pub use request::*;
 pub use review::*;
 pub use terms::*;
@@ -142,8 +146,8 @@ pub trait Consents {
     ) -> Result<Receipt, HealthError>;
 
     /// The second officer's part, which puts the act in force. Role `dpo` of the custodian or a regulator, not of the proposer's organisation
-    /// (`SOD_VIOLATION`). `NOT_FOUND` if there is no such act, patient, guardian or authority, `EXPIRED` after 30 days, `CONFLICT_STATE` if it is in
-    /// force.
+    /// (`SOD_VIOLATION`). `NOT_FOUND` if there is no such act, patient, guardian, authority or death, `EXPIRED` after 30 days, `CONFLICT_STATE` if it is
+    /// in force, or death and the kind of authority do not go together.
     #[submit]
     fn confirm_act(
         &self,
@@ -152,8 +156,9 @@ pub trait Consents {
         #[transient] confirmation: Confirmation,
     ) -> Result<Receipt, HealthError>;
 
-    /// Asks for access and writes what came of it. Roles `clinician`, `emergency`, `researcher` of any organisation. Succeeds whatever the
-    /// decision: the outcome is private, and the custodian's vault tells it after the commit.
+    /// Asks for access and writes what came of it. Roles `clinician`, `emergency`, `researcher` of any organisation, and `payer` of a payer for the
+    /// purpose HPAYMT and those below it (`FORBIDDEN` for any other). Succeeds whatever the decision: the outcome is private, and the custodian's
+    /// vault tells it after the commit.
     #[submit]
     fn access(
         &self,
@@ -203,6 +208,19 @@ pub trait Consents {
         custodian: String,
         #[transient] request: AccessRequest,
         #[transient] intent: SignedIntent,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Files a glass that was broken while the network could not be reached: it enters the patient's log, is told and reviewed as any other, and nothing is
+    /// released on it. Roles `vault`, `custodian` of the custodian, which handed the summary out. `BAD_INTENT` for a ticket that is not signed for this
+    /// custodian by its certificate's key, `FORBIDDEN` for a signer who is not of the role `emergency` of a member, `CLOCK_SKEW` where ticket and handing
+    /// out lie more than five minutes apart or ahead, `NOT_FOUND` for an unknown patient, `DUPLICATE` for a ticket that was filed. A late filing
+    /// ([`BACKFILL_SECONDS`]) and a credential that did not count are marked, not refused.
+    #[submit]
+    fn backfill(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        #[transient] report: OfflineReport,
     ) -> Result<Receipt, HealthError>;
 
     /// Takes a review that waits for more than 72 hours to the regulator: from then on the regulator alone decides it. Role `dpo` of a
@@ -309,7 +327,7 @@ pub trait Consents {
         #[transient] answer: FindAnswer,
     ) -> Result<Receipt, HealthError>;
 
-    /// Writes what an allergy and interaction check found. Roles as for [`access`](Self::access), the person who made the named access or
+    /// Writes what an allergy and interaction check found. Roles `clinician`, `emergency`, `researcher`, the person who made the named access or
     /// broke the named glass (`NOT_FOUND` for another's, or none). The patient sees it in the log.
     #[submit]
     fn log_alert(

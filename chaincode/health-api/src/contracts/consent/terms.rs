@@ -1,5 +1,6 @@
 //! What a patient decides: consents, their provisions, revocations.
 
+use super::grounds::{Grounds, Limits};
 use crate::codes::{Action, Category, CodeFilter, Label, Obligation, Purpose};
 use crate::date::{DateRange, Period};
 use crate::ids::{ConsentId, DocumentId, EncounterId, PatientId, Salt};
@@ -123,6 +124,12 @@ pub struct Consent {
     pub period: Period,
     /// 1 to [`MAX_PROVISIONS`] rules. Nothing is permitted that none of them permits.
     pub provisions: Vec<Provision>,
+    /// On what it rests.
+    #[serde(default, skip_serializing_if = "Grounds::is_empty")]
+    pub grounds: Grounds,
+    /// How often and how long what it opens may be used.
+    #[serde(default, skip_serializing_if = "Limits::is_empty")]
+    pub limits: Limits,
     /// The consent whose place this one takes (`consent.amend`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<ConsentId>,
@@ -221,6 +228,8 @@ mod tests {
                     ..Provision::new(*effect)
                 })
                 .collect(),
+            grounds: Default::default(),
+            limits: Default::default(),
             supersedes: None,
             salt: Salt::from_bytes([1; 32]),
         }

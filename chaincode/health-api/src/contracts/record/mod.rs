@@ -3,6 +3,7 @@
 mod anchors;
 mod descriptions;
 mod index;
+mod integrity;
 mod keeping;
 mod links;
 mod replicas;
@@ -18,6 +19,9 @@ pub use descriptions::{
 };
 pub use index::{
     AvoidedOrders, DuplicateOrder, INDEX_ENTRIES, IndexEntry, IndexPage, PAGE_BYTES, PriorResultQuery,
+};
+pub use integrity::{
+    AnchoredReport, INVENTORY_PAGE, InventoryItem, InventoryPage, InventoryPlace, InventoryQuery,
 };
 pub use keeping::{
     Backup, ConfirmedErasure, ERASURE_APPROVALS, Erasure, ErasureConfirmation, ErasureGround, ErasureQuery,
@@ -185,6 +189,10 @@ pub trait Record {
     #[submit]
     fn accept_custody(&self, ctx: &Context<'_>, document: DocumentId) -> Result<Receipt, HealthError>;
 
+    /// Anchors the hash of a vault's signed integrity report for the caller's organisation. Role `vault` of any member.
+    #[submit]
+    fn anchor_report(&self, ctx: &Context<'_>, report: Hash) -> Result<Receipt, HealthError>;
+
     /// Writes descriptions of anchored documents (1 to 512) to `care_<custodian>`. Role `custodian` of the custodian. Repeating is harmless;
     /// the newest description counts. `NOT_FOUND` without the anchor of that version, for an erased document, and for a proof that does not hold.
     #[submit]
@@ -263,7 +271,7 @@ pub trait Record {
         #[transient] confirmation: ErasureConfirmation,
     ) -> Result<Receipt, HealthError>;
 
-    /// Registers a copy at another member of the collection. Role `custodian` of the custodian. `DUPLICATE` if the id is taken, `INVALID_CODE` if the
+    /// Registers a copy at another member of the collection. Roles `custodian` and `vault` of the custodian. `DUPLICATE` if the id is taken, `INVALID_CODE` if the
     /// organisation is no other member.
     #[submit]
     fn register_replica(
@@ -389,6 +397,23 @@ pub trait Record {
         document: DocumentId,
         version: u32,
     ) -> Result<Vec<Attestation>, HealthError>;
+
+    /// The anchored integrity reports of an organisation's vault, oldest first. Anybody.
+    #[evaluate]
+    fn reports(
+        &self,
+        ctx: &ReadContext<'_>,
+        organisation: String,
+    ) -> Result<Vec<AnchoredReport>, HealthError>;
+
+    /// What a custodian's collection describes, by pages, for a vault to compare its files with. Roles `custodian`, `vault` of the collection's members.
+    #[evaluate]
+    fn inventory(
+        &self,
+        ctx: &ReadContext<'_>,
+        custodian: String,
+        #[transient] query: InventoryQuery,
+    ) -> Result<InventoryPage, HealthError>;
 
     /// A patient's described documents. Role `custodian` or `vault` of the custodian. Empty for an unknown patient.
     #[evaluate]

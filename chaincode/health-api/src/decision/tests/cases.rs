@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::codes::{LOINC, SNOMED_CT};
-use crate::contracts::consent::ActorFilter;
+use crate::contracts::consent::{ActorFilter, Limits};
 use crate::date::{DateRange, Period};
 use crate::ids::EncounterId;
 
@@ -206,8 +206,13 @@ impl Random {
             .map(|id| {
                 let provisions = 1 + self.below(3);
                 let provisions = (0..provisions).map(|_| self.provision(pools, density)).collect();
+                let limits = Limits {
+                    erase_at: self.one(&[None, None, None, None, Some(NOW), Some(NOW + 1), Some(2_500)]),
+                    ..Limits::default()
+                };
                 Consent {
                     period: self.period(),
+                    limits,
                     ..consent(id as u8, provisions)
                 }
             })

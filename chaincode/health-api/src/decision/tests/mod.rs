@@ -56,6 +56,8 @@ fn consent(id: u8, provisions: Vec<Provision>) -> Consent {
             until: 2_000,
         },
         provisions,
+        grounds: Default::default(),
+        limits: Default::default(),
         supersedes: None,
         salt: Salt::from_bytes([1; 32]),
     }

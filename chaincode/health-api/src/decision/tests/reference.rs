@@ -262,7 +262,8 @@ fn live(case: &Case) -> Vec<(&Consent, &Provision)> {
             let inner = p
                 .period
                 .is_none_or(|period| period.from <= NOW && NOW < period.until);
-            if c.period.from <= NOW && NOW < c.period.until && inner {
+            let deleted = p.effect == Effect::Permit && c.limits.erase_at.is_some_and(|erase| NOW >= erase);
+            if c.period.from <= NOW && NOW < c.period.until && inner && !deleted {
                 live.push((c, p));
             }
         }
@@ -352,6 +353,7 @@ pub(super) fn decide_item(case: &Case) -> Verdict {
 pub(super) fn decide(case: &Case) -> Decision {
     let (mut permitted, mut basis) = (BTreeSet::new(), BTreeSet::new());
     let (mut obligations, mut ends) = (BTreeSet::new(), Vec::new());
+    let mut erasures = Vec::new();
     let (mut denied, mut unknown) = (false, false);
     for category in &case.request.categories {
         let (denies, permits): (Vec<_>, Vec<_>) = live(case)
@@ -388,6 +390,11 @@ pub(super) fn decide(case: &Case) -> Decision {
                     obligations.extend(p.obligations.iter().copied());
                     ends.push(c.period.until);
                     ends.extend(p.period.map(|p| p.until));
+                    if let Some(erase) = c.limits.erase_at {
+                        obligations.insert(Obligation::DeleteAfterUse);
+                        erasures.push(erase);
+                        ends.push(erase);
+                    }
                 }
             }
         }
@@ -406,6 +413,7 @@ pub(super) fn decide(case: &Case) -> Decision {
         obligations: obligations.into_iter().collect(),
         basis: basis.into_iter().collect(),
         ends_at: ends.into_iter().min(),
+        erase_at: erasures.into_iter().min(),
     }
 }
 

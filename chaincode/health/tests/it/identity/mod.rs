@@ -5,8 +5,8 @@ use crate::fixture::{
     CHANNEL, CLINIC, CONSORTIUM, HOSPITAL, REGULATOR, World, consortium, contract_error, world,
 };
 use crate::wallet::{Act, Wallet};
-use careledger_api::codes::Category;
-use careledger_api::contracts::consent::{ConsentsClient, Outcome};
+use careledger_api::codes::{Category, Purpose};
+use careledger_api::contracts::consent::{AccessRequest, ConsentsClient, Outcome};
 use careledger_api::contracts::identity::{
     AccountFreeze, AccountStep, AccountView, GuardianAct, GuardianApproval, GuardianStatement, IdentityAct,
     IdentityClient, KeyAddition, KeyRemoval, KeyRotation, PatientQuery, PolicyChoice, RecoveryApproval,
@@ -260,6 +260,29 @@ fn grant(world: &World, by: &Key) -> Done {
     let portal = portal(world);
     world.receipt(now(ConsentsClient::new(&portal)
         .grant(HOSPITAL, consent, intent)
+        .endorsed_by([HOSPITAL])
+        .send()))
+}
+
+/// A reading of the own record, signed with a key at the mock's time.
+fn reads(world: &World, by: &Key) -> Done {
+    let request = AccessRequest {
+        purpose: Purpose::PatientRequest,
+        ..world.request(world.wallet.patient(), &[Category::Laboratory])
+    };
+    let mut wallet = Wallet::new(1);
+    wallet.key = by.0.clone();
+    let act = Act {
+        period: Period {
+            from: world.now() - 60,
+            until: world.now() + 3_600,
+        },
+        ..wallet.act("consent", "accessOwn", world.wallet.nonce())
+    };
+    let intent = wallet.sign_for(world.wallet.patient(), None, &act, "request", &request);
+    let portal = portal(world);
+    world.receipt(now(ConsentsClient::new(&portal)
+        .access_own(HOSPITAL, request, intent)
         .endorsed_by([HOSPITAL])
         .send()))
 }

@@ -1,6 +1,8 @@
 //! Guardians, officers, delays and vetoes.
 
 use super::*;
+use crate::officers::in_force;
+use careledger_api::contracts::consent::Measure;
 
 #[tokio::test]
 async fn two_of_three_guardians_restore_the_keys_after_the_delay() {
@@ -41,6 +43,11 @@ async fn two_of_three_guardians_restore_the_keys_after_the_delay() {
     // What the old key signed still opens what it opened, and what the new one signs opens as well.
     let access = world.access(&[Category::Laboratory]).await.unwrap();
     let release = world.release(&access, world.now()).await.unwrap();
+    assert_eq!(release.documents.len(), 1);
+    // No file key was wrapped for the old device: the new one reads the own record as it is, and the old one no more.
+    assert!(matches!(reads(&world, &old), Err(HealthError::BadIntent(_))));
+    let own = reads(&world, &fresh).unwrap();
+    let release = world.release(&own, world.now()).await.unwrap();
     assert_eq!(release.documents.len(), 1);
     let notifier = world.client(HOSPITAL, Role::Notifier);
     let notice = now(IdentityClient::new(&notifier).notice(HOSPITAL, tx).send()).unwrap();
@@ -230,6 +237,27 @@ async fn two_officers_of_two_organisations_restore_the_keys_after_the_longer_del
     world.advance((RULES.min_institutional_delay - RULES.default_delay) as u64);
     execute(&world, &fresh).unwrap();
     assert_eq!(account(&world).account.live, [fresh.id()].into());
+}
+
+#[tokio::test]
+async fn nobody_restores_a_dead_patients_keys() {
+    let world = world().await;
+    choose(&world, &owner(), &policy(2, RULES.default_delay)).unwrap();
+    let [first, second, _] = guardians();
+    let fresh = Key::new(60);
+    open(&world, &fresh, first.approves(&world, to(&fresh))).unwrap();
+    let day = world.today();
+    in_force(&world, Measure::RegisterDeath(day)).await;
+    let approved = approve(&world, &fresh, second.approves(&world, to(&fresh)));
+    assert!(matches!(approved, Err(HealthError::Forbidden(_))), "{approved:?}");
+    let officer = world.client(HOSPITAL, Role::RecoveryOfficer);
+    let attested = attest(&world, &officer, &Key::new(61));
+    assert!(
+        matches!(attested, Err(HealthError::ConflictState(_))),
+        "{attested:?}"
+    );
+    in_force(&world, Measure::CorrectDeath).await;
+    approve(&world, &fresh, second.approves(&world, to(&fresh))).unwrap();
 }
 
 #[tokio::test]

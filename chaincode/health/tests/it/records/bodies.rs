@@ -7,8 +7,8 @@ use careledger_api::codes::{Category, Code, ICD10_CM};
 use careledger_api::contracts::identity::PatientQuery;
 use careledger_api::contracts::record::{
     AttestationDetails, AttestationRole, CorrectionAnswer, CorrectionOutcome, DuplicateOrder,
-    EmergencySummary, ErasureConfirmation, Explanation, PriorResultQuery, Probe, ProbeResult, RecordClient,
-    Replica,
+    EmergencySummary, ErasureConfirmation, Explanation, InventoryQuery, PriorResultQuery, Probe, ProbeResult,
+    RecordClient, Replica,
 };
 use careledger_api::date::DateRange;
 use careledger_api::ids::{Nonce, ReplicaId, Salt, TxId};
@@ -68,6 +68,7 @@ fn record_readers(world: &World) -> Vec<Reader<'_>> {
     let doctors = [Role::Clinician, Role::Emergency];
     vec![
         reader!(locate, vec![KEEPER, VAULT], HOSPITAL, PatientQuery { patient }),
+        reader!(inventory, holders(), HOSPITAL, InventoryQuery { after: None }),
         reader!(describe, vec![KEEPER], HOSPITAL, vec![]),
         reader!(
             publish_summary,
@@ -119,7 +120,7 @@ fn record_readers(world: &World) -> Vec<Reader<'_>> {
         reader!(erasure_receipt, receipting(), HOSPITAL, document(1)),
         reader!(
             register_replica,
-            vec![KEEPER],
+            vec![KEEPER, VAULT],
             HOSPITAL,
             Replica {
                 id: ReplicaId::from_bytes(bytes(1)),

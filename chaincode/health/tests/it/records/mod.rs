@@ -3,6 +3,7 @@
 mod anchors;
 mod bodies;
 mod erasure;
+mod integrity;
 mod keeping;
 mod private;
 

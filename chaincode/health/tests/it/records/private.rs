@@ -299,6 +299,15 @@ async fn replicas_are_probed_and_lost() {
     world.advance(60);
     probe(ProbeResult::Lost).unwrap();
     assert!(view().lost);
+    // The vault that makes the copies says so itself; one of all records names no document.
+    let of_all = Replica {
+        id: ReplicaId::from_bytes(bytes(5)),
+        document: None,
+        organisation: REGULATOR.into(),
+        locator: "https://replica.example".into(),
+        salt: world.wallet.salt(),
+    };
+    send!(world, vault, register_replica(HOSPITAL, of_all), by[HOSPITAL]).unwrap();
     assert!(matches!(
         probe(ProbeResult::Intact),
         Err(HealthError::ConflictState(_))

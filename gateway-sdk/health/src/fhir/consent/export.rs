@@ -1,6 +1,7 @@
 //! From a consent to a form.
 
 use super::dates::instant;
+use super::grounds;
 use super::import::DISSENT_EXCEPT;
 use super::rule::{
     ACT_REASON, CONSENT_ACTION, IS_A, OWN_ACTOR, OWN_CATEGORY, OWN_DOCUMENT, OWN_ENCOUNTER, PARTICIPATION,
@@ -19,7 +20,7 @@ pub struct Form<'a> {
     pub patient: &'a str,
     /// Reference to the organisation that keeps the consent.
     pub organization: &'a str,
-    /// The policy that was agreed to.
+    /// The policy that was agreed to, where the consent itself names none.
     pub policy: &'a str,
 }
 
@@ -46,11 +47,13 @@ pub fn export(consent: &Consent, form: &Form<'_>) -> Value {
         "category": [concept(system::LOINC, "59284-0")],
         "patient": { "reference": form.patient },
         "organization": [{ "reference": form.organization }],
-        "policy": [{ "uri": form.policy }],
         "provision": root,
     });
-    if let (Some(members), true) = (written.as_object_mut(), bare) {
-        members.insert("policyRule".into(), concept(system::ACT_CODE, DISSENT_EXCEPT));
+    if let Some(members) = written.as_object_mut() {
+        if bare {
+            members.insert("policyRule".into(), concept(system::ACT_CODE, DISSENT_EXCEPT));
+        }
+        grounds::write(members, &consent.grounds, &consent.limits, form.policy);
     }
     written
 }

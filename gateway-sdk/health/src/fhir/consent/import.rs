@@ -1,5 +1,6 @@
 //! From a form to provisions.
 
+use super::grounds::{read_grounds, read_limits};
 use super::rule::{Reader, Rule, codings_of};
 use super::{ConsentFormError, Directory, Imported, Unclear};
 use careledger_api::codes::{Action, Category, Purpose};
@@ -34,7 +35,7 @@ pub fn import(bytes: &[u8], directory: &Directory) -> Result<Imported, ConsentFo
         directory,
         unclear: Vec::new(),
     };
-    reader.no_modifier(&form, "Consent");
+    let limits = read_limits(&mut reader, &form);
     let root = &form["provision"];
     let (from, until) = reader.period(root.get("period"), "Consent.provision.period");
     let provisions = match root.is_object() {
@@ -52,6 +53,8 @@ pub fn import(bytes: &[u8], directory: &Directory) -> Result<Imported, ConsentFo
         from,
         until,
         provisions,
+        grounds: read_grounds(&form),
+        limits,
         unclear: reader.unclear,
     })
 }

@@ -13,11 +13,14 @@
 //! - A base rule without a type (R4 itself forbids one at the root, IHE PCF requires it) says nothing that can be decided on, unless it
 //!   holds nothing but a period and the policy rule is OPTOUTE: dissent but for the exceptions.
 //!
+//! What a consent rests on (policy, jurisdiction, lawful basis, digest of the signed form) and its limits go into a form and come back from it.
+//!
 //! What cannot be mapped is never dropped: it is listed in [`Imported::unclear`] with a reason that a person can act on, such a form cannot be
 //! granted, and [`Imported::decide`] answers INDETERMINATE wherever it matters.
 
 mod dates;
 mod export;
+mod grounds;
 mod import;
 mod rule;
 #[cfg(test)]
@@ -28,7 +31,9 @@ pub use import::import;
 
 use careledger_api::HealthError;
 use careledger_api::consortium::Policy;
-use careledger_api::contracts::consent::{AccessRequest, ActorFilter, Consent, Provision, Requester};
+use careledger_api::contracts::consent::{
+    AccessRequest, ActorFilter, Consent, Grounds, Limits, Provision, Requester,
+};
 use careledger_api::date::Period;
 use careledger_api::decision::{self, Decision, Verdict};
 use careledger_api::ids::{ConsentId, DocumentId, EncounterId, PatientId, Salt};
@@ -90,6 +95,10 @@ pub struct Imported {
     pub until: Option<i64>,
     /// What it says, in our terms.
     pub provisions: Vec<Provision>,
+    /// What it rests on, where it says so in a form that is known here.
+    pub grounds: Grounds,
+    /// How often and how long what it permits may be used.
+    pub limits: Limits,
     /// What could not be understood.
     pub unclear: Vec<Unclear>,
 }
@@ -163,6 +172,8 @@ impl Imported {
                 until: self.until.unwrap_or(within.until),
             },
             provisions: self.provisions.clone(),
+            grounds: self.grounds.clone(),
+            limits: self.limits.clone(),
             supersedes: None,
             salt,
         };
@@ -191,6 +202,8 @@ impl Imported {
                 until: self.until.unwrap_or(dates::AFTER_ALL),
             },
             provisions: self.provisions.clone(),
+            grounds: Grounds::default(),
+            limits: self.limits.clone(),
             supersedes: None,
             salt: Salt::from_bytes([0; 32]),
         };
@@ -208,6 +221,7 @@ impl Imported {
             obligations: Vec::new(),
             basis: Vec::new(),
             ends_at: None,
+            erase_at: None,
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use super::*;
 use careledger_api::codes::{Action, Category, Code, CodeFilter, Label, Obligation, Purpose};
-use careledger_api::contracts::consent::Effect;
+use careledger_api::contracts::consent::{Effect, Frequency, LawfulBasis, PolicyReference};
 use careledger_api::date::{Date, DateRange};
 use careledger_api::decision::{Item, decide_item};
-use careledger_api::ids::KemPublicKey;
+use careledger_api::ids::{Hash, KemPublicKey};
 use careledger_api::roles::Role;
 use serde_json::{Value, json};
 
@@ -296,12 +296,21 @@ fn a_consent_comes_back_from_its_form() {
         ..every.clone()
     };
     let open = Provision::new(Effect::Deny);
-    for provisions in [
-        vec![every.clone()],
-        vec![inner.clone()],
-        vec![inner, open.clone(), every],
-        vec![open],
+    let limits = Limits {
+        max_uses: Some(3),
+        frequency: Some(Frequency {
+            times: 2,
+            within: 3_600,
+        }),
+        erase_at: Some(NOW + 40_000),
+    };
+    for (provisions, basis) in [
+        (vec![every.clone()], LawfulBasis::Consent),
+        (vec![inner.clone()], LawfulBasis::Part2Consent),
+        (vec![inner, open.clone(), every], LawfulBasis::HealthCare),
+        (vec![open], LawfulBasis::HipaaAuthorization),
     ] {
+        let denies = provisions.iter().all(|p| p.effect == Effect::Deny);
         let consent = Consent {
             id: ConsentId::from_bytes([1; 16]),
             patient: PatientId::from_bytes([1; 32]),
@@ -310,6 +319,17 @@ fn a_consent_comes_back_from_its_form() {
                 until: NOW + 86_400,
             },
             provisions,
+            grounds: Grounds {
+                policy: Some(PolicyReference {
+                    uri: "http://example.org/policy".into(),
+                    version: Some("7".into()),
+                }),
+                jurisdiction: Some("US-CA".into()),
+                lawful_basis: Some(basis),
+                source: Some(Hash::from_bytes([7; 32])),
+            },
+            // Denials have none.
+            limits: if denies { Limits::default() } else { limits.clone() },
             supersedes: None,
             salt: Salt::from_bytes([1; 32]),
         };
@@ -429,6 +449,48 @@ fn what_is_unclear_is_named_and_never_granted() {
         );
         assert!(granted.unwrap_err().to_string().contains(path));
     }
+}
+
+#[test]
+fn limits_are_read_whole_or_not_at_all_and_what_does_not_decide_never_stops_a_form() {
+    let whole = |modifier: Value| {
+        let mut form = form(json!({ "type": "permit", "purpose": tpo() }));
+        form["modifierExtension"] = modifier;
+        read(&form)
+    };
+    let ours = |parts: Value| whole(json!([{ "url": "urn:careledger:limits", "extension": parts }]));
+    let number = |url: &str, n: i64| json!({ "url": url, "valuePositiveInt": n });
+    let good =
+        ours(json!([number("maxUses", 1), { "url": "eraseAt", "valueInstant": "2022-06-13T00:00:00Z" }]));
+    assert_eq!(good.unclear, []);
+    assert_eq!((good.limits.max_uses, good.limits.erase_at), (Some(1), Some(NOW)));
+    assert_eq!(
+        verdict(&good, Colleague, TREAT, SUGAR, NOW),
+        NONE,
+        "deleted by now"
+    );
+    for bad in [
+        ours(json!([number("maxUses", 1), number("maxUses", 2)])),
+        ours(json!([number("maxUses", -1)])),
+        ours(json!([number("times", 1)])),
+        ours(json!([number("others", 1)])),
+        ours(json!([{ "url": "eraseAt", "valueInstant": "soon" }])),
+        ours(json!("none")),
+        whole(json!([{ "url": "urn:elsewhere", "valueBoolean": true }])),
+        whole(json!([{ "url": "urn:careledger:limits", "extension": [] }, { "url": "urn:elsewhere" }])),
+    ] {
+        assert_eq!(bad.unclear.len(), 1);
+        assert_eq!(verdict(&bad, Colleague, TREAT, SUGAR, NOW), OPEN);
+    }
+    let mut strange = form(json!({ "type": "permit", "purpose": tpo() }));
+    strange["policy"] = json!([{ "uri": "no uri", "authority": "urn:iso:std:iso:3166:Germany" }]);
+    strange["sourceReference"] =
+        json!({ "identifier": { "system": "urn:careledger:sha-256", "value": "short" } });
+    let imported = read(&strange);
+    assert_eq!(
+        (&imported.unclear[..], imported.grounds),
+        (&[][..], Grounds::default())
+    );
 }
 
 #[test]

@@ -6,11 +6,13 @@ use careledger_api::ids::TxId;
 use serde::{Deserialize, Serialize};
 
 use super::DeadLetter;
+use crate::notify::subject::Topic;
 
 /// A delivery that is not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::notify) struct Open {
     pub(in crate::notify) tx: TxId,
+    pub(in crate::notify) topic: Topic,
     pub(in crate::notify) block: u64,
     pub(in crate::notify) attempts: u32,
     /// Not before, milliseconds since 1970.
@@ -34,6 +36,8 @@ pub(super) enum Line {
     Received {
         block: u64,
         tx: TxId,
+        #[serde(default, skip_serializing_if = "Topic::is_access")]
+        topic: Topic,
     },
     Passed {
         block: u64,
@@ -57,6 +61,8 @@ pub(super) enum Line {
     Open {
         block: u64,
         tx: TxId,
+        #[serde(default, skip_serializing_if = "Topic::is_access")]
+        topic: Topic,
         attempts: u32,
         due: i64,
     },
@@ -87,11 +93,12 @@ impl State {
                 self.block = block;
                 self.received = received;
             }
-            Line::Received { block, tx } => {
+            Line::Received { block, tx, topic } => {
                 self.advance(block);
                 self.received.insert(tx.clone());
                 self.push(Open {
                     tx,
+                    topic,
                     block,
                     attempts: 0,
                     due: 0,
@@ -106,15 +113,21 @@ impl State {
                 }
             }
             Line::Dead { tx, attempts } => {
-                if let Some(Open { tx, block, .. }) = self.take(&tx) {
-                    self.dead.push(DeadLetter { tx, block, attempts });
+                if let Some(Open { tx, topic, block, .. }) = self.take(&tx) {
+                    self.dead.push(DeadLetter {
+                        tx,
+                        topic,
+                        block,
+                        attempts,
+                    });
                 }
             }
             Line::Again { tx } => {
                 if let Some(place) = self.dead.iter().position(|d| d.tx == tx) {
-                    let DeadLetter { tx, block, .. } = self.dead.remove(place);
+                    let DeadLetter { tx, topic, block, .. } = self.dead.remove(place);
                     self.push(Open {
                         tx,
+                        topic,
                         block,
                         attempts: 0,
                         due: 0,
@@ -124,10 +137,12 @@ impl State {
             Line::Open {
                 block,
                 tx,
+                topic,
                 attempts,
                 due,
             } => self.push(Open {
                 tx,
+                topic,
                 block,
                 attempts,
                 due,

@@ -1,4 +1,5 @@
 use super::*;
+use careledger_api::ids::PatientId;
 
 fn passphrase(text: &str) -> Option<Zeroizing<String>> {
     Some(Zeroizing::new(text.to_owned()))
@@ -99,4 +100,117 @@ fn a_file_that_others_may_read_or_that_is_no_wallet_is_refused() {
             "{text}"
         );
     }
+}
+
+fn consortium() -> Consortium {
+    Consortium {
+        id: "c".into(),
+        channel: "health".into(),
+        chaincode: "careledger".into(),
+        organisations: Vec::new(),
+        policy: careledger_api::consortium::Policy::default(),
+    }
+}
+
+#[test]
+fn keys_that_do_not_follow_from_the_secret_survive_whatever_interrupts() {
+    use careledger_api::keys::Algorithm;
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (dir.path().join("first"), dir.path().join("second"));
+    let mut phone = WalletFile::create(&first, None).unwrap();
+    phone.note_enrolled("HospitalMSP").unwrap();
+    let patient = phone.patient_at("HospitalMSP", &consortium()).unwrap();
+
+    // A second device: the same key however often it joins, for the same patient alone.
+    let mut tablet = WalletFile::create(&second, passphrase("p")).unwrap();
+    let key = tablet
+        .join("HospitalMSP", patient.id(), Algorithm::Ed25519)
+        .unwrap();
+    let mut tablet = {
+        drop(tablet);
+        WalletFile::open(&second, passphrase("p")).unwrap()
+    };
+    assert_eq!(
+        tablet
+            .join("HospitalMSP", patient.id(), Algorithm::Ed25519)
+            .unwrap(),
+        key
+    );
+    let on_tablet = tablet.patient_at("HospitalMSP", &consortium()).unwrap();
+    assert_eq!(
+        (on_tablet.id(), on_tablet.public_key()),
+        (patient.id(), key.clone())
+    );
+    let other = PatientId::from_bytes([9; 32]);
+    assert!(matches!(
+        tablet.join("HospitalMSP", other, Algorithm::P256),
+        Err(WalletFileError::Refused(HealthError::ConflictState(_)))
+    ));
+    assert!(
+        phone.start_recovery("HospitalMSP", other).is_err(),
+        "it is somebody there already"
+    );
+
+    // A rotation: until it is adopted the old key acts, and the new one is not drawn twice.
+    let next = tablet
+        .prepare_key("HospitalMSP", Algorithm::P256)
+        .unwrap()
+        .public_key();
+    let mut tablet = WalletFile::open(&second, passphrase("p")).unwrap();
+    let again = tablet.prepare_key("HospitalMSP", Algorithm::Ed25519).unwrap();
+    assert_eq!(again.public_key(), next);
+    let now = |tablet: &WalletFile| {
+        tablet
+            .patient_at("HospitalMSP", &consortium())
+            .unwrap()
+            .public_key()
+    };
+    assert_eq!(now(&tablet), key);
+    tablet.adopt_key("HospitalMSP").unwrap();
+    assert_eq!(now(&WalletFile::open(&second, passphrase("p")).unwrap()), next);
+    let text = fs::read_to_string(&second).unwrap();
+    assert!(!text.contains("ed25519") && !text.contains("p256"), "encrypted");
+}
+
+#[test]
+fn a_recovery_makes_the_new_wallet_the_patient_only_once_it_is_executed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("new");
+    let (lost, at) = (PatientId::from_bytes([7; 32]), "HospitalMSP");
+    let mut new = WalletFile::create(&path, None).unwrap();
+    let own = new.patient_at(at, &consortium()).unwrap().id();
+    let started = new.start_recovery(at, lost).unwrap();
+    let mut new = WalletFile::open(&path, None).unwrap();
+    assert_eq!(
+        new.start_recovery(at, lost).unwrap(),
+        started,
+        "the same one again"
+    );
+    assert!(new.start_recovery(at, PatientId::from_bytes([8; 32])).is_err());
+    let restoring = new.restoring(at, &consortium()).unwrap();
+    assert_eq!(restoring.recovery(), started.recovery);
+    assert_eq!(new.patient_at(at, &consortium()).unwrap().id(), own);
+    assert!(!new.enrolled().contains(at));
+    new.give_up_recovery(at).unwrap();
+    assert!(new.restoring(at, &consortium()).is_err());
+    let another = new.start_recovery(at, lost).unwrap();
+    assert_ne!(another.recovery, started.recovery);
+    new.finish_recovery(at).unwrap();
+    let new = WalletFile::open(&path, None).unwrap();
+    let patient = new.patient_at(at, &consortium()).unwrap();
+    assert_eq!((patient.id(), patient.public_key().id()), (lost, restoring.key()));
+    assert!(new.enrolled().contains(at) && new.started_recovery(at).is_none());
+}
+
+#[test]
+fn a_code_is_drawn_once_until_it_is_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("wallet");
+    let mut wallet = WalletFile::create(&path, None).unwrap();
+    assert_eq!(wallet.code(), None);
+    let code = wallet.make_code().unwrap();
+    let mut wallet = WalletFile::open(&path, None).unwrap();
+    assert_eq!((wallet.code(), wallet.make_code().unwrap()), (Some(code), code));
+    wallet.forget_code().unwrap();
+    assert_ne!(WalletFile::open(&path, None).unwrap().make_code().unwrap(), code);
 }

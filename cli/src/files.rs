@@ -1,0 +1,70 @@
+//! Small JSON files that people hand to each other or keep: guardians' cards, approvals, receipts, what opens a salted digest.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use careledger_api::hashing::keyed_hash;
+use careledger_api::ids::{Hash, Salt};
+use careledger_sdk::wallet::salt;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+
+/// Largest file that is read, bytes.
+const MAX_FILE: u64 = 64 * 1024;
+
+/// Writes a new file for its owner alone; one that is there is never overwritten.
+pub(crate) fn write(path: &Path, content: &impl Serialize) -> Result<()> {
+    let bytes = serde_json::to_vec_pretty(content)?;
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| {
+            file.write_all(&bytes)?;
+            file.sync_all()
+        });
+    written.map_err(|e| format!("{}: {e}", path.display()).into())
+}
+
+/// Reads what [`write`] wrote; `what` says what it should be.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
+    let unreadable = |e: std::io::Error| format!("{}: {e}", path.display());
+    if std::fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE {
+        return Err(format!("{} is no {what}: it is too large", path.display()).into());
+    }
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    serde_json::from_slice(&bytes).map_err(|e| format!("{} is no {what}: {e}", path.display()).into())
+}
+
+/// What opens a salted digest that went to the ledger: it stays with whoever keeps the file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Digest {
+    /// What the digest is of, as `recovery-proof`.
+    pub(crate) tag: String,
+    /// What went to the ledger.
+    pub(crate) digest: Hash,
+    /// Its salt.
+    pub(crate) salt: Salt,
+}
+
+/// Salts and digests a file, and writes what opens that to `<file>.<suffix>`; its path. `tag` is the domain of the digest.
+pub(crate) fn digest(path: &Path, tag: &str, suffix: &str) -> Result<(Hash, PathBuf)> {
+    let content = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let salt = salt();
+    let opening = Digest {
+        tag: tag.to_owned(),
+        digest: keyed_hash(&salt, tag, &[&content]),
+        salt,
+    };
+    let mut kept = path.as_os_str().to_owned();
+    kept.push(format!(".{suffix}"));
+    let kept = PathBuf::from(kept);
+    write(&kept, &opening)?;
+    Ok((opening.digest, kept))
+}

@@ -1,0 +1,393 @@
+//! What is rendered, as containers and people would look at it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use fabric_channel::Bundle;
+use fabric_node::{Network, NetworkConfig, UserSpec};
+use fabric_protos::common::Block;
+use fabric_protos::etcdraft::ConfigMetadata;
+use fabric_render::{Plan, RenderError, Rendered, Services, compose, render};
+use prost::Message;
+use saphyr::{LoadableYamlNode, Yaml};
+
+fn config() -> NetworkConfig {
+    let mut config = NetworkConfig::health();
+    for organisation in &mut config.organisations {
+        let vault = UserSpec::client(&format!("vault@{}", organisation.domain));
+        organisation
+            .users
+            .push(vault.with_attribute("careledger.role", "vault"));
+    }
+    config
+}
+
+fn rendered(out: &Path) -> Rendered {
+    render(out, &config(), &Services::health()).expect("renders")
+}
+
+#[test]
+fn the_genesis_block_is_a_raft_clusters_and_gives_no_private_data() {
+    let dir = tempfile::tempdir().expect("a directory");
+    rendered(dir.path());
+    let block = Block::decode(read(&dir.path().join("health.block")).as_slice()).expect("a block");
+    let bundle = Bundle::from_block(&block).expect("a configuration");
+    assert_eq!(bundle.channel_id(), "health");
+    let ordering = bundle.orderer_config();
+    let metadata = ConfigMetadata::decode(ordering.consensus_metadata.as_slice()).expect("Raft's");
+    let mut certificates = BTreeSet::new();
+    for (node, number) in metadata.consenters.iter().zip(1..) {
+        assert_eq!(node.host, format!("orderer{number}.example.com"));
+        assert_eq!(node.port, 7050 + 1000 * (number - 1));
+        certificates.insert(node.server_tls_cert.clone());
+    }
+    assert_eq!((metadata.consenters.len(), certificates.len()), (3, 3));
+    assert!(bundle.capabilities().channel().contains("V3_0"));
+    // Only `event/Block` is closed, and by a policy that the channel has.
+    assert_eq!(bundle.acl("event/Block"), Some("/Channel/Application/Nobody"));
+    assert!(bundle.policy("/Channel/Application/Nobody").is_some());
+    assert_eq!(
+        bundle.acl("event/FilteredBlock"),
+        Some("/Channel/Application/Readers")
+    );
+}
+
+#[tokio::test]
+async fn the_embedded_network_starts_from_what_was_rendered() {
+    let dir = tempfile::tempdir().expect("a directory");
+    rendered(dir.path());
+    let mut config = config().with_free_ports();
+    config.orderer.hostname = "orderer1".to_owned();
+    config.material = Some(dir.path().join("organizations"));
+    config.genesis_block = Some(dir.path().join("health.block"));
+    let network = Network::start(config).await.expect("starts");
+    assert_eq!(network.summary().organisations.len(), 4);
+    network.stop().await;
+}
+
+#[test]
+fn a_second_run_keeps_everything_and_changes_nothing_unasked() {
+    let dir = tempfile::tempdir().expect("a directory");
+    rendered(dir.path());
+    let before = contents(dir.path());
+    let again = rendered(dir.path());
+    assert_eq!((again.made, again.replaced.len()), (0, 0));
+    assert_eq!(before, contents(dir.path()));
+
+    // Another purge interval is another setting of every peer: refused first, then replaced, and no key with it.
+    let mut changed = config();
+    changed.purge_interval = 7;
+    let refused = render(dir.path(), &changed, &Services::health()).expect_err("differs");
+    assert!(
+        matches!(&refused, RenderError::Differs(path) if path.ends_with("core.yaml")),
+        "{refused}"
+    );
+    let services = Services {
+        replace_settings: true,
+        ..Services::health()
+    };
+    let replaced = render(dir.path(), &changed, &services).expect("replaces");
+    assert_eq!((replaced.made, replaced.replaced.len()), (0, 4));
+    let after = contents(dir.path());
+    for ((path, old), (_, new)) in before.iter().zip(&after) {
+        assert_eq!(old == new, !path.ends_with("core.yaml"), "{}", path.display());
+    }
+}
+
+#[test]
+fn what_a_half_finished_run_left_is_completed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    rendered(dir.path());
+    let before = contents(dir.path());
+    for gone in [
+        "services/chaincode.clinic.example.com/server.key",
+        "packages/ClinicMSP.tar.gz",
+        ".env",
+    ] {
+        fs::remove_file(dir.path().join(gone)).expect("removed");
+    }
+    fs::create_dir_all(dir.path().join(".unfinished/peerOrganizations")).expect("a rest");
+    let mut grown = config();
+    let user = UserSpec::client("auditor@regulator.example.com");
+    grown.organisations[3].users.push(user);
+    let grown = grown.with_peers_per_organisation(2).expect("two peers each");
+    let services = Services {
+        replace_settings: true,
+        ..Services::health()
+    };
+    render(dir.path(), &grown, &services).expect("goes on");
+    let ca = dir
+        .path()
+        .join("organizations/peerOrganizations/clinic.example.com/ca/priv_sk");
+    let kept = before
+        .iter()
+        .find(|(path, _)| dir.path().join(path) == ca)
+        .expect("there");
+    assert_eq!(kept.1, read(&ca), "no CA is made anew");
+    for made in [
+        "services/chaincode.clinic.example.com/server.key",
+        "packages/ClinicMSP.tar.gz",
+        "organizations/peerOrganizations/clinic.example.com/peers/peer1.clinic.example.com/tls/server.key",
+        "nodes/peer1.clinic.example.com/core.yaml",
+        "organizations/peerOrganizations/regulator.example.com/users/auditor@regulator.example.com/msp/keystore/priv_sk",
+    ] {
+        assert!(dir.path().join(made).is_file(), "{made}");
+    }
+}
+
+#[test]
+fn what_fabric_cannot_run_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let refused = |change: &dyn Fn(&mut NetworkConfig, &mut Services)| {
+        let (mut config, mut services) = (config(), Services::health());
+        change(&mut config, &mut services);
+        let error = render(&dir.path().join("out"), &config, &services).expect_err("refused");
+        error.to_string()
+    };
+    let seed = refused(&|config, _| config.seed = Some(vec![1]));
+    assert!(seed.contains("seed"), "{seed}");
+    let even = refused(&|_, services| services.orderers = 2);
+    assert!(even.contains("2 ordering nodes"), "{even}");
+    let free = refused(&|config, _| config.organisations[0].peers[0].port = 0);
+    assert!(free.contains("peer0.hospital.example.com needs a port"), "{free}");
+    let twice = refused(&|config, _| config.organisations[0].peers[0].port = 8051);
+    assert!(twice.contains("both have port 8051"), "{twice}");
+    let stranger = refused(&|config, _| config.organisations.truncate(1));
+    assert!(
+        stranger.contains("ClinicMSP has a vault and is no member"),
+        "{stranger}"
+    );
+    assert!(!dir.path().join("out").exists(), "nothing was written");
+    let nobody = refused(&|_, services| services.vaults[0].user = "guard".to_owned());
+    assert!(nobody.contains("HospitalMSP has no user guard"), "{nobody}");
+
+    // Another channel's block is not taken for this one's.
+    rendered(dir.path());
+    let mut other = config();
+    other.channel = "other".to_owned();
+    fs::copy(dir.path().join("health.block"), dir.path().join("other.block")).expect("copied");
+    let error = render(dir.path(), &other, &Services::health()).expect_err("another channel");
+    assert!(
+        error.to_string().contains("starts channel health, not other"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_existing_tree_and_block_are_taken_over() {
+    let (first, second) = (
+        tempfile::tempdir().expect("one"),
+        tempfile::tempdir().expect("two"),
+    );
+    rendered(first.path());
+    let mut config = config();
+    config.material = Some(first.path().join("organizations"));
+    config.genesis_block = Some(first.path().join("health.block"));
+    render(second.path(), &config, &Services::health()).expect("renders");
+    for same in [
+        "health.block",
+        "organizations/peerOrganizations/clinic.example.com/ca/priv_sk",
+    ] {
+        assert_eq!(
+            read(&first.path().join(same)),
+            read(&second.path().join(same)),
+            "{same}"
+        );
+    }
+}
+
+#[test]
+fn only_the_owner_reads_what_is_secret() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let done = rendered(dir.path());
+    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    let mut secrets = BTreeSet::new();
+    for (path, content) in contents(dir.path()) {
+        let text = String::from_utf8_lossy(&content).into_owned();
+        let full = dir.path().join(&path);
+        if text.contains("PRIVATE KEY") || path.starts_with("secrets") || path.starts_with("packages") {
+            assert_eq!(mode(&full), 0o600, "{}", path.display());
+            assert_eq!(
+                mode(full.parent().expect("a directory")),
+                0o700,
+                "{}",
+                path.display()
+            );
+        }
+        if path.starts_with("secrets") && path.extension().is_none_or(|kind| kind != "hash") {
+            secrets.insert(text);
+        }
+    }
+    assert_eq!(secrets.len(), 8, "a password for each CA and each CouchDB");
+    for open in [".env", "docker-compose.yaml", "network.json", "fabric.json"] {
+        let text = String::from_utf8(read(&dir.path().join(open))).expect("text");
+        assert!(!secrets.iter().any(|secret| text.contains(secret)), "{open}");
+        assert!(!text.contains("PRIVATE KEY"), "{open}");
+    }
+    assert_ne!(done.owner.0, 0, "no container runs as root");
+}
+
+#[test]
+fn every_mounted_path_is_there_and_every_container_is_confined() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let done = rendered(dir.path());
+    let text = fs::read_to_string(&done.layout.compose.file).expect("a compose file");
+    let services = services(&text);
+    // volumes; 3 ordering nodes; 4 times peer, CouchDB, chaincode and CA; 2 vaults.
+    assert_eq!(services.len(), 1 + 3 + 4 * 4 + 2);
+    let mut mounted = 0;
+    for (name, service) in &services {
+        for mount in list(service, "volumes") {
+            let Some(path) = mount.strip_prefix("${CARELEDGER_DIR:-./careledger-fabric}/") else {
+                continue;
+            };
+            let path = path.split(':').next().expect("a path");
+            assert!(dir.path().join(path).exists(), "{name}: {path}");
+            assert!(mount.ends_with(":ro"), "{name}: {mount}");
+            mounted += 1;
+        }
+        assert_eq!(list(service, "cap_drop"), ["ALL"], "{name}");
+        assert_eq!(
+            list(service, "security_opt"),
+            ["no-new-privileges:true"],
+            "{name}"
+        );
+        assert_eq!(
+            field(service, "read_only").and_then(|v| v.as_bool()),
+            Some(true),
+            "{name}"
+        );
+        assert!(
+            field(service, "mem_limit").is_some() && field(service, "pids_limit").is_some(),
+            "{name}"
+        );
+        let user = field(service, "user")
+            .and_then(|v| v.as_str().map(str::to_owned))
+            .expect("a user");
+        assert_eq!(user == "0:0", name == "volumes", "{name} runs as {user}");
+        let image = field(service, "image")
+            .and_then(|v| v.as_str().map(str::to_owned))
+            .expect("an image");
+        assert!(
+            image.contains(":-") && !image.contains("latest"),
+            "{name}: {image}"
+        );
+        assert_eq!(
+            field(service, "healthcheck").is_none(),
+            name == "volumes",
+            "{name}"
+        );
+    }
+    assert_eq!(mounted, 3 * 2 + 4 * 2 + 4 + 4 + 4 * 3 + 2 * 3);
+    for port in services.iter().flat_map(|(_, service)| list(service, "ports")) {
+        assert!(port.starts_with("${CARELEDGER_PUBLISH:-127.0.0.1}:"), "{port}");
+    }
+}
+
+#[test]
+fn the_repositorys_compose_file_is_the_rendered_one() {
+    let top = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let plan = Plan::new(&NetworkConfig::health(), &Services::health()).expect("a plan");
+    let expected = compose::repository_file(&plan);
+    let found = fs::read_to_string(top.join("docker-compose.yaml")).expect("there");
+    assert!(
+        found == expected,
+        "docker-compose.yaml is not what is rendered: cargo run -p fabric-render --example compose > docker-compose.yaml"
+    );
+    let mut targets = BTreeSet::new();
+    for (name, service) in services(&found) {
+        if let Some(build) = field(&service, "build") {
+            let text = |key: &str| {
+                build
+                    .as_mapping_get(key)
+                    .and_then(|v| v.as_str().map(str::to_owned))
+            };
+            assert_eq!(
+                text("dockerfile").as_deref(),
+                Some("network/fabric/Dockerfile"),
+                "{name}"
+            );
+            targets.insert(text("target").expect("a target"));
+        }
+    }
+    let dockerfile = fs::read_to_string(top.join("network/fabric/Dockerfile")).expect("there");
+    for target in ["chaincode", "vault", "embedded"] {
+        assert!(targets.contains(target), "{target}");
+        assert!(dockerfile.contains(&format!(" AS {target}\n")), "{target}");
+    }
+    // Every program that an image takes is one of the workspace, and every base image has a version.
+    for program in dockerfile
+        .split("--bin ")
+        .skip(1)
+        .filter_map(|rest| rest.split_whitespace().next())
+    {
+        let source = match program {
+            "careledger" => "cli/src/main.rs",
+            "careledger-chaincode" => "chaincode/health/src/main.rs",
+            "careledger-vault" => "network/vault/src/main.rs",
+            other => panic!("no program {other}"),
+        };
+        assert!(top.join(source).is_file(), "{source}");
+    }
+    for from in dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")) {
+        let image = from.split(" AS ").next().expect("an image");
+        assert!(
+            image == "scratch" || image.contains(':'),
+            "{image} has no version"
+        );
+    }
+}
+
+/// Every file below a directory by its path from there, in the order of the paths.
+fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    fn walk(root: &Path, dir: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
+        for entry in fs::read_dir(dir).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                walk(root, &path, found);
+            } else {
+                found.push((path.strip_prefix(root).expect("below").to_owned(), read(&path)));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(dir, dir, &mut found);
+    found.sort();
+    found
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The services of a compose file.
+fn services(text: &str) -> Vec<(String, Yaml<'_>)> {
+    let documents = Yaml::load_from_str(text).expect("YAML");
+    let document = documents.into_iter().next().expect("one document");
+    let services = document.as_mapping_get("services").expect("services").clone();
+    let mapping = services.as_mapping().expect("a mapping").clone();
+    mapping
+        .into_iter()
+        .map(|(name, service)| (name.as_str().expect("a name").to_owned(), service))
+        .collect()
+}
+
+/// A key of a service, its own or one that it merges in (`<<`).
+fn field<'y>(service: &Yaml<'y>, key: &str) -> Option<Yaml<'y>> {
+    if let Some(own) = service.as_mapping_get(key) {
+        return Some(own.clone());
+    }
+    field(service.as_mapping_get("<<")?, key)
+}
+
+fn list(service: &Yaml<'_>, key: &str) -> Vec<String> {
+    let items = field(service, key);
+    let items = items.as_ref().and_then(|items| items.as_sequence());
+    items
+        .into_iter()
+        .flatten()
+        .filter_map(|item| item.as_str().map(str::to_owned))
+        .collect()
+}
