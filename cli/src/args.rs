@@ -3,12 +3,16 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use careledger_api::ids::PatientId;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use fabric_render::VaultNode;
 
 use crate::audit::args::AuditCommand;
+use crate::backup::{BackupArgs, RestoreArgs};
 use crate::consent::args::ConsentCommand;
 use crate::credential::args::CredentialCommand;
+use crate::moving::ExportArgs;
+use crate::network::args::{AddOrganisationArgs, CertificatesArgs, RenewArgs, RotateCaArgs};
 use crate::notify::NotifyArgs;
 use crate::record::args::RecordCommand;
 use crate::values;
@@ -27,6 +31,20 @@ pub struct Cli {
     /// Log filter for stderr, as in `info` or `fabric_peer=debug`. The environment variable CARELEDGER_LOG does the same.
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
+}
+
+/// A patient of a custodian, where an officer of the custodian acts.
+#[derive(Debug, Args)]
+pub struct CustodianPatientArgs {
+    /// The network's directory.
+    #[arg(long, value_name = "DIR", default_value = "careledger-network")]
+    pub dir: PathBuf,
+    /// The custodian, by its MSP id.
+    #[arg(long, value_name = "MSP")]
+    pub at: String,
+    /// Who it is: the patient's id there.
+    #[arg(long, value_name = "ID", value_parser = values::id::<PatientId>)]
+    pub patient: PatientId,
 }
 
 /// The command's first word.
@@ -85,14 +103,33 @@ pub enum NetworkCommand {
     Up(UpArgs),
     /// Write everything that the containers of real Fabric need: keys, genesis block, settings, packages, compose file. What is there stays.
     Render(RenderArgs),
+    /// Have real Fabric's peers run another version of the chaincode, while readers and writers go on.
+    Upgrade(UpgradeArgs),
     /// Stop and remove the containers of real Fabric; the ledgers stay in their volumes.
     Down(DownArgs),
     /// Say whether the network in DIR answers, and how far each node of real Fabric is; exits 1 if one does not.
     Status(StatusArgs),
     /// Show what the nodes of real Fabric say.
     Logs(LogsArgs),
+    /// Have an organisation join the running network in DIR: its nodes, the channel, the consortium, the chaincode's collections. What is done already is
+    /// passed over.
+    #[command(visible_alias = "add-org")]
+    AddOrganisation(AddOrganisationArgs),
+    /// Say when which certificate in DIR expires.
+    Certificates(CertificatesArgs),
+    /// Replace certificates of nodes and users by new ones of the same CA; nodes take them when they start the next time.
+    #[command(visible_alias = "reenroll")]
+    Renew(RenewArgs),
+    /// Have another CA issue an organisation's identities; both are trusted until `--finish`.
+    RotateCa(RotateCaArgs),
     /// Build state, history and indexes of the peers in DIR again from their blocks; the network must be stopped.
     Rebuild(RebuildArgs),
+    /// Write what a consortium takes along when it moves to another channel; the network in DIR must be stopped. `network up --from` takes it over.
+    Export(ExportArgs),
+    /// Copy keys, ledgers and vaults, with the hash of every file.
+    Backup(BackupArgs),
+    /// Put a backup, an organisation or a node of it back in place, and verify it.
+    Restore(RestoreArgs),
 }
 
 /// What a network consists of.
@@ -121,6 +158,9 @@ pub struct UpArgs {
     /// With `--engine fabric`: the nodes run already, in other ways than this program's containers (Kubernetes, services of the machine).
     #[arg(long)]
     pub no_containers: bool,
+    /// Found the consortium with what another one held: what `network export` made. With its keys, its anchors, patients and consents.
+    #[arg(long, value_name = "EXPORT")]
+    pub from: Option<PathBuf>,
     /// First port of the network's range; 0 takes free ports. Without it, the preset's own ports.
     #[arg(long, value_name = "N")]
     pub base_port: Option<u16>,
@@ -150,6 +190,20 @@ impl Engine {
 
 /// Where networks for real Fabric are unless something else is said.
 const FABRIC_DIR: &str = "careledger-fabric";
+
+/// `careledger network upgrade`.
+#[derive(Debug, Args)]
+pub struct UpgradeArgs {
+    /// The network's directory.
+    #[arg(long, value_name = "DIR", default_value = FABRIC_DIR)]
+    pub dir: PathBuf,
+    /// The version: that of the image `careledger/chaincode:VERSION`. This program's own without it.
+    #[arg(long = "to", value_name = "VERSION", default_value = env!("CARGO_PKG_VERSION"))]
+    pub version: String,
+    /// The new version's services run already, in other ways than this program's containers, where their packages say.
+    #[arg(long)]
+    pub no_containers: bool,
+}
 
 /// `careledger network down`.
 #[derive(Debug, Args)]
@@ -191,12 +245,16 @@ pub struct RenderArgs {
     /// Ordering nodes: 1, 3, 5, 7 or 9. With three, one may be lost.
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub orderers: u16,
-    /// A member that runs a vault, with the vault's published port; may be repeated. The member's user `vault` is its identity. The preset has its own.
-    #[arg(long = "vault", value_name = "MSP=PORT", value_parser = crate::render::vault)]
+    /// A member that runs a vault, with the vault's published port; may be repeated. Of the form MSP:CUSTODIAN=PORT, a vault that holds copies of
+    /// another custodian's records. The member's user `vault` is its identity. The preset has its own.
+    #[arg(long = "vault", value_name = "MSP[:CUSTODIAN]=PORT", value_parser = crate::render::vault)]
     pub vaults: Vec<VaultNode>,
     /// Have the Fabric CAs start with the other containers (`docker compose --profile ca up` starts them too).
     #[arg(long)]
     pub ca: bool,
+    /// Write manifests for Kubernetes, too, into `kubernetes/` below the directory.
+    #[arg(long)]
+    pub kubernetes: bool,
     /// Replace settings that differ from what the consortium needs now. Keys, certificates, packages and the genesis block stay.
     #[arg(long)]
     pub replace_settings: bool,

@@ -12,7 +12,7 @@ use fabric_contract_core::CallError;
 use fabric_gateway_sdk::SigningIdentity;
 
 use crate::Result;
-use crate::health::{Gateways, consortium};
+use crate::health::Gateways;
 
 /// How long the credentials count, seconds: a year.
 const VALID_SECONDS: i64 = 365 * 86_400;
@@ -44,13 +44,13 @@ pub async fn issue(gateways: &Gateways, msp_id: &str, roles: &[Role]) -> Result<
         Err(CallError::Contract(HealthError::Duplicate(_))) => return Ok(None),
         Err(other) => return Err(other.into()),
     };
-    if consortium().care(msp_id).is_some() {
+    if gateways.consortium().care(msp_id).is_some() {
         let details = prepared.into_iter().map(|p| p.details).collect();
         let filed: std::result::Result<_, HealthCallError> =
             issuer.credentials().file(msp_id, details).send().await;
         filed?;
     }
-    for member in consortium().organisations {
+    for member in &gateways.consortium().organisations {
         gateways
             .health_as(&member.msp_id, "Admin")?
             .caught_up(&issued.tx_id)

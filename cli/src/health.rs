@@ -1,10 +1,15 @@
 //! The health consortium on a network: its members, people, collections and chaincode.
 
+mod people;
+
+pub use people::people;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use careledger_api::HealthError;
 use careledger_api::consortium::{Consortium, LOG_COLLECTION, Organisation, OrganisationRole};
+use careledger_api::contracts::registry::Registered;
 use careledger_api::roles::{ROLE_ATTRIBUTE, Role};
 use careledger_sdk::wallet::salt;
 use careledger_sdk::{HealthCallError, HealthClient, Session};
@@ -18,6 +23,7 @@ use fabric_msp::cryptogen::UserSpec;
 use fabric_node::{NetworkConfig, NetworkSummary, PeerSummary};
 use tonic::transport::Channel;
 
+use crate::vaults::HealthSummary;
 use crate::{Result, credentials};
 
 /// The hospital: keeps the records.
@@ -85,6 +91,14 @@ pub fn consortium() -> Consortium {
     }
 }
 
+/// The preset's consortium on a channel of this name.
+pub fn consortium_on(channel: &str) -> Consortium {
+    Consortium {
+        channel: channel.to_owned(),
+        ..consortium()
+    }
+}
+
 /// The preset's network with its people and the health chaincode in process.
 pub fn network_config() -> NetworkConfig {
     let mut config = NetworkConfig::health();
@@ -114,6 +128,7 @@ pub struct Gateways {
     channels: BTreeMap<String, Vec<Channel>>,
     /// Its clients see each other's commits.
     session: Session,
+    consortium: Consortium,
 }
 
 impl Gateways {
@@ -127,11 +142,61 @@ impl Gateways {
             }
             channels.insert(organisation.msp_id.clone(), connected);
         }
-        Ok(Self {
+        let mut gateways = Self {
             network: network.clone(),
             channels,
             session: Session::new(),
-        })
+            consortium: consortium_on(&network.channel),
+        };
+        gateways.learn_consortium().await;
+        Ok(gateways)
+    }
+
+    /// Asks the members' peers for the consortium, which may have grown since it was established. Where none of them tells one, what the network's
+    /// directory says counts (`health.json`), or else the preset.
+    pub async fn learn_consortium(&mut self) {
+        let asked = self
+            .network
+            .organisations
+            .iter()
+            .map(|member| self.registered(&member.msp_id));
+        let answers = futures::future::join_all(asked).await;
+        let newest = answers
+            .into_iter()
+            .flatten()
+            .max_by_key(|registered| registered.version);
+        let known = match newest {
+            Some(registered) => Some(registered.consortium),
+            None => HealthSummary::read(&self.network.dir)
+                .ok()
+                .map(|written| written.consortium),
+        };
+        if let Some(known) = known.filter(|known| known.channel == self.network.channel) {
+            self.consortium = known;
+        }
+    }
+
+    /// The consortium as a member's own peer has it; `None` where it has none, or does not answer.
+    async fn registered(&self, msp_id: &str) -> Option<Registered> {
+        let gateway = self.user(msp_id, "Admin").ok()?;
+        let client = HealthClient::new(&gateway, self.consortium.clone());
+        client
+            .registry()
+            .consortium()
+            .endorsed_by([msp_id])
+            .send()
+            .await
+            .ok()
+    }
+
+    /// Where everything is.
+    pub fn network(&self) -> &NetworkSummary {
+        &self.network
+    }
+
+    /// The consortium of this network, as it was when it was connected to.
+    pub fn consortium(&self) -> &Consortium {
+        &self.consortium
     }
 
     /// A gateway of one peer as one of its organisation's users, whether the other peers answer or not.
@@ -183,7 +248,7 @@ impl Gateways {
 
     /// A typed health client as one of the member's users: `Admin`, `User1`, or a role's name.
     pub fn health_as(&self, msp_id: &str, name: &str) -> Result<HealthClient> {
-        Ok(HealthClient::new(&self.user(msp_id, name)?, consortium()).in_session(&self.session))
+        Ok(HealthClient::new(&self.user(msp_id, name)?, self.consortium.clone()).in_session(&self.session))
     }
 }
 
@@ -209,9 +274,16 @@ pub type Packages = BTreeMap<String, ChaincodePackage>;
 
 /// The packages of peers that run the chaincode in their own process (see [`in_process`]).
 pub fn in_process_packages() -> Result<Packages> {
+    in_process_packages_of(&consortium())
+}
+
+/// The same for the members of any consortium.
+pub fn in_process_packages_of(consortium: &Consortium) -> Result<Packages> {
     let package = ChaincodePackage::in_process(label(), CHAINCODE)?;
-    let members = consortium().organisations.into_iter();
-    Ok(members.map(|member| (member.msp_id, package.clone())).collect())
+    let members = consortium.organisations.iter();
+    Ok(members
+        .map(|member| (member.msp_id.clone(), package.clone()))
+        .collect())
 }
 
 /// The label of the chaincode's packages: its name and version.
@@ -264,7 +336,7 @@ pub fn told(deployed: &Deployed) -> Vec<Established> {
 
 /// The part of [`establish`] after the deployment.
 pub async fn found(gateways: &Gateways, tell: &mut (dyn FnMut(Established) + Send)) -> Result<()> {
-    let consortium = consortium();
+    let consortium = gateways.consortium().clone();
     let established = gateways
         .health(HOSPITAL, Role::Admin)?
         .registry()
@@ -281,19 +353,17 @@ pub async fn found(gateways: &Gateways, tell: &mut (dyn FnMut(Established) + Sen
             together: false,
         });
     }
-    let openers = [
-        (HOSPITAL, Role::Custodian),
-        (CLINIC, Role::Custodian),
-        (INSURER, Role::Payer),
-    ];
     for collection in consortium
         .collections()
         .into_iter()
         .filter(|c| c.name != LOG_COLLECTION)
     {
-        let owner = collection.members.first().map(String::as_str);
-        let Some((msp_id, role)) = openers.into_iter().find(|(msp_id, _)| owner == Some(*msp_id)) else {
+        let Some(msp_id) = collection.members.first() else {
             continue;
+        };
+        let role = match consortium.has_role(msp_id, OrganisationRole::Custodian) {
+            true => Role::Custodian,
+            false => Role::Payer,
         };
         let client = gateways.health(msp_id, role)?;
         if let Some(tx_id) = &establishing {
@@ -315,7 +385,14 @@ pub async fn found(gateways: &Gateways, tell: &mut (dyn FnMut(Established) + Sen
         }
     }
     for member in &consortium.organisations {
-        let asking = asking(&member.msp_id);
+        let mut asking = asking(&member.msp_id);
+        if self::consortium()
+            .organisations
+            .iter()
+            .all(|founder| founder.msp_id != member.msp_id)
+        {
+            asking = people::asking_in(gateways.network(), &member.msp_id);
+        }
         if asking.is_empty() {
             continue;
         }
@@ -334,7 +411,7 @@ pub async fn found(gateways: &Gateways, tell: &mut (dyn FnMut(Established) + Sen
 /// Fails unless the deployed chaincode answers at each of a member's peers.
 pub async fn answers(gateways: &Gateways, msp_id: &str) -> Result<()> {
     for gateway in gateways.peers(msp_id, "Admin")? {
-        let client = HealthClient::new(&gateway, consortium());
+        let client = HealthClient::new(&gateway, gateways.consortium().clone());
         match client.registry().consortium().endorsed_by([msp_id]).send().await {
             Ok(_) | Err(CallError::Contract(HealthError::NotFound)) => {}
             Err(error) => return Err(error.into()),
@@ -353,7 +430,7 @@ pub fn asking(msp_id: &str) -> Vec<Role> {
 }
 
 /// The result of a call, or `None` where the contract says that it was done before.
-fn unless_duplicate<T>(result: std::result::Result<T, HealthCallError>) -> Result<Option<T>> {
+pub(crate) fn unless_duplicate<T>(result: std::result::Result<T, HealthCallError>) -> Result<Option<T>> {
     match result {
         Ok(done) => Ok(Some(done)),
         Err(CallError::Contract(HealthError::Duplicate(_))) => Ok(None),
@@ -364,12 +441,16 @@ fn unless_duplicate<T>(result: std::result::Result<T, HealthCallError>) -> Resul
 /// Deploys the health chaincode through the lifecycle: install and approve for every member, then commit. Another version of it, or another
 /// consortium's collections, become the next definition.
 pub async fn deploy_chaincode(gateways: &Gateways, packages: &Packages) -> Result<Deployed> {
-    deploy_version(gateways, packages, VERSION).await
+    // A label is name and version, as `label` makes it.
+    let named = packages
+        .values()
+        .find_map(|package| package.label().strip_prefix(CHAINCODE)?.strip_prefix('_'));
+    deploy_version(gateways, packages, named.unwrap_or(VERSION)).await
 }
 
 /// The same under another version's name.
 pub async fn deploy_version(gateways: &Gateways, packages: &Packages, version: &str) -> Result<Deployed> {
-    let consortium = consortium();
+    let consortium = gateways.consortium();
     let mut definition = ChaincodeDefinition::new(CHAINCODE, version);
     for spec in consortium.collections() {
         let collection = CollectionConfig::new(spec.name.clone(), spec.members.clone())

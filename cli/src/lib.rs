@@ -9,6 +9,7 @@
 
 pub mod args;
 pub mod audit;
+pub mod backup;
 pub mod bench;
 pub mod consent;
 pub mod credential;
@@ -17,6 +18,7 @@ pub mod demo;
 pub mod fabric;
 mod files;
 pub mod health;
+pub mod moving;
 pub mod network;
 pub mod notify;
 pub mod output;
@@ -64,10 +66,18 @@ pub async fn run(command: &Command, output: &Output) -> Result<()> {
         Command::Demo(args) => demo::run(args, output).await,
         Command::Network(NetworkCommand::Up(args)) => network::up(args, output).await,
         Command::Network(NetworkCommand::Render(args)) => render::run(args, output),
+        Command::Network(NetworkCommand::Upgrade(args)) => fabric::upgrade::run(args, output).await,
         Command::Network(NetworkCommand::Down(args)) => fabric::down(args, output).await,
         Command::Network(NetworkCommand::Logs(args)) => fabric::logs(args).await,
         Command::Network(NetworkCommand::Status(args)) => network::status(args, output).await,
+        Command::Network(NetworkCommand::AddOrganisation(args)) => network::growth::run(args, output).await,
+        Command::Network(NetworkCommand::Certificates(args)) => network::certificates::run(args, output),
+        Command::Network(NetworkCommand::Renew(args)) => network::renewal::run(args, output).await,
+        Command::Network(NetworkCommand::RotateCa(args)) => network::authority::run(args, output).await,
         Command::Network(NetworkCommand::Rebuild(args)) => network::rebuild(args, output).await,
+        Command::Network(NetworkCommand::Export(args)) => moving::export(args, output).await,
+        Command::Network(NetworkCommand::Backup(args)) => backup::backup(args, output).await,
+        Command::Network(NetworkCommand::Restore(args)) => backup::restore(args, output).await,
         Command::Audit(command) => audit::run(command, output).await,
         Command::Consent(command) => consent::run(command, output).await,
         Command::Record(command) => record::run(command, output).await,

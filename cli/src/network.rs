@@ -1,38 +1,70 @@
 //! `careledger network …`: the embedded network as a program, and the way to real Fabric's.
 
+pub mod args;
+pub mod authority;
+pub mod certificates;
+mod control;
+pub mod growth;
+pub mod renewal;
+
 use std::path::Path;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use fabric_ledger::{LedgerOptions, Rebuilt};
 use fabric_node::{Network, NetworkConfig, NetworkSummary};
 use serde_json::json;
 
+use self::control::Control;
 use crate::Result;
 use crate::args::{Engine, RebuildArgs, StatusArgs, UpArgs};
 use crate::demo::report::milliseconds;
-use crate::fabric;
+use crate::fabric::{self, bring};
 use crate::health::{self, Gateways};
+use crate::moving::{self, Export};
 use crate::output::Output;
-use crate::vaults::{ReplicaSummary, VaultPorts, VaultSettings, Vaults};
+use crate::vaults::{self, ReplicaSummary, VaultPorts, VaultSettings, Vaults};
 
 /// Starts a network and prints `ready`. The embedded one runs until SIGINT or SIGTERM.
 pub async fn up(args: &UpArgs, output: &Output) -> Result<()> {
     match args.engine {
         Engine::Embedded => up_embedded(args, output).await,
-        Engine::Fabric => fabric::up(&args.engine.dir(args.dir.as_ref()), !args.no_containers, output).await,
+        Engine::Fabric => {
+            let from = args.from.as_deref().map(Export::read).transpose()?;
+            let dir = args.engine.dir(args.dir.as_ref());
+            fabric::up(&dir, !args.no_containers, from.as_ref(), output).await
+        }
     }
 }
 
 async fn up_embedded(args: &UpArgs, output: &Output) -> Result<()> {
     let began = Instant::now();
     let is_health = args.consortium == "health";
+    let from = args.from.as_deref().map(Export::read).transpose()?;
+    if from.is_some() && !is_health {
+        return Err("an export is of a health consortium; leave --consortium out".into());
+    }
     output.doing("starting the network");
-    let network = Network::start(config(args)?).await?;
+    let mut network = Network::start(config(args, from.as_ref())?).await?;
     let mut vaults = None;
     if is_health {
         output.doing("deploying the health chaincode");
-        let gateways = Gateways::connect(network.summary()).await?;
-        health::establish(&gateways, &health::in_process_packages()?, &mut |_| {}).await?;
+        let mut gateways = Gateways::connect(network.summary()).await?;
+        let packages = health::in_process_packages_of(gateways.consortium())?;
+        match &from {
+            None => health::establish(&gateways, &packages, &mut |_| {}).await?,
+            Some(export) => {
+                health::deploy_chaincode(&gateways, &packages).await?;
+                moving::found(&gateways, export, &mut |done| output.doing(done.what)).await?;
+                let (old, new) = (export.vaults(), network.summary().dir.join("vaults"));
+                if old.is_dir() && !new.exists() {
+                    fabric_node::copy_tree(&old, &new)?;
+                }
+            }
+        }
+        gateways.learn_consortium().await;
+        // A vault asks its peer what was erased before it serves: one that was restored has to know it by then.
+        bring::catch_up(network.summary(), &gateways, &mut |_| {}).await?;
         output.doing("starting the vaults");
         vaults = Some(
             Vaults::start(
@@ -64,13 +96,27 @@ async fn up_embedded(args: &UpArgs, output: &Output) -> Result<()> {
     output.document(
         &json!({ "ready": true, "ms": ms, "network": summary, "vaults": found, "replicas": replicas }),
     );
-    interrupted().await?;
+    serve_until_interrupted(&mut network).await?;
     output.doing("stopping");
     if let Some(vaults) = vaults {
         vaults.stop().await;
     }
     network.stop().await;
     Ok(())
+}
+
+/// Does what other commands ask of the running network.
+async fn serve_until_interrupted(network: &mut Network) -> Result<()> {
+    let mut interrupted = pin!(interrupted());
+    let Some(control) = Control::open(network.dir()) else {
+        return interrupted.await;
+    };
+    loop {
+        tokio::select! {
+            stopped = &mut interrupted => return stopped,
+            request = control.next() => control::serve(network, request).await,
+        }
+    }
 }
 
 /// Asks every node of a network directory whether it is healthy.
@@ -166,21 +212,33 @@ pub fn summary(dir: &Path) -> Result<NetworkSummary> {
     Ok(serde_json::from_slice(&bytes)?)
 }
 
-fn config(args: &UpArgs) -> Result<NetworkConfig> {
-    let mut config = match args.consortium.as_str() {
-        "health" => health::network_config(),
-        "test-network" => NetworkConfig::test_network(),
-        file => NetworkConfig::from_consortium(file)?,
+fn config(args: &UpArgs, from: Option<&Export>) -> Result<NetworkConfig> {
+    let dir = args.engine.dir(args.dir.as_ref());
+    let mut config = match (args.consortium.as_str(), from) {
+        ("health", Some(export)) => export.network_config(),
+        ("health", None) => on_its_channel(health::network_config(), &dir)?,
+        ("test-network", _) => NetworkConfig::test_network(),
+        (file, _) => NetworkConfig::from_consortium(file)?,
     };
     if let Some(count) = args.peers_per_organisation {
         config = config.with_peers_per_organisation(count)?;
     }
+    config = config.with_joined(&dir)?;
     if let Some(base) = args.base_port {
         config = config.with_base_port(base)?;
     }
     config.listen = args.listen;
     config.seed = args.seed.as_ref().map(|s| s.clone().into_bytes());
-    Ok(config.with_dir(args.engine.dir(args.dir.as_ref())))
+    Ok(config.with_dir(dir))
+}
+
+/// A consortium that moved has another channel than the preset's: its directory says which.
+fn on_its_channel(mut config: NetworkConfig, dir: &Path) -> Result<NetworkConfig> {
+    let file = dir.join("consortium.toml");
+    if dir.join(vaults::FILE).exists() && file.exists() {
+        config.channel = NetworkConfig::from_consortium(file)?.channel;
+    }
+    Ok(config)
 }
 
 /// The vaults listen where the peers do, on ports of the same kind.

@@ -1,6 +1,7 @@
 //! `careledger network render`: what real Fabric's containers need, from the consortium's file.
 
 use fabric_node::NetworkConfig;
+use fabric_render::kubernetes::manifests;
 use fabric_render::{Services, VaultNode, render};
 use serde_json::json;
 
@@ -17,7 +18,9 @@ pub fn run(args: &RenderArgs, output: &Output) -> Result<()> {
         file => (NetworkConfig::from_consortium(file)?, Vec::new()),
     };
     config.seed = args.seed.as_ref().map(|seed| seed.clone().into_bytes());
-    vaults.retain(|preset| args.vaults.iter().all(|given| given.msp_id != preset.msp_id));
+    let same =
+        |one: &VaultNode, other: &VaultNode| one.msp_id == other.msp_id && one.custodian == other.custodian;
+    vaults.retain(|preset| args.vaults.iter().all(|given| !same(given, preset)));
     vaults.extend(args.vaults.iter().cloned());
     let services = Services {
         orderers: args.orderers,
@@ -28,6 +31,10 @@ pub fn run(args: &RenderArgs, output: &Output) -> Result<()> {
     };
     output.doing("rendering");
     let rendered = render(&args.out, &config, &services)?;
+    let manifests = match args.kubernetes {
+        true => Some(manifests(&args.out, &config, &services)?),
+        false => None,
+    };
     output.done();
     let (user, group) = rendered.owner;
     let dir = &rendered.network.dir;
@@ -38,8 +45,23 @@ pub fn run(args: &RenderArgs, output: &Output) -> Result<()> {
     for path in &rendered.replaced {
         output.line(format!("replaced {}", path.display()));
     }
+    if let Some(manifests) = &manifests {
+        output.line(format!(
+            "manifests in {}, for the namespaces {}",
+            dir.join("kubernetes").display(),
+            manifests.namespaces.join(", ")
+        ));
+        if manifests.rewrites {
+            output.line("the cluster's name service needs coredns.rewrite: the nodes' names are not the cluster's own");
+        }
+    }
+    let nodes = if manifests.is_some() {
+        " --no-containers"
+    } else {
+        ""
+    };
     output.line(format!(
-        "next: careledger network up --engine fabric --dir {}",
+        "next: careledger network up --engine fabric --dir {}{nodes}",
         dir.display()
     ));
     output.document(&json!({
@@ -51,18 +73,24 @@ pub fn run(args: &RenderArgs, output: &Output) -> Result<()> {
         "group": group,
         "network": rendered.network,
         "fabric": rendered.layout,
+        "kubernetes": manifests.map(|manifests| manifests.files),
     }));
     Ok(())
 }
 
-/// Reads `MSP=PORT`.
+/// Reads `MSP=PORT`, or `MSP:CUSTODIAN=PORT` for a vault that holds another custodian's copies.
 pub(crate) fn vault(text: &str) -> std::result::Result<VaultNode, String> {
-    let (msp_id, port) = text
+    let (member, port) = text
         .split_once('=')
-        .ok_or("it must be MSP=PORT, like HospitalMSP=8443")?;
+        .ok_or("it must be MSP=PORT, like HospitalMSP=8443, or MSP:CUSTODIAN=PORT, like RegulatorMSP:HospitalMSP=8445")?;
+    let (msp_id, custodian) = member.split_once(':').unwrap_or((member, member));
+    if msp_id.is_empty() || custodian.is_empty() {
+        return Err(format!("{member:?} names no member"));
+    }
     let port = port.parse().map_err(|_| format!("{port:?} is no port"))?;
     Ok(VaultNode {
         msp_id: msp_id.to_owned(),
+        custodian: custodian.to_owned(),
         user: "vault".to_owned(),
         port,
     })
@@ -79,7 +107,20 @@ mod tests {
             (read.msp_id.as_str(), read.user.as_str(), read.port),
             ("HospitalMSP", "vault", 8443)
         );
-        for wrong in ["HospitalMSP", "HospitalMSP=", "HospitalMSP=70000"] {
+        assert_eq!(read.custodian, "HospitalMSP");
+        let read = vault("RegulatorMSP:HospitalMSP=8445").expect("reads");
+        assert_eq!(
+            (read.msp_id.as_str(), read.custodian.as_str(), read.port),
+            ("RegulatorMSP", "HospitalMSP", 8445)
+        );
+        for wrong in [
+            "HospitalMSP",
+            "HospitalMSP=",
+            "HospitalMSP=70000",
+            "=8443",
+            "RegulatorMSP:=8443",
+            ":HospitalMSP=8443",
+        ] {
             vault(wrong).expect_err(wrong);
         }
     }

@@ -169,7 +169,8 @@ pub fn list<T: std::fmt::Display>(items: &[T], none: &str) -> String {
     texts.join(", ")
 }
 
-fn coded<T: Copy>(text: &str, all: &[T], written: impl Fn(T) -> &'static str) -> Result<T, String> {
+/// One of the codes that there are, in any case; an error lists them.
+pub fn coded<T: Copy>(text: &str, all: &[T], written: impl Fn(T) -> &'static str) -> Result<T, String> {
     let found = all
         .iter()
         .copied()

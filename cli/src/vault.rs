@@ -7,11 +7,12 @@ use std::sync::Arc;
 use careledger_api::roles::Role;
 use careledger_sdk::vault::VaultClient;
 use careledger_vault::chain::PeerChain;
-use careledger_vault::erase::{BackupPlan, Erasing, PeerDisk};
+use careledger_vault::erase::{BackupPlan, Erasing, OwnPeer, PeerDisk, PeerState};
 use careledger_vault::integrity::Checks;
 use careledger_vault::release::Scope;
 use careledger_vault::replica::Holder;
 use careledger_vault::replication::Timing;
+use careledger_vault::restored::erase_again;
 use careledger_vault::store::Store;
 use careledger_vault::{Members, PersonIndex, ServedLog, Server, Service};
 use fabric_msp::Msp;
@@ -19,7 +20,7 @@ use fabric_msp::cryptogen::Organization;
 use fabric_node::NetworkSummary;
 
 use crate::Result;
-use crate::health::{self, Gateways};
+use crate::health::Gateways;
 
 /// A vault to be started.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ pub async fn start(network: &NetworkSummary, gateways: &Gateways, plan: VaultPla
         sans: names(&organisation, address.ip()),
         ..Default::default()
     })?;
-    let consortium = health::consortium();
+    let consortium = gateways.consortium().clone();
     let gateway = gateways.user(holder, Role::Vault.as_str())?;
     let chain = PeerChain::new(
         gateway.network(consortium.channel.clone()),
@@ -75,10 +76,24 @@ pub async fn start(network: &NetworkSummary, gateways: &Gateways, plan: VaultPla
     let summary = network
         .organisation(holder)
         .ok_or_else(|| format!("{holder} is no member of this network"))?;
-    let peers = summary.peers.iter().map(|peer| PeerDisk {
-        host: peer.host.clone(),
-        operations: format!("http://{}", peer.operations),
+    let of_peers = gateways.peers(holder, Role::Vault.as_str())?;
+    let peers = summary.peers.iter().zip(of_peers).map(|(peer, gateway)| {
+        let host = peer.host.clone();
+        // Fabric's own peers publish no operations, and none that removes anything.
+        if peer.operations.port() == 0 {
+            OwnPeer::State(PeerState {
+                host,
+                network: gateway.network(consortium.channel.clone()),
+                chaincode: consortium.chaincode.clone(),
+            })
+        } else {
+            OwnPeer::Disk(PeerDisk {
+                host,
+                operations: format!("http://{}", peer.operations),
+            })
+        }
     });
+    let peers: Vec<OwnPeer> = peers.collect();
     let replica = if holder == custodian {
         None
     } else {
@@ -97,7 +112,7 @@ pub async fn start(network: &NetworkSummary, gateways: &Gateways, plan: VaultPla
         erasing: Erasing {
             holder: holder.to_owned(),
             signer: gateways.identity(holder, Role::Vault.as_str())?,
-            peers: peers.collect(),
+            peers,
             backups,
             replicas,
         },
@@ -105,6 +120,10 @@ pub async fn start(network: &NetworkSummary, gateways: &Gateways, plan: VaultPla
         replication,
         checks: Some(Checks::default()),
     };
+    // A store that came out of a backup has what was erased since. A peer that does not answer releases nothing either.
+    if let Err(error) = erase_again(&service.store, &*service.chain).await {
+        tracing::warn!(%error, holder, "what was erased cannot be asked for yet");
+    }
     let (certificate, key) = (tls.certificate_pem.as_bytes(), tls.key_pem.as_bytes());
     Ok(Server::start(address, certificate, key, service).await?)
 }

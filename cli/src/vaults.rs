@@ -16,11 +16,11 @@ use fabric_node::NetworkSummary;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::health::{self, Gateways};
+use crate::health::Gateways;
 use crate::vault::{self, VaultPlan};
 
 /// Name of the file in a network's directory.
-const FILE: &str = "health.json";
+pub(crate) const FILE: &str = "health.json";
 
 /// What a running health network tells beyond `network.json`: the content of `health.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,7 +127,7 @@ impl Vaults {
         gateways: &Gateways,
         settings: VaultSettings,
     ) -> Result<Self> {
-        let consortium = health::consortium();
+        let consortium = gateways.consortium().clone();
         let mut starting = Starting {
             network,
             gateways,

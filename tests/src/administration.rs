@@ -125,7 +125,7 @@ pub async fn caught_up(network: &Network, msp_id: &str, channel: &str, height: u
     let peer = network.peer(msp_id).expect("runs");
     let mut heights = peer.channel(channel).expect("joined").heights();
     drop(peer);
-    let reached = tokio::time::timeout(Duration::from_secs(20), heights.wait_for(|now| *now >= height)).await;
+    let reached = tokio::time::timeout(Duration::from_secs(60), heights.wait_for(|now| *now >= height)).await;
     reached.expect("in time").expect("the channel lives");
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use careledger::health::{HOSPITAL, INSURER};
-use careledger_api::adjudication::{Claim, ClaimLine, Coverage, Plan, Price};
-use careledger_api::contracts::claims::{ClaimBody, ClaimStep, CoverageBody, Payment, PlanBody};
+use careledger_api::adjudication::{Claim, ClaimLine, Coverage, NetworkRules, Plan, Price};
+use careledger_api::contracts::claims::{AdjudicationStep, ClaimBody, CoverageBody, Payment, PlanBody};
 use careledger_api::date::{Date, DateRange};
 use careledger_api::ids::{ClaimId, CoverageId, PlanId};
 use careledger_api::roles::Role;
@@ -40,20 +40,17 @@ pub async fn paid_claim(hospital: &Hospital) -> PaidClaim {
         plan: plan(),
         salt: salt(),
     };
-    let coverage = Coverage {
-        id: CoverageId::from_bytes(rand::random()),
-        plan: plan.plan.id,
-        plan_version: plan.plan.version,
-        period: DateRange {
-            from: "2000-01-01".parse().expect("a date"),
-            until: "2199-12-31".parse().expect("a date"),
-        },
+    let period = DateRange {
+        from: "2000-01-01".parse().expect("a date"),
+        until: "2199-12-31".parse().expect("a date"),
     };
+    let id = CoverageId::from_bytes(rand::random());
+    let coverage = Coverage::new(id, plan.plan.id, plan.plan.version, period);
     let covered = CoverageBody {
         coverage,
         salt: salt(),
     };
-    let (id, coverage_salt) = (covered.coverage.id, covered.salt.to_string());
+    let coverage_salt = covered.salt.to_string();
     let commitment = plan.commitment().expect("a commitment");
     let claims = payer.claims();
     claims
@@ -83,10 +80,7 @@ pub async fn paid_claim(hospital: &Hospital) -> PaidClaim {
         .caught_up(&submitted.tx_id)
         .await
         .expect("the insurer's peer has it");
-    let step = ClaimStep {
-        claim: paid.claim,
-        salt: salt(),
-    };
+    let step = AdjudicationStep::new(paid.claim, salt());
     claims
         .adjudicate(INSURER, HOSPITAL, step)
         .send()
@@ -131,23 +125,14 @@ fn plan() -> Plan {
                 max_units: 1,
             },
         )]),
+        network: NetworkRules::default(),
+        procedures: BTreeMap::new(),
     }
 }
 
 fn claim(coverage: CoverageId) -> Claim {
-    let line = ClaimLine {
-        sequence: 1,
-        procedure: PROCEDURE.to_owned(),
-        date: Date::from_unix(unix_now()).expect("a date"),
-        units: 1,
-        charge: 18_000,
-    };
-    Claim {
-        id: ClaimId::from_bytes(rand::random()),
-        coverage,
-        provider_npi: NPI.to_owned(),
-        currency: "USD".to_owned(),
-        total: line.charge,
-        lines: vec![line],
-    }
+    let today = Date::from_unix(unix_now()).expect("a date");
+    let line = ClaimLine::new(1, PROCEDURE, today, 1, 18_000);
+    let id = ClaimId::from_bytes(rand::random());
+    Claim::new(id, coverage, NPI, "USD", vec![line])
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use fabric_node::NetworkSummary;
 
+use crate::engine::Engine;
+
 /// How long a network may take to say `ready` on a busy machine.
 const START: Duration = Duration::from_secs(120);
 
@@ -59,6 +61,40 @@ pub struct Running {
     child: Child,
     dir: PathBuf,
     _stdout: mpsc::Receiver<String>,
+}
+
+/// A health network for commands: this test's own embedded one, or real Fabric's, which goes on after the test.
+#[derive(Debug)]
+pub struct HealthNetwork(Option<Running>);
+
+impl HealthNetwork {
+    /// On the engine that the environment names (see [`Engine`]), with `dir` as its directory; a link, where the network is another one's.
+    pub fn start(dir: &Path) -> Self {
+        match Engine::of_environment() {
+            Engine::Embedded => Self(Some(Running::start(dir, &["--base-port", "0"]))),
+            Engine::Fabric(network) => {
+                let network = network.canonicalize().expect("a network's directory");
+                std::os::unix::fs::symlink(network, dir).expect("a link to the network");
+                Self(None)
+            }
+        }
+    }
+
+    /// Stops it and starts it again, if it is the test's own.
+    #[must_use]
+    pub fn restarted(self) -> Self {
+        let Some(running) = self.0 else { return Self(None) };
+        let dir = running.dir.clone();
+        assert!(running.stop().success(), "the network ends well");
+        Self::start(&dir)
+    }
+
+    /// Stops it, if it is the test's own; tells whether it was.
+    pub fn stop(self) -> bool {
+        let Some(running) = self.0 else { return false };
+        assert!(running.stop().success(), "the network ends well");
+        true
+    }
 }
 
 impl Running {

@@ -2,10 +2,12 @@
 //!
 //! ```console
 //! $ careledger network up --engine fabric --dir my-fabric
-//! $ CARELEDGER_ENGINE=fabric CARELEDGER_NETWORK_DIR=my-fabric cargo nextest run -p careledger-tests -j1 --test story --test …
+//! $ CARELEDGER_ENGINE=fabric CARELEDGER_NETWORK_DIR=my-fabric cargo nextest run -p careledger-tests --profile fabric
 //! ```
+//!
+//! A test that the embedded engine alone can serve says so there, by its name and with the reason, and ends.
 
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 
 use fabric_node::Network;
@@ -34,6 +36,20 @@ impl Engine {
             (other, _) => panic!("CARELEDGER_ENGINE={other:?}: choose embedded or fabric"),
         }
     }
+}
+
+/// Whether the calling test ends here, because `reason` keeps it to the embedded engine and another one was chosen: it is told on stderr then, by name.
+#[must_use]
+pub fn embedded_only(reason: &str) -> bool {
+    if Engine::of_environment() == Engine::Embedded {
+        return false;
+    }
+    let thread = std::thread::current();
+    eprintln!(
+        "skipped on fabric: {}: {reason}",
+        thread.name().unwrap_or("a test")
+    );
+    true
 }
 
 /// A test's own embedded network, where it has one.
@@ -67,5 +83,13 @@ impl Deref for Embedded {
         self.0
             .as_ref()
             .expect("a test that stops nodes or reads their files runs on the embedded engine alone")
+    }
+}
+
+impl DerefMut for Embedded {
+    fn deref_mut(&mut self) -> &mut Network {
+        self.0
+            .as_mut()
+            .expect("a test that adds organisations itself runs on the embedded engine alone")
     }
 }

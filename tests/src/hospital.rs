@@ -73,11 +73,11 @@ impl Hospital {
     pub async fn open() -> Self {
         match Engine::of_environment() {
             Engine::Embedded => Self::open_on(health::network_config()).await,
-            Engine::Fabric(dir) => Self::open_on_fabric(&dir).await,
+            Engine::Fabric(dir) => Self::open_on_fabric(&dir, None).await,
         }
     }
 
-    async fn open_on_fabric(network: &Path) -> Self {
+    async fn open_on_fabric(network: &Path, replication: Option<Timing>) -> Self {
         careledger_sdk::install_crypto_provider();
         let summary = careledger::network::summary(network).expect("a network's directory");
         for organisation in &summary.organisations {
@@ -90,7 +90,7 @@ impl Hospital {
         }
         let gateways = Gateways::connect(&summary).await.expect("the peers answer");
         let dir = tempfile::tempdir().expect("a temporary directory");
-        Self::assemble(Embedded::none(), summary, gateways, dir, None).await
+        Self::assemble(Embedded::none(), summary, gateways, dir, replication).await
     }
 
     /// The same on a network of another configuration.
@@ -104,8 +104,11 @@ impl Hospital {
         Self::open_with(config, packages, None).await
     }
 
-    /// The same with the hospital's vault copying every version to the regulator's by itself.
+    /// The same as [`open`](Self::open) with the hospital's vault copying every version to the regulator's by itself.
     pub async fn open_replicating(timing: Timing) -> Self {
+        if let Engine::Fabric(dir) = Engine::of_environment() {
+            return Self::open_on_fabric(&dir, Some(timing)).await;
+        }
         let packages = health::in_process_packages().expect("packages");
         Self::open_with(health::network_config(), &packages, Some(timing)).await
     }
@@ -124,6 +127,11 @@ impl Hospital {
             .expect("the consortium is established");
         let summary = network.summary().clone();
         Self::assemble(network.into(), summary, gateways, dir, replication).await
+    }
+
+    /// The network's directory.
+    pub fn network_dir(&self) -> &Path {
+        &self.summary.dir
     }
 
     /// Everything beside network and consortium.

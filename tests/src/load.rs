@@ -61,6 +61,8 @@ impl Load {
                             outcome
                                 .failed
                                 .push(text.lines().next().unwrap_or_default().to_owned());
+                            // A call that fails at once must not keep a runtime from ending.
+                            tokio::task::yield_now().await;
                         }
                     }
                 }
@@ -92,10 +94,10 @@ impl Load {
     }
 
     /// Ends it.
-    pub async fn finish(self) -> Outcome {
+    pub async fn finish(mut self) -> Outcome {
         self.stop.store(true, Ordering::Relaxed);
         let mut all = Outcome::default();
-        for client in self.clients {
+        for client in std::mem::take(&mut self.clients) {
             let one = client.await.expect("a client does not panic");
             all.acknowledged.extend(one.acknowledged);
             all.failed.extend(one.failed);
@@ -103,6 +105,13 @@ impl Load {
         }
         all.lasted = self.began.elapsed();
         all
+    }
+}
+
+impl Drop for Load {
+    /// A test that fails ends its load.
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::PathBuf;
 
 use careledger_tests::beside::Beside;
+use careledger_tests::engine;
 use futures::FutureExt;
 
 /// The other network's `network.json`.
@@ -17,6 +18,9 @@ const CHAINCODES: [&str; 2] = ["127.0.0.1:21991", "127.0.0.1:21992"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_network_beside_ours() {
+    if engine::embedded_only("it makes a network of its own configuration") {
+        return;
+    }
     let Some(network) = std::env::var_os(NETWORK).map(PathBuf::from) else {
         eprintln!(
             "skipped: another_network_beside_ours needs a running Fabric network; {NETWORK} names its network.json"

@@ -2,6 +2,7 @@
 
 use careledger::fabric::bring::{Progress, bring_up};
 use careledger::health::{self, CLINIC, Gateways, HOSPITAL};
+use careledger_tests::engine;
 use fabric_node::{Network, NetworkSummary};
 
 /// What a run told: steps that had to be done, and transactions.
@@ -25,6 +26,9 @@ async fn run(network: &NetworkSummary) -> (Gateways, Told) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_start_that_broke_off_is_continued_and_a_finished_one_changes_nothing() {
+    if engine::embedded_only("it makes a network of its own configuration") {
+        return;
+    }
     careledger_sdk::install_crypto_provider();
     let config = health::network_config().with_free_ports();
     let network = Network::start(config).await.expect("starts");
@@ -67,6 +71,9 @@ async fn a_start_that_broke_off_is_continued_and_a_finished_one_changes_nothing(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_cannot_succeed_is_not_tried_for_minutes() {
+    if engine::embedded_only("it makes a network of its own configuration") {
+        return;
+    }
     careledger_sdk::install_crypto_provider();
     let config = health::network_config().with_free_ports();
     let network = Network::start(config).await.expect("starts");

@@ -1,6 +1,7 @@
 //! Several channels on the same peers and orderer: each has its ledger, members, chaincode and rules.
 
 use careledger_tests::administration::{Orderer, caught_up, deploy_kv, organization, refusal};
+use careledger_tests::engine;
 use careledger_tests::kv;
 use careledger_tests::members::{Members, start};
 use fabric_channel::CapabilitySpec;
@@ -41,6 +42,9 @@ async fn second(members: &Members) -> Orderer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_channel_has_its_own_ledger_members_and_events() {
+    if engine::embedded_only("it makes a network of its own configuration") {
+        return;
+    }
     let dir = tempfile::tempdir().expect("a directory");
     let config = || NetworkConfig::test_network().with_dir(dir.path());
     let (network, members) = start(config()).await;
@@ -186,6 +190,9 @@ fn redirected(envelope: &Envelope, channel: &str, sender: &SigningIdentity) -> E
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_update_for_one_channel_changes_no_other() {
+    if engine::embedded_only("it makes a network of its own configuration") {
+        return;
+    }
     let (network, members) = start(NetworkConfig::test_network()).await;
     let orderer = second(&members).await;
     let admin = |id: &str| members.gateway(id, "Admin");
@@ -242,6 +249,9 @@ async fn an_update_for_one_channel_changes_no_other() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ed25519_members_take_part_where_the_channel_allows_them() {
+    if engine::embedded_only("it makes a network of its own configuration") {
+        return;
+    }
     let (network, members) = start(NetworkConfig::test_network()).await;
     let orderer = Orderer::of(members.summary()).await;
     let modern = CapabilitySpec {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use careledger_tests::command::Running;
+use careledger_tests::engine;
 use careledger_tests::members::Members;
 use fabric_gateway_sdk::{Contract, DecodedBlock};
 use fabric_ledger::{block_data_hash, block_header_hash};
@@ -30,6 +31,11 @@ const SEED: &str = "CARELEDGER_TEST_SEED";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_kills_in_a_load_lose_nothing_and_repeat_nothing() {
+    if engine::embedded_only(
+        "it stops and starts nodes of its own (fabric_faults.rs does so with containers)",
+    ) {
+        return;
+    }
     let seed = std::env::var(SEED).map_or_else(|_| rand::random(), |text| text.parse().expect("a number"));
     eprintln!("{SEED}={seed}");
     let mut random = StdRng::seed_from_u64(seed);

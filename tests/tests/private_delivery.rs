@@ -14,6 +14,7 @@ use careledger_sdk::HealthCallError;
 use careledger_sdk::sealing::KemKeyPair;
 use careledger_sdk::wallet::Signed;
 use careledger_tests::billing::{NPI, PaidClaim, paid_claim};
+use careledger_tests::engine;
 use careledger_tests::hospital::{GRANTED, Hospital};
 use careledger_tests::scan::Needles;
 use fabric_contract_core::CallError;
@@ -125,6 +126,11 @@ fn collections<'s>(sets: impl IntoIterator<Item = &'s TxPvtReadWriteSet>) -> BTr
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn blocks_come_with_the_private_data_of_the_askers_own_collections_alone() {
+    if engine::embedded_only(
+        "no peer of it delivers whole blocks (event/Block is closed); the next test asks every other door",
+    ) {
+        return;
+    }
     let story = Story::tell().await;
     let network = &story.hospital.network;
     let mut held: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
@@ -234,7 +240,8 @@ async fn no_other_door_of_a_peer_leads_to_private_data() {
                 .client_at(target, story.hospital.identity(asker, "Admin"));
             let network = client.network();
             let height = network.chain_info().await.expect("a height").height;
-            for number in 0..height {
+            // On a network that goes on, the story is in the last of many.
+            for number in height.saturating_sub(200)..height {
                 let block = network.block(number).await.expect("a block");
                 clean(&format!("block {number} of {target}"), &block.encode_to_vec());
             }
@@ -363,6 +370,9 @@ fn assert_refused<T: std::fmt::Debug>(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_peers_directory_holds_its_organisations_collections_alone() {
+    if engine::embedded_only("it reads or changes the nodes' own files") {
+        return;
+    }
     let story = Story::tell().await;
     let markers: Vec<(&str, Needles)> = MARKED
         .map(|collection| (collection, Needles::new(story.markers(collection))))

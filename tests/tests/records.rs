@@ -17,6 +17,7 @@ use careledger_sdk::sealing::KemKeyPair;
 use careledger_sdk::vault::{ReleaseRequest, UploadRequest};
 use careledger_sdk::wallet::{salt, unix_now};
 use careledger_sdk::{HealthCallError, HealthClient, Wallet};
+use careledger_tests::engine::Engine;
 use careledger_tests::hospital::{GRANTED, Hospital};
 use prost::Message;
 
@@ -381,7 +382,16 @@ async fn an_erasure_takes_two_organisations_and_leaves_a_receipt() {
         .await
         .expect("a receipt");
     assert_eq!(receipt.erasure.approvals.len(), 2);
-    assert!(receipt.purged.is_some() && receipt.missing.is_empty());
+    assert!(receipt.purged.is_some());
+    // On a network whose own vaults run, the regulator holds copies of everything, and its vault was not asked here.
+    let may_miss = match Engine::of_environment() {
+        Engine::Embedded => vec![],
+        Engine::Fabric(_) => vec![REGULATOR.to_owned()],
+    };
+    assert!(
+        receipt.missing.iter().all(|member| may_miss.contains(member)),
+        "{receipt:?}"
+    );
 
     assert!(transactions.len() > 12);
     for tx in &transactions {

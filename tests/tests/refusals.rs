@@ -3,6 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use careledger_tests::engine;
 use careledger_tests::envelope;
 use careledger_tests::members::{Members, start};
 use fabric_gateway_sdk::{Error, Transaction, ValidationCode};
@@ -12,6 +13,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tampered_and_missing_endorsements_are_recorded_as_failures() {
+    if engine::embedded_only("it brings chaincode of its own") {
+        return;
+    }
     let (network, members) = start(NetworkConfig::test_network()).await;
     let endorsed = async |key: &str| {
         let proposal = members
@@ -95,6 +99,9 @@ async fn tampered_and_missing_endorsements_are_recorded_as_failures() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_counts_once_however_often_it_is_sent() {
+    if engine::embedded_only("it brings chaincode of its own") {
+        return;
+    }
     let (network, members) = start(NetworkConfig::test_network()).await;
     let kv = members.kv("Org1MSP");
     let proposal = kv.proposal("add").arg("counter").build();
@@ -154,6 +161,9 @@ async fn a_transaction_counts_once_however_often_it_is_sent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proposal_outside_the_time_window_is_refused_both_ways() {
+    if engine::embedded_only("it brings chaincode of its own") {
+        return;
+    }
     let (network, members) = start(NetworkConfig::test_network()).await;
     let heights = members.heights().await;
     let now = SystemTime::now();
@@ -196,6 +206,9 @@ async fn a_proposal_outside_the_time_window_is_refused_both_ways() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_rivals_that_read_the_same_one_wins() {
+    if engine::embedded_only("it brings chaincode of its own") {
+        return;
+    }
     let (network, members) = start(NetworkConfig::test_network()).await;
     for round in 1..=4u64 {
         let counter = format!("counter-{round}");

@@ -1,6 +1,7 @@
 //! Rich queries through a whole network: with CouchDB's behaviour they find JSON values, sort and page them by the indexes of the
 //! chaincode's package, and their results are reads of the transaction; with LevelDB's they are refused.
 
+use careledger_tests::engine;
 use careledger_tests::kv;
 use careledger_tests::members::{Members, start};
 use fabric_gateway_sdk::{ChaincodePackage, ValidationCode};
@@ -68,6 +69,9 @@ async fn refusal(members: &Members, function: &str, args: &[&str]) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn documents_are_found_sorted_and_paged_on_every_peer() {
+    if engine::embedded_only("it makes a network of its own configuration") {
+        return;
+    }
     let (network, members) = start_couchdb(couchdb()).await;
     marbles(&members).await;
     for msp_id in members.msp_ids() {
@@ -117,6 +121,9 @@ async fn documents_are_found_sorted_and_paged_on_every_peer() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn results_are_reads_of_the_transaction() {
+    if engine::embedded_only("it makes a network of its own configuration") {
+        return;
+    }
     let (network, members) = start_couchdb(couchdb()).await;
     marbles(&members).await;
     let kv = members.kv("Org1MSP");
@@ -150,6 +157,9 @@ async fn results_are_reads_of_the_transaction() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn private_documents_are_found_by_members_and_after_a_restart() {
+    if engine::embedded_only("it makes a network of its own configuration") {
+        return;
+    }
     let dir = tempfile::tempdir().expect("temp dir");
     let (network, members) = start_couchdb(couchdb().with_dir(dir.path())).await;
     for (key, size) in [("p1", 30), ("p2", 5), ("p3", 20)] {
@@ -209,6 +219,9 @@ fn walk(dir: &std::path::Path, part: &str) -> Vec<std::path::PathBuf> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_leveldb_they_are_refused() {
+    if engine::embedded_only("it makes a network of its own configuration") {
+        return;
+    }
     let (network, members) = start(NetworkConfig::test_network()).await;
     let text = refusal(&members, "query", &[BLUE]).await;
     assert!(text.contains("ExecuteQuery not supported for leveldb"), "{text}");

@@ -1,6 +1,6 @@
 //! The emergency, end to end: in process, and as the command with its `--json`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use careledger::args::{self, DemoArgs};
 use careledger::demo;
@@ -46,8 +46,9 @@ async fn the_story_holds_in_process() {
 #[test]
 fn the_command_prints_one_document_and_keeps_the_files() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let kept = dir.path().join("network");
-    let output = command::run(&["demo", "--json", "--dir", &kept.to_string_lossy()]);
+    let (kept, engine) = place(dir.path());
+    let demo = [&["demo", "--json", "--dir", &kept][..], &engine].concat();
+    let output = command::run(&demo);
     assert!(
         output.status.success(),
         "{}",
@@ -80,8 +81,13 @@ fn the_command_prints_one_document_and_keeps_the_files() {
     for step in document["steps"].as_array().expect("steps") {
         assert!(step["name"].is_string() && step["code"].is_string() && step["ms"].is_number());
     }
-    // The kept network verifies again, as an auditor would do it later.
-    let audit = command::run(&["audit", "verify", "--json", "--dir", &kept.to_string_lossy()]);
+    // The kept network verifies again, as an auditor would do it later; one that runs on is asked.
+    let (option, ordering) = if engine.is_empty() {
+        ("--dir", 1)
+    } else {
+        ("--network", 3)
+    };
+    let audit = command::run(&["audit", "verify", "--json", option, &kept]);
     assert!(
         audit.status.success(),
         "{}",
@@ -89,8 +95,19 @@ fn the_command_prints_one_document_and_keeps_the_files() {
     );
     let verdict: Value = serde_json::from_slice(&audit.stdout).expect("a JSON document");
     assert_eq!(verdict["ok"], true);
-    // Four organisations and the ordering node.
-    assert_eq!(verdict["ledgers"].as_array().map(Vec::len), Some(5));
+    // Four organisations and the ordering nodes.
+    assert_eq!(verdict["ledgers"].as_array().map(Vec::len), Some(4 + ordering));
+}
+
+/// Where `demo` plays, and with which further arguments: a new directory below `dir`, or real Fabric's.
+fn place(dir: &Path) -> (String, Vec<&'static str>) {
+    match Engine::of_environment() {
+        Engine::Embedded => (dir.join("network").to_string_lossy().into_owned(), Vec::new()),
+        Engine::Fabric(network) => (
+            network.to_string_lossy().into_owned(),
+            vec!["--engine", "fabric", "--no-containers"],
+        ),
+    }
 }
 
 #[test]
@@ -104,7 +121,14 @@ fn a_bundle_of_ones_own_without_laboratory_results_plays_as_well() {
         format!(r#"{{"resourceType":"Bundle","entry":{entries}}}"#),
     )
     .expect("a file");
-    let output = command::run(&["demo", "--json", "--bundle", &bundle.to_string_lossy()]);
+    let (kept, engine) = place(dir.path());
+    let bundle = bundle.to_string_lossy();
+    let demo = [
+        &["demo", "--json", "--bundle", &bundle, "--dir", &kept][..],
+        &engine,
+    ]
+    .concat();
+    let output = command::run(&demo);
     assert!(
         output.status.success(),
         "{}",

@@ -41,6 +41,15 @@ impl Date {
         Self::new(year, month, day)
     }
 
+    /// Whole years from an earlier date to this one, as ages are counted: who is born on 29 February is a year older on 1 March of a year without
+    /// that day. 0 for a later date.
+    pub fn years_since(self, earlier: Self) -> u16 {
+        let before_the_day = (self.month, self.day) < (earlier.month, earlier.day);
+        self.year
+            .saturating_sub(earlier.year)
+            .saturating_sub(u16::from(before_the_day))
+    }
+
     /// The calendar year.
     pub fn year(self) -> u16 {
         self.year
@@ -160,6 +169,19 @@ impl Period {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ages_grow_on_the_birthday() {
+        let age = |on: &str, born: &str| {
+            let (on, born): (Date, Date) = (on.parse().unwrap(), born.parse().unwrap());
+            on.years_since(born)
+        };
+        assert_eq!(age("2026-06-01", "2008-06-01"), 18);
+        assert_eq!(age("2026-05-31", "2008-06-01"), 17);
+        assert_eq!(age("2026-02-28", "2008-02-29"), 17);
+        assert_eq!(age("2026-03-01", "2008-02-29"), 18);
+        assert_eq!(age("2026-03-01", "2027-01-01"), 0);
+    }
 
     #[test]
     fn counts_days_over_leap_years() {

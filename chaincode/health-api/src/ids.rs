@@ -140,6 +140,14 @@ hex_type! {
     ClaimId, 16
 }
 hex_type! {
+    /// A remittance; 16 random bytes drawn by the payer.
+    RemittanceId, 16
+}
+hex_type! {
+    /// A prior authorisation; 16 random bytes drawn by the provider who asks for it.
+    AuthorisationId, 16
+}
+hex_type! {
     /// A member's coverage at a payer; 16 random bytes drawn by the payer.
     CoverageId, 16
 }

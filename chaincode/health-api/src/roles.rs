@@ -14,8 +14,8 @@
 //! | `dpo` | custodian or regulator | see and decide break-glass reviews of other organisations' acts; answer disputes (a custodian's), escalate overdue reviews (a regulator's); with a `dpo` of another one register guardians and take consents back |
 //! | `legal` | custodian or regulator | place and release legal holds, with a `dpo` of another organisation; give and read reasons |
 //! | `auditor` | any | read public state and blocks; no private body |
-//! | `payer` | a payer | plans, coverage, adjudication, payment; ask for access for payment; open its collections |
-//! | `provider-billing` | a custodian | submit claims, confirm payments, read its claims |
+//! | `payer` | a payer | plans, coverage, authorisations, adjudication, reviews, appeals, payment; ask for access for payment; open its collections |
+//! | `provider-billing` | a custodian | ask for authorisations, submit, replace and void claims, answer, appeal, confirm payments, read its claims |
 //! | `issuer` | any | issue, renew, suspend, reinstate and revoke credentials of its people; a regulator's: suspend, reinstate and revoke anybody's |
 //! | `recovery-officer` | custodian or regulator | attest who a patient is whose keys are lost, one of two |
 //!

@@ -13,6 +13,7 @@ use careledger_api::intent::{IntentScope, MAX_QUERY_SECONDS, SignedIntent};
 use careledger_api::keys::PublicKey;
 use fabric_contract_core::ReadContext;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// A device key in a care collection.
@@ -195,7 +196,7 @@ pub(crate) fn check_nonce(intent: &SignedIntent, expected: Nonce) -> Result<(), 
 }
 
 /// Whether a stored act is what `signer` signed: the same checks as when it was carried but for the time, which has passed. A key that was revoked since
-/// still proves what it signed before.
+/// still proves what it signed before, and so does an act that was signed for the channel from which the consortium moved here.
 pub(crate) fn proves<T: Serialize>(
     ctx: &ReadContext<'_>,
     care: &Collection,
@@ -212,7 +213,13 @@ pub(crate) fn proves<T: Serialize>(
     }
     let inputs = BTreeMap::from([(input.to_owned(), careledger_api::hashing::canonical(value)?)]);
     let at = intent.intent.period.from;
+    let mut scope = Cow::Borrowed(scope);
+    if intent.intent.scope.channel != scope.channel
+        && let Some(moved) = registered(ctx)?.moved_from
+    {
+        scope.to_mut().channel = moved.channel;
+    }
     Ok(intent
-        .verify(scope, &(custodian,), &inputs, &stored.key, at)
+        .verify(&scope, &(custodian,), &inputs, &stored.key, at)
         .is_ok())
 }

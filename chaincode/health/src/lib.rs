@@ -20,6 +20,13 @@
 //! - Whatever an access decides, it makes the same ledger calls and writes values of the same size.
 //! - Every transaction writes something, because Fabric validates an empty one against the channel's majority.
 //!
+//! # Public keys of the registry
+//! | key | value | changes |
+//! |---|---|---|
+//! | `consortium` | organisations, roles, policy, from where the consortium moved here | by administrators, under the channel's majority |
+//! | `origins`, `origin~H` | which origin each organisation declared, an origin by its digest | until one is in force; never |
+//! | `taken` | how many parts of the old public state were taken over | by each part |
+//!
 //! # Public keys of records
 //! | key | value | changes |
 //! |---|---|---|
@@ -33,11 +40,13 @@
 //! | key | value | changes |
 //! |---|---|---|
 //! | `secret` | 32 random bytes that salt what contracts write | never |
+//! | `taken~H` | that the part of digest H was taken over from the old channel | never |
 //! | `pat~P` | a patient is enrolled | never |
 //! | `key~P~K`, `keyrev~P~K` | a device key, its revocation | never |
 //! | `acct~P` | the patient's account: keys, guardians, what waits | by custodian and regulator |
 //! | `freeze~P~N`, `recveto~P~R` | the account is frozen for the Nth time, a recovery is vetoed | never |
 //! | `rec~P~R`, `recap~P~R~A` | the key that a recovery is for, an approval or attestation with its signature | never |
+//! | `remind~P~L` | the patient was told that a guardian lapses at L | never |
 //! | `polset~P~T`, `ntc~T` | a choice of guardians with its signature, what a transaction did to whose account | never |
 //! | `nonce~P~N` | a spent nonce and when it may be pruned | deleted by two organisations |
 //! | `pidx~P` | the patient's consent slots | by grants |
@@ -68,9 +77,17 @@
 //! | `cor~P~N`, `corans~P~N` | a request to correct, its answer | never; purged by two organisations after an erasure |
 //! | `dup~T` | an order that was not placed again | never |
 //! | `npi~F~C` | the details behind a credential, under the NPI's keyed hash and their own commitment | never |
-//! | `claim~I`, `fp~F`, `adj~I`, `pay~I` | a claim, a service's fingerprint, its adjudication, its payment | never |
-//! | `head~I` | where a claim stands | by the organisation whose step is next |
-//! | `plan~I~V`, `cov~I`, `paid~I~Y` | a plan's rules, a coverage, what a member paid in a year | never, never, by adjudications |
+//! | `claim~I`, `fp~F`, `adj~I~T`, `pay~I` | a claim, a service's fingerprint, its adjudications, its payment | never |
+//! | `head~I` | where a claim stands | by the payer, from the payment on by the provider |
+//! | `info~I~T`, `appeal~I~L`, `appans~I~L` | an answer to a question, an appeal's level, its decision | never |
+//! | `void~I`, `repl~I`, `rev~I` | a claim is taken back, replaced, reversed | never |
+//! | `prop~I` | rulings that a reviewer proposes | by the payer |
+//! | `rem~R` | a remittance | never |
+//! | `auth~A`, `authans~A~T`, `authcan~A` | a request for an authorisation, an answer, its end | never |
+//! | `authhead~A` | where a request stands, and what claims used of it | by the payer |
+//! | `plan~I~V`, `cov~I`, `covend~I`, `prov~H` | a plan's rules, a coverage, its early end, a provider's standing (H a keyed hash of its NPI) | never, never, by the payer, by the payer |
+//! | `paid~C~Y`, `acc~C~Y~T` | what a member paid in a year, what a claim added beside | by adjudications and folds; deleted by folds |
+//! | `svc~C~I`, `dec~I~T` | a claim's covered services, what a decision rests on | by adjudications, never |
 #![forbid(unsafe_code)]
 
 mod caller;

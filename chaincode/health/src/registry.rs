@@ -1,11 +1,15 @@
 //! The registry contract.
 
+mod moving;
+
 use crate::caller::Caller;
 use crate::state::{CONSORTIUM_KEY, Collection, SECRET_KEY, Secret, done, registered};
 use careledger_api::consortium::Consortium;
-use careledger_api::contracts::registry::{Registered, Registry};
+use careledger_api::contracts::registry::{
+    MovedBodies, MovedEntry, Origin, OriginView, Registered, Registry,
+};
 use careledger_api::event::EventKind;
-use careledger_api::ids::Salt;
+use careledger_api::ids::{Hash, Salt};
 use careledger_api::roles::Role;
 use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::{Context, ReadContext};
@@ -32,6 +36,7 @@ impl Registry for RegistryRules {
             &Registered {
                 version: 1,
                 consortium,
+                moved_from: None,
             },
         )?;
         done(ctx, EventKind::Registry, None)
@@ -58,6 +63,7 @@ impl Registry for RegistryRules {
             &Registered {
                 version: version.saturating_add(1),
                 consortium,
+                moved_from: current.moved_from,
             },
         )?;
         done(ctx, EventKind::Registry, None)
@@ -86,6 +92,33 @@ impl Registry for RegistryRules {
             return Err(HealthError::Duplicate("the collection has its secret".into()));
         }
         done(ctx, EventKind::Registry, Some(&collection))
+    }
+
+    fn declare_origin(&self, ctx: &Context<'_>, origin: Origin) -> Result<Receipt, HealthError> {
+        moving::declare(ctx, &origin)
+    }
+
+    fn take_over(
+        &self,
+        ctx: &Context<'_>,
+        part: u32,
+        entries: Vec<MovedEntry>,
+    ) -> Result<Receipt, HealthError> {
+        moving::take_over(ctx, part, &entries)
+    }
+
+    fn take_over_bodies(
+        &self,
+        ctx: &Context<'_>,
+        collection: String,
+        part: u32,
+        bodies: MovedBodies,
+    ) -> Result<Receipt, HealthError> {
+        moving::take_over_bodies(ctx, &collection, part, &bodies)
+    }
+
+    fn origin(&self, ctx: &ReadContext<'_>, origin: Hash) -> Result<OriginView, HealthError> {
+        moving::view(ctx, &origin)
     }
 
     fn consortium(&self, ctx: &ReadContext<'_>) -> Result<Registered, HealthError> {

@@ -154,10 +154,7 @@ impl Collection {
                     .map_or(true, |entry| Some(entry.key.as_str()) != after)
             })
             .take(limit)
-            .map(|entry| {
-                serde_json::from_slice(&entry?.value)
-                    .map_err(|_| HealthError::Ledger("a private value has another form than expected".into()))
-            })
+            .map(|entry| parsed(&entry?.value))
             .collect()
     }
 

@@ -12,33 +12,16 @@ use fabric_peer::replay::{Auditor, EXPORT_HEADER, StateEntry};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::args::{ExportBlocksArgs, ExportStateArgs};
-use super::source::{Opened, open};
-use super::{all_hold, hexed, replay};
+use super::args::{ExportBlocksArgs, ExportStateArgs, SourceArgs};
+use super::source::{Opened, Trusted, open};
+use super::{Replayed, all_hold, hexed, replay};
 use crate::Result;
 use crate::output::Output;
 
 /// Writes verified blocks to a file. Nothing is left behind when a copy does not hold.
 pub(super) async fn blocks(args: &ExportBlocksArgs, output: &Output) -> Result<()> {
-    let Opened {
-        genesis,
-        sources,
-        total,
-        trusted,
-        ..
-    } = open(&args.source).await?;
-    let mut file = BufWriter::new(create(&args.out)?);
-    file.write_all(EXPORT_HEADER)?;
-    let last = args.to;
-    let write = move |accepted: &fabric_peer::replay::Accepted<'_>| {
-        file.write_all(&framed(accepted.bytes))?;
-        file.flush()?;
-        Ok(until(last, accepted.number))
-    };
-    let replayed = replay(genesis, sources, total, output, write).await;
-    let replayed = kept(replayed, &args.out)?;
+    let (replayed, trusted) = written(&args.source, args.to, &args.out, output).await?;
     let (audit, auditor) = (&replayed.audit, &replayed.auditor);
-    kept(all_hold(audit).and_then(|()| reached(auditor, last)), &args.out)?;
     let blocks = auditor.height();
     let hash = hex::encode(auditor.last_hash());
     output.line(format!(
@@ -50,6 +33,34 @@ pub(super) async fn blocks(args: &ExportBlocksArgs, output: &Output) -> Result<(
         "file": args.out, "channel": audit.channel_id, "blocks": blocks, "last_hash": hash, "trusted": trusted.document(),
     }));
     Ok(())
+}
+
+/// Writes the verified blocks of a source to a new file, up to the last wanted one, and gives the auditor after it.
+pub(super) async fn written(
+    source: &SourceArgs,
+    last: Option<u64>,
+    out: &Path,
+    output: &Output,
+) -> Result<(Replayed, Trusted)> {
+    let Opened {
+        genesis,
+        sources,
+        total,
+        trusted,
+        ..
+    } = open(source).await?;
+    let mut file = BufWriter::new(create(out)?);
+    file.write_all(EXPORT_HEADER)?;
+    let write = move |accepted: &fabric_peer::replay::Accepted<'_>| {
+        file.write_all(&framed(accepted.bytes))?;
+        file.flush()?;
+        Ok(until(last, accepted.number))
+    };
+    let replayed = replay(genesis, sources, total, output, write).await;
+    let replayed = kept(replayed, out)?;
+    let (audit, auditor) = (&replayed.audit, &replayed.auditor);
+    kept(all_hold(audit).and_then(|()| reached(auditor, last)), out)?;
+    Ok((replayed, trusted))
 }
 
 /// Writes the state after a block: a line of JSON for each key, in the order of namespaces and keys, then one with the

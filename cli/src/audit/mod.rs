@@ -199,6 +199,29 @@ pub async fn verify_source(source: &SourceArgs) -> Result<Vec<LedgerAudit>> {
     Ok(verdicts(&replayed.audit))
 }
 
+/// A chain that was verified from its blocks alone.
+pub(crate) struct VerifiedChain {
+    /// The header hash of its genesis block.
+    pub(crate) genesis_hash: [u8; 32],
+    /// With the state after its last block.
+    pub(crate) auditor: Auditor,
+    /// Removed after the auditor has closed its files there.
+    _scratch: TempDir,
+}
+
+/// Writes the verified blocks of a source to a new file, and gives what the auditor then knows. Fails, and leaves no file, where a copy does not hold.
+pub(crate) async fn copied_blocks(source: &SourceArgs, out: &Path, output: &Output) -> Result<VerifiedChain> {
+    let (replayed, trusted) = export::written(source, None, out, output).await?;
+    let Replayed {
+        auditor, _scratch, ..
+    } = replayed;
+    Ok(VerifiedChain {
+        genesis_hash: trusted.hash,
+        auditor,
+        _scratch,
+    })
+}
+
 /// A finished audit, with the state it ended with.
 struct Replayed {
     audit: Audit,

@@ -29,7 +29,7 @@ pub(super) struct Opened {
 /// What an audit builds on.
 #[derive(Debug, Clone)]
 pub(super) struct Trusted {
-    hash: [u8; 32],
+    pub(super) hash: [u8; 32],
     file: Option<PathBuf>,
 }
 

@@ -11,6 +11,7 @@ use careledger_api::templates::Template;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::authority::{AssentArgs, AuthoritiesArgs, DelegateArgs, UndelegateArgs};
+use super::grounds::GroundsArgs;
 use super::guardian::GuardianCommand;
 use super::object::{AnswerArgs, DisputeArgs};
 use super::receipt::{AccountingArgs, DiscloseArgs, ReceiptArgs};
@@ -22,7 +23,7 @@ use crate::wallet::args::WalletArgs;
 #[derive(Debug, Subcommand)]
 pub enum ConsentCommand {
     /// Let somebody see something for a time.
-    Grant(GrantArgs),
+    Grant(Box<GrantArgs>),
     /// List the consents that hold.
     List(ListArgs),
     /// Take consents back; it holds at once.
@@ -122,6 +123,9 @@ pub struct GrantArgs {
     /// For how long: 30m, 2h, 7d, 2w. Without it, as long as the template usually holds.
     #[arg(long = "for", value_name = "DURATION", value_parser = values::duration, required_unless_present = "template")]
     pub duration: Option<i64>,
+    /// What it rests on, and how often it may be used.
+    #[command(flatten)]
+    pub grounds: GroundsArgs,
     /// In the place of this consent: one counts exactly when the other does not.
     #[arg(long, value_name = "ID", value_parser = values::id::<ConsentId>)]
     pub instead_of: Option<ConsentId>,

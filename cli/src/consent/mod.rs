@@ -4,6 +4,7 @@
 
 pub mod args;
 pub mod authority;
+pub mod grounds;
 pub mod guardian;
 mod log;
 pub mod object;
@@ -11,7 +12,7 @@ pub mod receipt;
 mod request;
 mod terms;
 
-use careledger_api::contracts::consent::{ActorFilter, ConsentState, ConsentView, Effect};
+use careledger_api::contracts::consent::{ActorFilter, Consent, ConsentState, ConsentView, Effect};
 use careledger_api::date::Period;
 use careledger_api::ids::ConsentId;
 use careledger_sdk::wallet::{Signed, unix_now};
@@ -78,6 +79,7 @@ async fn visit(patient: &Patient, args: &PatientArgs) -> Result<Visit> {
 async fn grant(args: &GrantArgs, output: &Output) -> Result<()> {
     let patient = Patient::open(&args.patient.wallet)?;
     let provisions = terms::provisions(&args.terms, &patient.site)?;
+    let (grounds, limits) = (args.grounds.grounds()?, args.grounds.limits());
     let visit = visit(&patient, &args.patient).await?;
     let now = unix_now();
     let period = Period {
@@ -85,8 +87,8 @@ async fn grant(args: &GrantArgs, output: &Output) -> Result<()> {
         until: now + terms::duration(args),
     };
     let signed = match args.instead_of {
-        Some(old) => visit.at.amend(old, period, provisions)?,
-        None => visit.at.grant(period, provisions)?,
+        Some(old) => visit.at.amend_on(old, period, provisions, grounds, limits)?,
+        None => visit.at.grant_on(period, provisions, grounds, limits)?,
     };
     let id = signed.body.id;
     output.doing("granting");
@@ -101,9 +103,7 @@ async fn grant(args: &GrantArgs, output: &Output) -> Result<()> {
         visit.custodian,
         time(period.until)
     ));
-    for provision in &signed.body.provisions {
-        output.line(format!("  {}", terms::sentence(provision)));
-    }
+    tell(&signed.body, output);
     output.line(format!(
         "transaction {} in block {}",
         done.tx_id, done.block_number
@@ -112,6 +112,16 @@ async fn grant(args: &GrantArgs, output: &Output) -> Result<()> {
         "consent": id, "custodian": visit.custodian, "until": period.until, "tx": done.tx_id, "block": done.block_number,
     }));
     Ok(())
+}
+
+/// What a consent says, a line each.
+fn tell(consent: &Consent, output: &Output) {
+    for provision in &consent.provisions {
+        output.line(format!("  {}", terms::sentence(provision)));
+    }
+    for sentence in grounds::sentences(consent) {
+        output.line(format!("  {sentence}"));
+    }
 }
 
 async fn notifications(args: &NotificationsArgs, output: &Output) -> Result<()> {
@@ -155,9 +165,7 @@ async fn list(args: &ListArgs, output: &Output) -> Result<()> {
                 view.state,
                 time(view.until)
             ));
-            for provision in &view.consent.provisions {
-                output.line(format!("  {}", terms::sentence(provision)));
-            }
+            tell(&view.consent, output);
             all.push(json!({ "custodian": visit.custodian, "view": view }));
         }
     }

@@ -1,9 +1,7 @@
 //! `careledger consent dispute` and `answer`: a patient objects, the custodian's data protection officer answers.
 
-use std::path::PathBuf;
-
 use careledger_api::contracts::consent::{DisputeAnswer, DisputeFinding};
-use careledger_api::ids::{PatientId, TxId};
+use careledger_api::ids::TxId;
 use careledger_api::roles::Role;
 use careledger_sdk::wallet::{Signed, salt};
 use clap::Args;
@@ -12,6 +10,7 @@ use serde_json::json;
 use super::args::PatientArgs;
 use super::visit;
 use crate::Result;
+use crate::args::CustodianPatientArgs;
 use crate::output::Output;
 use crate::site::Site;
 use crate::values;
@@ -41,15 +40,9 @@ pub struct DisputeArgs {
     after_help = "Example:\n  careledger consent answer 9c1e… --at HospitalMSP --patient 1d6f… --upheld --text 'the clinic looked without reason; it was told'"
 )]
 pub struct AnswerArgs {
-    /// The network's directory.
-    #[arg(long, value_name = "DIR", default_value = "careledger-network")]
-    pub dir: PathBuf,
-    /// The custodian, by its MSP id, whose data protection officer answers.
-    #[arg(long, value_name = "MSP")]
-    pub at: String,
-    /// Who objected: the patient's id there.
-    #[arg(long, value_name = "ID", value_parser = values::id::<PatientId>)]
-    pub patient: PatientId,
+    /// Who objected, where: the custodian's data protection officer answers.
+    #[command(flatten)]
+    pub who: CustodianPatientArgs,
     /// The transaction objected to.
     #[arg(value_name = "TX", value_parser = values::id::<TxId>)]
     pub subject: TxId,
@@ -89,16 +82,16 @@ pub(super) async fn dispute(args: &DisputeArgs, output: &Output) -> Result<()> {
 
 /// Answers an objection.
 pub(super) async fn answer(args: &AnswerArgs, output: &Output) -> Result<()> {
-    let site = Site::open(&args.dir)?;
-    site.require_custodian(&args.at)?;
-    let dpo = site.client(&args.at, Role::Dpo).await?;
+    let site = Site::open(&args.who.dir)?;
+    site.require_custodian(&args.who.at)?;
+    let dpo = site.client(&args.who.at, Role::Dpo).await?;
     let finding = if args.upheld {
         DisputeFinding::Upheld
     } else {
         DisputeFinding::Rejected
     };
     let answer = DisputeAnswer {
-        patient: args.patient,
+        patient: args.who.patient,
         subject: args.subject.clone(),
         finding,
         text: args.text.clone(),
@@ -106,12 +99,15 @@ pub(super) async fn answer(args: &AnswerArgs, output: &Output) -> Result<()> {
     };
     output.doing("answering");
     let consents = dpo.consents();
-    let done = consents.answer_dispute(args.at.clone(), answer).send().await?;
-    site.settle(&args.at, &done.tx_id).await;
+    let done = consents
+        .answer_dispute(args.who.at.clone(), answer)
+        .send()
+        .await?;
+    site.settle(&args.who.at, &done.tx_id).await;
     output.line(format!("the objection to {} is {finding}", args.subject));
     output.committed(&done.tx_id, done.block_number);
     output.document(&json!({
-        "subject": args.subject, "custodian": args.at, "finding": finding, "tx": done.tx_id, "block": done.block_number,
+        "subject": args.subject, "custodian": args.who.at, "finding": finding, "tx": done.tx_id, "block": done.block_number,
     }));
     Ok(())
 }

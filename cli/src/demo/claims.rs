@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use careledger_api::adjudication::{Claim, ClaimLine, Coverage, Plan, Price};
-use careledger_api::contracts::claims::{ClaimBody, ClaimStep, CoverageBody, Payment, PlanBody};
+use careledger_api::adjudication::{Claim, ClaimLine, Coverage, NetworkRules, Plan, Price};
+use careledger_api::contracts::claims::{AdjudicationStep, ClaimBody, CoverageBody, Payment, PlanBody};
 use careledger_api::date::{Date, DateRange};
 use careledger_api::ids::{ClaimId, CoverageId, PlanId};
 use careledger_api::roles::Role;
@@ -46,10 +46,7 @@ pub async fn settle(gateways: &Gateways, tell: &mut Narrator<'_>) -> Result<()> 
         submitted.block_number,
     );
     payer.caught_up(&submitted.tx_id).await?;
-    let step = ClaimStep {
-        claim: claim.id,
-        salt: salt(),
-    };
+    let step = AdjudicationStep::new(claim.id, salt());
     tell.doing("adjudicating");
     let decided = payer.claims().adjudicate(INSURER, HOSPITAL, step).send().await?;
     tell.committed(
@@ -129,16 +126,15 @@ async fn insure(payer: &HealthClient, tell: &mut Narrator<'_>) -> Result<Coverag
                 max_units: 1,
             },
         )]),
+        network: NetworkRules::default(),
+        procedures: BTreeMap::new(),
     };
-    let coverage = Coverage {
-        id: CoverageId::from_bytes(rand::random()),
-        plan: plan.id,
-        plan_version: plan.version,
-        period: DateRange {
-            from: "2000-01-01".parse()?,
-            until: "2199-12-31".parse()?,
-        },
+    let period = DateRange {
+        from: "2000-01-01".parse()?,
+        until: "2199-12-31".parse()?,
     };
+    let id = CoverageId::from_bytes(rand::random());
+    let coverage = Coverage::new(id, plan.id, plan.version, period);
     let plan_body = PlanBody { plan, salt: salt() };
     tell.doing("publishing the plan");
     let published = payer
@@ -159,7 +155,6 @@ async fn insure(payer: &HealthClient, tell: &mut Narrator<'_>) -> Result<Coverag
         loaded.block_number,
     );
     tell.doing("enrolling the member");
-    let id = coverage.id;
     let enrolled = payer
         .claims()
         .enrol_member(
@@ -180,21 +175,9 @@ async fn insure(payer: &HealthClient, tell: &mut Narrator<'_>) -> Result<Coverag
 }
 
 fn visit(coverage: CoverageId, npi: &str) -> Result<Claim> {
-    let line = ClaimLine {
-        sequence: 1,
-        procedure: VISIT.to_owned(),
-        date: Date::from_unix(unix_now())?,
-        units: 1,
-        charge: CHARGE,
-    };
-    Ok(Claim {
-        id: ClaimId::from_bytes(rand::random()),
-        coverage,
-        provider_npi: npi.to_owned(),
-        currency: "USD".to_owned(),
-        lines: vec![line],
-        total: CHARGE,
-    })
+    let line = ClaimLine::new(1, VISIT, Date::from_unix(unix_now())?, 1, CHARGE);
+    let id = ClaimId::from_bytes(rand::random());
+    Ok(Claim::new(id, coverage, npi, "USD", vec![line]))
 }
 
 fn body(claim: Claim) -> ClaimBody {

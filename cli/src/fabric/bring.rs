@@ -14,7 +14,7 @@ use careledger_api::contracts::consent::AccessRequest;
 use careledger_api::ids::PatientId;
 use careledger_api::roles::Role;
 use careledger_sdk::sealing::KemKeyPair;
-use fabric_channel::{Bundle, ChannelError};
+use fabric_channel::{Bundle, ChannelError, ConfigEdit};
 use fabric_gateway_sdk::{
     AdminError, Endpoint, Gateway, OrdererAdmin, OrdererAdminEndpoint, OrdererClient, PeerAdmin,
 };
@@ -26,6 +26,7 @@ use prost::Message;
 use super::patience::{PAUSE, patiently};
 use crate::Result;
 use crate::health::{self, CLINIC, Established, Gateways, HOSPITAL, Packages};
+use crate::moving::{self, Export};
 
 /// How long a node may take to answer after it was started.
 const STARTING: Duration = Duration::from_secs(120);
@@ -51,28 +52,85 @@ pub type Tell<'t> = &'t mut (dyn FnMut(Progress) + Send);
 ///
 /// Fails with the first step that is refused, or not possible within its time; the next call continues there.
 pub async fn bring_up(network: &NetworkSummary, packages: &Packages, tell: Tell<'_>) -> Result<Gateways> {
+    bring_up_from(network, packages, None, tell).await
+}
+
+/// The same, where the consortium is founded with what another ledger held before.
+pub async fn bring_up_from(
+    network: &NetworkSummary,
+    packages: &Packages,
+    from: Option<&Export>,
+    tell: Tell<'_>,
+) -> Result<Gateways> {
+    let mut gateways = join(network, tell).await?;
+    deploy(&gateways, packages, tell).await?;
+    tell(Progress::Doing("establishing the consortium".to_owned()));
+    patiently("establishing the consortium", SETTLING, async || {
+        let told = &mut |done| tell(Progress::Committed(done));
+        match from {
+            Some(export) => moving::found(&gateways, export, told).await,
+            None => health::found(&gateways, told).await,
+        }
+    })
+    .await?;
+    gateways.learn_consortium().await;
+    tell(Progress::Doing("trying an access".to_owned()));
+    let tried = patiently("trying an access", SETTLING, async || smoke(&gateways).await).await?;
+    tell(Progress::Committed(tried));
+    Ok(gateways)
+}
+
+/// The first part of [`bring_up`]: the members' nodes have the channel and its blocks, and each member's anchor peer is named. Organisations that the
+/// channel's configuration does not name are left alone.
+pub async fn join(network: &NetworkSummary, tell: Tell<'_>) -> Result<Gateways> {
     let genesis = std::fs::read(&network.genesis_block)
         .map_err(|e| format!("{}: {e}", network.genesis_block.display()))?;
     let genesis = Block::decode(genesis.as_slice())?;
     join_orderers(network, &genesis, tell).await?;
+    let network = &of_the_channel(network).await;
     tell(Progress::Doing("waiting for the peers".to_owned()));
-    let gateways = patiently("connecting to the peers", STARTING, async || {
+    let mut gateways = patiently("connecting to the peers", STARTING, async || {
         Gateways::connect(network).await
     })
     .await?;
     join_peers(network, &gateways, &genesis, tell).await?;
     catch_up(network, &gateways, tell).await?;
+    gateways.learn_consortium().await;
     name_anchor_peers(network, &gateways, tell).await?;
-    deploy(&gateways, packages, tell).await?;
-    tell(Progress::Doing("establishing the consortium".to_owned()));
-    patiently("establishing the consortium", SETTLING, async || {
-        health::found(&gateways, &mut |done| tell(Progress::Committed(done))).await
-    })
-    .await?;
-    tell(Progress::Doing("trying an access".to_owned()));
-    let tried = patiently("trying an access", SETTLING, async || smoke(&gateways).await).await?;
-    tell(Progress::Committed(tried));
     Ok(gateways)
+}
+
+/// The network without the organisations that wait to be taken in. Where no ordering node tells the configuration, all of it.
+async fn of_the_channel(network: &NetworkSummary) -> NetworkSummary {
+    let mut newest: Option<Bundle> = None;
+    for orderer in &network.orderers {
+        let told = async {
+            let admin = orderer_admin(network, orderer)?;
+            let block = admin.block(&network.channel, "config").await?;
+            Ok::<_, crate::Error>(Bundle::from_block(&block)?)
+        };
+        match told.await {
+            Ok(bundle)
+                if newest
+                    .as_ref()
+                    .is_none_or(|known| known.sequence() < bundle.sequence()) =>
+            {
+                newest = Some(bundle);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!(%error, host = orderer.host, "no configuration from this ordering node")
+            }
+        }
+    }
+    let mut network = network.clone();
+    if let Some(bundle) = newest {
+        let named = |msp_id: &str| bundle.application_orgs().iter().any(|own| own.msp_id == msp_id);
+        network
+            .organisations
+            .retain(|organisation| named(&organisation.msp_id));
+    }
+    network
 }
 
 /// The administration of one ordering node, with the certificates of its organisation's administrator.
@@ -130,7 +188,7 @@ async fn join_peers(
 }
 
 /// Waits until every peer has the blocks that the ordering nodes have: what one tells that has just joined again is old.
-async fn catch_up(network: &NetworkSummary, gateways: &Gateways, tell: Tell<'_>) -> Result<()> {
+pub async fn catch_up(network: &NetworkSummary, gateways: &Gateways, tell: Tell<'_>) -> Result<()> {
     let mut ordered = 0;
     for orderer in &network.orderers {
         let channel = orderer_admin(network, orderer)?.channel(&network.channel).await?;
@@ -200,13 +258,25 @@ async fn name_anchor_peer(network: &NetworkSummary, admin: &Gateway, wanted: &(S
     }
     let mut edit = channel.config_edit().await?;
     edit.set_anchor_peers(admin.msp_id(), std::slice::from_ref(wanted))?;
+    apply(network, admin, &edit, &[]).await
+}
+
+/// Has `admin` and the `others` sign an edit of the channel's configuration and hands it to whichever ordering node takes it; returns once it is in force at
+/// the admin's peer. Whether anything had to be changed.
+pub async fn apply(
+    network: &NetworkSummary,
+    admin: &Gateway,
+    edit: &ConfigEdit,
+    others: &[Gateway],
+) -> Result<bool> {
+    let channel = admin.network(network.channel.clone());
     let mut refused = None;
-    // Any of the ordering nodes takes it; one that is down must not keep it from the others.
+    // One that is down must not keep it from the others.
     for orderer in &network.orderers {
         let endpoint = Endpoint::tls_ca_file(orderer.endpoint.to_string(), &orderer.tls_ca)?;
         let connection = endpoint.server_name(orderer.host.clone()).connect_lazy()?;
         match channel
-            .apply_edit(&OrdererClient::new(connection), &edit, &[])
+            .apply_edit(&OrdererClient::new(connection), edit, others)
             .await
         {
             Ok(()) => return Ok(true),
@@ -217,7 +287,8 @@ async fn name_anchor_peer(network: &NetworkSummary, admin: &Gateway, wanted: &(S
     Err(refused.map_or_else(|| "the network has no ordering node".into(), Into::into))
 }
 
-async fn deploy(gateways: &Gateways, packages: &Packages, tell: Tell<'_>) -> Result<()> {
+/// The part of [`bring_up`] that deploys the chaincode, under the version in its packages' labels, and waits until it answers at every member's peers.
+pub(super) async fn deploy(gateways: &Gateways, packages: &Packages, tell: Tell<'_>) -> Result<()> {
     tell(Progress::Doing("deploying the health chaincode".to_owned()));
     let deployed = patiently("deploying the chaincode", SETTLING, async || {
         health::deploy_chaincode(gateways, packages).await
@@ -226,7 +297,7 @@ async fn deploy(gateways: &Gateways, packages: &Packages, tell: Tell<'_>) -> Res
     for event in health::told(&deployed) {
         tell(Progress::Committed(event));
     }
-    for member in health::consortium().organisations {
+    for member in &gateways.consortium().organisations {
         let what = format!("the chaincode at {}", member.msp_id);
         tell(Progress::Doing(format!("waiting for {what}")));
         patiently(&what, SETTLING, async || {

@@ -2,15 +2,19 @@
 
 use std::ffi::{OsStr, OsString};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use fabric_render::ComposeFiles;
 
+use super::patience::PAUSE;
 use crate::Result;
 
 /// What can be called, the newer one first.
 const CANDIDATES: [&[&str]; 2] = [&["docker", "compose"], &["docker-compose"]];
 /// How much of a failed call's output is told.
 const TOLD_LINES: usize = 20;
+/// How long services may take to be healthy.
+const HEALTHY: Duration = Duration::from_secs(120);
 
 /// Compose on one network's files.
 #[derive(Debug, Clone)]
@@ -65,12 +69,54 @@ impl Compose {
         Err(format!("{} logs ended with {status}", self.program.join(" ")).into())
     }
 
+    /// Waits until these services' containers call themselves healthy. Fails, naming it, with the first one that does not within two minutes.
+    pub async fn healthy(&self, services: &[String]) -> Result<()> {
+        let until = Instant::now() + HEALTHY;
+        for service in services {
+            loop {
+                let container = self.run(&["ps", "-q", service]).await?;
+                let container = container.trim().to_owned();
+                let state = if container.is_empty() {
+                    "not there".to_owned()
+                } else {
+                    health_of(&container).await?
+                };
+                if state == "healthy" {
+                    break;
+                }
+                if Instant::now() > until {
+                    let seconds = HEALTHY.as_secs();
+                    return Err(format!(
+                        "{service} is {state} after {seconds} s; see careledger network logs {service}"
+                    )
+                    .into());
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        Ok(())
+    }
+
     /// Calls Compose with these words and gives what it printed. Fails with the last lines of what it said.
     pub async fn run(&self, arguments: &[&str]) -> Result<String> {
         let mut command = self.command(arguments);
         let done = tokio::task::spawn_blocking(move || command.stdin(Stdio::null()).output()).await??;
+        self.check(&done, arguments)?;
+        Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+    }
+
+    /// The same with its input and output from and to elsewhere.
+    pub async fn piped(&self, arguments: &[&str], stdin: Stdio, stdout: Stdio) -> Result<()> {
+        let mut command = self.command(arguments);
+        command.stdin(stdin).stdout(stdout).stderr(Stdio::piped());
+        let done = tokio::task::spawn_blocking(move || command.spawn()?.wait_with_output()).await??;
+        self.check(&done, arguments)
+    }
+
+    /// Fails with the last lines of what a failed call said.
+    fn check(&self, done: &std::process::Output, arguments: &[&str]) -> Result<()> {
         if done.status.success() {
-            return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
+            return Ok(());
         }
         let told = String::from_utf8_lossy(&done.stderr);
         let lines: Vec<&str> = told.lines().collect();
@@ -103,6 +149,23 @@ impl Compose {
         command.args(words);
         command
     }
+}
+
+/// What Docker's health check says of a container.
+async fn health_of(container: &str) -> Result<String> {
+    let mut command = Command::new("docker");
+    command
+        .args(["inspect", "--format", "{{.State.Health.Status}}", container])
+        .stdin(Stdio::null());
+    let asked = tokio::task::spawn_blocking(move || command.output()).await??;
+    if !asked.status.success() {
+        return Err(format!(
+            "docker inspect: {}",
+            String::from_utf8_lossy(&asked.stderr).trim()
+        )
+        .into());
+    }
+    Ok(String::from_utf8_lossy(&asked.stdout).trim().to_owned())
 }
 
 fn answers(program: &[&str]) -> bool {

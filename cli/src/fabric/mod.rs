@@ -7,7 +7,8 @@
 pub mod bring;
 pub mod compose;
 pub mod layout;
-mod patience;
+pub mod patience;
+pub mod upgrade;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
@@ -18,20 +19,21 @@ use fabric_node::NetworkSummary;
 use fabric_render::{Layout, Services, render};
 use serde_json::json;
 
-use self::bring::{Progress, Tell, bring_up, orderer_admin};
+use self::bring::{Progress, Tell, bring_up_from, orderer_admin};
 use self::compose::Compose;
 pub use self::layout::is_in;
 use crate::Result;
 use crate::args::{DownArgs, LogsArgs};
 use crate::demo::report::milliseconds;
 use crate::health::{self, Gateways};
+use crate::moving::Export;
 use crate::network;
 use crate::output::Output;
 
 /// Brings the network in `dir` up, prints `ready`, and leaves it running. What runs already, or was done before, is passed over.
-pub async fn up(dir: &Path, containers: bool, output: &Output) -> Result<()> {
+pub async fn up(dir: &Path, containers: bool, from: Option<&Export>, output: &Output) -> Result<()> {
     let began = Instant::now();
-    let (network, layout) = start(dir, containers, &mut |progress| tell(output, progress)).await?;
+    let (network, layout) = start_from(dir, containers, from, &mut |progress| tell(output, progress)).await?;
     let ms = milliseconds(began);
     output.done();
     for line in network::description(&network, ms) {
@@ -48,13 +50,27 @@ pub async fn up(dir: &Path, containers: bool, output: &Output) -> Result<()> {
 /// Renders the network where it is missing, starts its containers unless the nodes run otherwise, brings them up to a health consortium, and writes
 /// `health.json`.
 pub async fn start(dir: &Path, containers: bool, tell: Tell<'_>) -> Result<(NetworkSummary, Layout)> {
+    start_from(dir, containers, None, tell).await
+}
+
+/// The same, where the consortium is founded with what another ledger held before.
+pub async fn start_from(
+    dir: &Path,
+    containers: bool,
+    from: Option<&Export>,
+    tell: Tell<'_>,
+) -> Result<(NetworkSummary, Layout)> {
     careledger_sdk::install_crypto_provider();
     if !is_in(dir) {
         tell(Progress::Doing(
             "making keys, certificates and the genesis block".to_owned(),
         ));
         let out = dir.to_owned();
-        let render = move || render(&out, &health::network_config(), &Services::health());
+        let config = match from {
+            Some(export) => export.network_config(),
+            None => health::network_config(),
+        };
+        let render = move || render(&out, &config, &Services::health());
         let rendered = tokio::task::spawn_blocking(render).await??;
         tell(Progress::Done(format!(
             "{} files in {}",
@@ -70,8 +86,8 @@ pub async fn start(dir: &Path, containers: bool, tell: Tell<'_>) -> Result<(Netw
         Compose::find(&layout.compose).await?.up().await?;
         tell(Progress::Done("the containers run".to_owned()));
     }
-    bring_up(&network, &packages, tell).await?;
-    layout::health(&layout, health::consortium()).write(dir)?;
+    let gateways = bring_up_from(&network, &packages, from, tell).await?;
+    layout::health(&layout, gateways.consortium().clone()).write(dir)?;
     Ok((network, layout))
 }
 
@@ -134,6 +150,22 @@ pub async fn status(dir: &Path, output: &Output) -> Result<()> {
     }
 }
 
+/// A node's height of the channel; 0 of one that has no ledger, such as a vault, which is not asked.
+pub(crate) async fn node_height(network: &NetworkSummary, host: &str) -> Result<u64> {
+    if let Some(orderer) = network.orderers.iter().find(|orderer| orderer.host == host) {
+        let channel = orderer_admin(network, orderer)?.channel(&network.channel).await?;
+        return Ok(channel.height);
+    }
+    let organisation = network
+        .organisations
+        .iter()
+        .find(|organisation| organisation.peers.iter().any(|peer| peer.host == host));
+    match organisation {
+        Some(organisation) => peer_height(network, &organisation.msp_id, host).await,
+        None => Ok(0),
+    }
+}
+
 async fn peer_height(network: &NetworkSummary, msp_id: &str, host: &str) -> Result<u64> {
     let gateway = Gateways::at_peer(network, msp_id, host, "Admin").await?;
     let info = gateway.network(network.channel.clone()).chain_info().await?;
@@ -144,7 +176,7 @@ async fn compose(dir: &Path) -> Result<Compose> {
     Compose::find(&layout::read(dir)?.compose).await
 }
 
-fn tell(output: &Output, progress: Progress) {
+pub(crate) fn tell(output: &Output, progress: Progress) {
     match progress {
         Progress::Doing(what) => output.doing(what),
         Progress::Done(what) => output.line(what),

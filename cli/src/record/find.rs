@@ -16,6 +16,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::Result;
+use crate::args::CustodianPatientArgs;
 use crate::output::Output;
 use crate::site::Site;
 use crate::values;
@@ -60,15 +61,9 @@ pub struct FindArgs {
     after_help = "Example:\n  careledger record person --at HospitalMSP --patient 1d6f… --file person.json        the file's form is that of `record find`"
 )]
 pub struct PersonArgs {
-    /// The network's directory.
-    #[arg(long, value_name = "DIR", default_value = "careledger-network")]
-    pub dir: PathBuf,
-    /// The custodian, by its MSP id.
-    #[arg(long, value_name = "MSP")]
-    pub at: String,
-    /// Who it is: the patient's id there.
-    #[arg(long, value_name = "ID", value_parser = values::id::<PatientId>)]
-    pub patient: PatientId,
+    /// Who it is, where.
+    #[command(flatten)]
+    pub who: CustodianPatientArgs,
     /// What identity documents say: a file of JSON, or `-` for the standard input.
     #[arg(long, value_name = "FILE", group = "entry")]
     pub file: Option<PathBuf>,
@@ -162,12 +157,15 @@ async fn search(
 
 /// Tells the custodian's own vault what identity documents say of a patient; it keeps a keyed hash.
 pub(super) async fn enter(args: &PersonArgs, output: &Output) -> Result<()> {
-    let site = Site::open(&args.dir)?;
-    let (vault, identity) = (site.vault(&args.at)?, site.identity(&args.at, Role::Custodian)?);
+    let site = Site::open(&args.who.dir)?;
+    let (vault, identity) = (
+        site.vault(&args.who.at)?,
+        site.identity(&args.who.at, Role::Custodian)?,
+    );
     let entry = PersonEntry {
-        custodian: args.at.clone(),
+        custodian: args.who.at.clone(),
         channel: site.consortium().channel.clone(),
-        patient: args.patient,
+        patient: args.who.patient,
         person: match &args.file {
             Some(path) => Some(person(path)?),
             None => None,
@@ -179,15 +177,15 @@ pub(super) async fn enter(args: &PersonArgs, output: &Output) -> Result<()> {
     output.line(if entered {
         format!(
             "{}'s vault finds that patient by identity documents; it keeps a keyed hash of them",
-            args.at
+            args.who.at
         )
     } else {
         format!(
             "{}'s vault finds that patient by no identity documents any more",
-            args.at
+            args.who.at
         )
     });
-    output.document(&json!({ "custodian": args.at, "patient": args.patient, "entered": entered }));
+    output.document(&json!({ "custodian": args.who.at, "patient": args.who.patient, "entered": entered }));
     Ok(())
 }
 

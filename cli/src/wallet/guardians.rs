@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use careledger_api::HealthError;
-use careledger_api::contracts::identity::{AccountStep, AccountView, guardian_commitment};
+use careledger_api::contracts::identity::{AccountStep, AccountView, LapsingQuery, guardian_commitment};
 use careledger_api::ids::{Hash, PatientId};
 use careledger_api::keys::PublicKey;
 use careledger_api::recovery::{RecoveryPolicy, Rules};
+use careledger_api::roles::Role;
 use careledger_sdk::HealthClient;
 use careledger_sdk::wallet::{GuardianCard, Signed, policy_of, salt};
 use clap::{Args, Subcommand};
@@ -30,8 +31,23 @@ pub enum GuardiansCommand {
     Set(SetArgs),
     /// Show who may restore the keys, what waits, and a recovery that is going on.
     Show(OwnArgs),
+    /// Renew the guardians who count: each does for a year. Who lapsed is chosen again with `set`.
+    Renew(OwnArgs),
+    /// Have the patients told whose guardians lapse within 30 days or have lapsed. As the role `custodian`; meant to run daily.
+    Remind(RemindArgs),
     /// Cancel a choice that waits.
     Cancel(OwnArgs),
+}
+
+/// `careledger wallet guardians remind`.
+#[derive(Debug, Args)]
+pub struct RemindArgs {
+    /// The network's directory.
+    #[arg(long, value_name = "DIR", default_value = "careledger-network")]
+    pub dir: PathBuf,
+    /// The custodian whose patients are told, by its MSP id.
+    #[arg(long, value_name = "MSP")]
+    pub at: String,
 }
 
 /// `careledger wallet guardians set`.
@@ -70,6 +86,8 @@ pub(super) async fn run(command: &GuardiansCommand, output: &Output) -> Result<(
         GuardiansCommand::Key(args) => key(args, output),
         GuardiansCommand::Set(args) => set(args, output).await,
         GuardiansCommand::Show(args) => show(args, output).await,
+        GuardiansCommand::Renew(args) => renew(args, output).await,
+        GuardiansCommand::Remind(args) => remind(args, output).await,
         GuardiansCommand::Cancel(args) => cancel(args, output).await,
     }
 }
@@ -173,6 +191,60 @@ async fn show(args: &OwnArgs, output: &Output) -> Result<()> {
     Ok(())
 }
 
+async fn renew(args: &OwnArgs, output: &Output) -> Result<()> {
+    let patient = Patient::open(&args.wallet)?;
+    let visit = Visit::at_one(&patient, args).await?;
+    let Signed { body, intent } = visit.at.renew_guardians()?;
+    output.doing("renewing");
+    let identity = visit.portal.identity();
+    let done = identity
+        .renew_guardians(visit.custodian.clone(), body, intent)
+        .send()
+        .await?;
+    patient.site.settle(&visit.custodian, &done.tx_id).await;
+    let lapse = visit.account().await?.account.lapses(&Rules::STANDARD);
+    output.line(match lapse {
+        Some(lapse) => format!("renewed at {}; next before {}", visit.custodian, time(lapse)),
+        None => format!("renewed at {}", visit.custodian),
+    });
+    output.committed(&done.tx_id, done.block_number);
+    output.document(&json!({
+        "custodian": visit.custodian, "lapse": lapse, "tx": done.tx_id, "block": done.block_number,
+    }));
+    Ok(())
+}
+
+async fn remind(args: &RemindArgs, output: &Output) -> Result<()> {
+    let site = Site::open(&args.dir)?;
+    site.require_custodian(&args.at)?;
+    let client = site.client(&args.at, Role::Custodian).await?;
+    let identity = client.identity();
+    let (mut query, mut reminded) = (LapsingQuery::default(), Vec::new());
+    output.doing("looking");
+    loop {
+        let page = identity.lapsing(args.at.clone(), query).send().await?;
+        for patient in page.patients {
+            let step = AccountStep {
+                patient,
+                salt: salt(),
+            };
+            match identity.remind_guardians(args.at.clone(), step).send().await {
+                Ok(done) => reminded.push(json!({ "patient": patient, "tx": done.tx_id })),
+                // Somebody else reminded them, or they renewed, a moment ago.
+                Err(CallError::Contract(HealthError::Duplicate(_) | HealthError::ConflictState(_))) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match page.next {
+            Some(after) => query = LapsingQuery { after: Some(after) },
+            None => break,
+        }
+    }
+    output.line(format!("{} patients are told of their guardians", reminded.len()));
+    output.document(&json!({ "custodian": args.at, "reminded": reminded }));
+    Ok(())
+}
+
 async fn cancel(args: &OwnArgs, output: &Output) -> Result<()> {
     let patient = Patient::open(&args.wallet)?;
     let visit = Visit::at_one(&patient, args).await?;
@@ -225,6 +297,13 @@ pub(super) async fn begin_delay(
 pub(super) fn state_lines(view: &AccountView) -> Vec<String> {
     let account = &view.account;
     let mut lines = Vec::new();
+    if let Some(lapse) = account.lapses(&Rules::STANDARD) {
+        let then = "then they approve nothing until they are chosen again with `wallet guardians set`";
+        lines.push(format!(
+            "guardians are renewed before {} with `wallet guardians renew`; {then}",
+            time(lapse)
+        ));
+    }
     if account.frozen_by.is_some() {
         lines.push(format!(
             "frozen (number {}): another device opens it, or guardians with `wallet recover approve --unfreeze {}`",

@@ -10,11 +10,11 @@ impl Transport for Contract {
     type Error = Error;
 
     async fn evaluate(&self, call: Call) -> Result<Vec<u8>, Error> {
-        Ok(self.builder(call).evaluate().await?)
+        Ok(self.proposal_of(call).evaluate().await?)
     }
 
     async fn submit(&self, call: Call) -> Result<Submitted, Error> {
-        let submitted = self.builder(call).submit().await?;
+        let submitted = self.proposal_of(call).submit().await?;
         Ok(Submitted {
             payload: submitted.result,
             tx_id: submitted.transaction_id,
@@ -24,8 +24,8 @@ impl Transport for Contract {
 }
 
 impl Contract {
-    /// A call names its contract itself; one that does not goes to ours.
-    fn builder(&self, call: Call) -> ProposalBuilder {
+    /// The proposal of a typed client's call. A call names its contract itself; one that does not goes to this one.
+    pub fn proposal_of(&self, call: Call) -> ProposalBuilder {
         let contract = if call.contract.is_empty() {
             self.name()
         } else {

@@ -12,8 +12,9 @@ use fabric_protos::common::policy::PolicyType;
 use fabric_protos::common::{
     Block, Capabilities, Capability, Config, ConfigGroup, ConfigUpdate, ConfigValue, OrdererAddresses, Policy,
 };
+use fabric_protos::etcdraft::ConfigMetadata;
 use fabric_protos::msp::{FabricMspConfig, MspConfig};
-use fabric_protos::orderer::{BatchSize, BatchTimeout};
+use fabric_protos::orderer::{BatchSize, BatchTimeout, ConsensusType};
 use fabric_protos::peer::{AcLs, ApiResource};
 use prost::Message;
 
@@ -192,6 +193,30 @@ impl ConfigEdit {
         let group = self.group_mut(&format!("/Channel/Orderer/{organization}"))?;
         let addresses = addresses.to_vec();
         set(group, keys::ENDPOINTS, &OrdererAddresses { addresses });
+        Ok(self)
+    }
+
+    /// Sets the TLS certificate (PEM) with which the ordering node `host` serves and connects, in the mapping of Raft's nodes. One node at a time: Fabric
+    /// refuses an update that changes two.
+    ///
+    /// # Errors
+    /// [`ChannelError::NoElement`] when the configuration has no orderer, or none of this name among its consenters; [`ChannelError::Decode`] when the
+    /// mapping is malformed.
+    pub fn set_consenter_certificate(
+        &mut self,
+        host: &str,
+        certificate: &[u8],
+    ) -> Result<&mut Self, ChannelError> {
+        let group = self.group_mut("/Channel/Orderer")?;
+        let mut consensus: ConsensusType = read(group, keys::CONSENSUS_TYPE)?;
+        let mut mapping = ConfigMetadata::decode(consensus.metadata.as_slice())
+            .map_err(|error| ChannelError::decode("ConfigMetadata", &error))?;
+        let node = mapping.consenters.iter_mut().find(|node| node.host == host);
+        let node = node.ok_or_else(|| ChannelError::NoElement(format!("consenter {host}")))?;
+        node.server_tls_cert = certificate.to_vec();
+        node.client_tls_cert = certificate.to_vec();
+        consensus.metadata = mapping.encode_to_vec();
+        set(group, keys::CONSENSUS_TYPE, &consensus);
         Ok(self)
     }
 

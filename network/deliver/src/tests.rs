@@ -462,7 +462,7 @@ async fn closing_ends_calls_and_lets_go_of_the_chain() {
     let world = world(1);
     let (mut stream, _sender) = world.call(vec![request(&seek(at(0), at(9)), &world.user)]);
     assert_eq!(stream.next().await.expect("open").expect("a block"), block(0));
-    tokio::time::timeout(Duration::from_secs(5), world.deliver.close())
+    tokio::time::timeout(Duration::from_secs(30), world.deliver.close())
         .await
         .expect("closes");
     assert_eq!(

@@ -10,7 +10,7 @@ use fabric_msp::cryptogen::OrgKind;
 
 use crate::layout::PROJECT;
 use crate::organisations::relative;
-use crate::plan::{MemberPlan, OrdererPlan, PeerPlan, Plan};
+use crate::plan::{ChaincodeRelease, MemberPlan, OrdererPlan, PeerPlan, Plan, VaultPlan};
 use crate::services::CHAINCODE_PORT;
 
 /// Of `hyperledger/fabric-peer` and `hyperledger/fabric-orderer`.
@@ -20,6 +20,8 @@ pub const FABRIC_CA_VERSION: &str = "1.5.15";
 /// Of `couchdb`.
 pub const COUCHDB_VERSION: &str = "3.4.2";
 
+/// Where a vault listens, inside its network.
+const VAULT_PORT: u16 = 8_443;
 /// The user of CouchDB's own image.
 const COUCHDB_USER: u32 = 5_984;
 /// What is the same for all containers.
@@ -32,7 +34,7 @@ pub fn environment<'a>(
     plan: &Plan,
     root: &Path,
     (user, group): (u32, u32),
-    package_ids: impl IntoIterator<Item = (&'a str, String)>,
+    package_ids: impl IntoIterator<Item = (&'a str, &'a ChaincodeRelease, String)>,
 ) -> String {
     let profiles: Vec<&str> = [(plan.couchdb, "couchdb"), (plan.cas, "ca")]
         .into_iter()
@@ -46,8 +48,8 @@ pub fn environment<'a>(
         plan.version,
         root.display(),
     );
-    for (msp_id, id) in package_ids {
-        let _infallible = writeln!(text, "{}={id}", package_variable(msp_id));
+    for (msp_id, release, id) in package_ids {
+        let _infallible = writeln!(text, "{}={id}", package_variable(msp_id, release));
     }
     text
 }
@@ -83,10 +85,12 @@ fn text(plan: &Plan, repository: bool) -> String {
     services.extend(plan.orderers.iter().map(|node| orderer(plan, node)));
     for member in &plan.members {
         services.extend(member.peers.iter().map(|node| peer(member, node)));
-        services.push(chaincode(member));
-        if member.vault.is_some() {
-            services.push(vault(member));
-        }
+        services.extend(
+            plan.releases
+                .iter()
+                .map(|release| chaincode(plan, member, release)),
+        );
+        services.extend(member.vaults.iter().map(|node| vault(plan, member, node)));
         services.extend(member.peers.iter().map(|node| couchdb(member, node)));
         services.push(ca(member));
     }
@@ -109,7 +113,7 @@ fn text(plan: &Plan, repository: bool) -> String {
 }
 
 /// `.env`'s name for a member's package id.
-fn package_variable(msp_id: &str) -> String {
+fn package_variable(msp_id: &str, release: &ChaincodeRelease) -> String {
     let plain = msp_id.chars().map(|c| {
         if c.is_ascii_alphanumeric() {
             c.to_ascii_uppercase()
@@ -117,7 +121,8 @@ fn package_variable(msp_id: &str) -> String {
             '_'
         }
     });
-    format!("CHAINCODE_ID_{}", plain.collect::<String>())
+    let number = release.suffix().replace('-', "_");
+    format!("CHAINCODE_ID{number}_{}", plain.collect::<String>())
 }
 
 /// A path below the rendered directory.
@@ -142,9 +147,7 @@ fn volumes(plan: &Plan) -> Vec<(String, bool)> {
         .collect();
     for member in &plan.members {
         names.extend(member.peers.iter().map(|node| (node.host.clone(), false)));
-        if member.vault.is_some() {
-            names.push((member.vault_host(), false));
-        }
+        names.extend(member.vaults.iter().map(|node| (node.host.clone(), false)));
         names.extend(member.peers.iter().map(|node| (node.couchdb_host(), true)));
         names.push((member.ca_host(), false));
     }
@@ -228,11 +231,21 @@ fn peer(member: &MemberPlan, node: &PeerPlan) -> String {
     )
 }
 
-fn chaincode(member: &MemberPlan) -> String {
-    let host = member.chaincode_host();
+fn chaincode(plan: &Plan, member: &MemberPlan, release: &ChaincodeRelease) -> String {
+    let host = member.chaincode_host(release);
+    // Once there was another version than the program's, each names its image.
+    let image = if *plan.releases == [ChaincodeRelease::first(&plan.version)] {
+        String::new()
+    } else {
+        let variable = format!("CARELEDGER_CHAINCODE{}", release.suffix().replace('-', "_"));
+        format!(
+            "\n    image: careledger/chaincode:${{{variable}:-{}}}",
+            release.version
+        )
+    };
     format!(
         "  {host}:
-    <<: *chaincode
+    <<: *chaincode{image}
     networks: [{}]
     environment:
       <<: *chaincode-environment
@@ -241,17 +254,53 @@ fn chaincode(member: &MemberPlan) -> String {
       - {}:/etc/careledger/node:ro
 ",
         member.domain,
-        package_variable(&member.msp_id),
+        package_variable(&member.msp_id, release),
         rendered(&format!("services/{host}")),
     )
 }
 
-fn vault(member: &MemberPlan) -> String {
-    let (host, domain) = (member.vault_host(), &member.domain);
+/// A custodian's vault knows where its copies are; one that holds them knows whose they are.
+fn vault(plan: &Plan, member: &MemberPlan, node: &VaultPlan) -> String {
+    let VaultPlan { host, custodian, .. } = node;
+    let domain = &member.domain;
     let tree = relative(OrgKind::Peer, domain);
-    let Some((vault, peer)) = member.vault.as_ref().zip(member.peers.first()) else {
-        return String::new();
-    };
+    let peers: Vec<String> = member
+        .peers
+        .iter()
+        .map(|peer| format!("{}:{}", peer.host, peer.port))
+        .collect();
+    let (mut environment, mut mounts) = (String::new(), String::new());
+    if *custodian == member.msp_id {
+        let mut places = Vec::new();
+        for (holder, replica) in plan.replicas(custodian) {
+            places.push(format!("{}=https://{}:{VAULT_PORT}", holder.msp_id, replica.host));
+            let of_holder = relative(OrgKind::Peer, &holder.domain);
+            let ca = rendered(&format!(
+                "{of_holder}/msp/tlscacerts/tlsca.{}-cert.pem",
+                holder.domain
+            ));
+            let _infallible = writeln!(
+                mounts,
+                "      - {ca}:/etc/careledger/replicas/{}.pem:ro",
+                holder.msp_id
+            );
+        }
+        if !places.is_empty() {
+            environment = format!(
+                "      CARELEDGER_VAULT_REPLICAS: {}\n      CARELEDGER_VAULT_REPLICA_CAS: /etc/careledger/replicas\n",
+                places.join(",")
+            );
+        }
+    } else {
+        let of_custodian = relative(OrgKind::Peer, &node.custodian_domain);
+        environment = format!(
+            "      CARELEDGER_VAULT_CUSTODIAN: {custodian}\n      CARELEDGER_VAULT_CUSTODIAN_MSP: /etc/careledger/custodian\n"
+        );
+        mounts = format!(
+            "      - {}:/etc/careledger/custodian:ro\n",
+            rendered(&format!("{of_custodian}/msp"))
+        );
+    }
     format!(
         "  {host}:
     <<: *vault
@@ -261,19 +310,18 @@ fn vault(member: &MemberPlan) -> String {
     environment:
       <<: *vault-environment
       CARELEDGER_VAULT_ORGANISATION: {}
-      CARELEDGER_VAULT_PEER: {}:{}
-    volumes:
+      CARELEDGER_VAULT_PEER: {}
+{environment}    volumes:
       - {}:/etc/careledger/node:ro
       - {}:/etc/careledger/identity:ro
       - {}:/etc/careledger/msp:ro
-      - {host}:/var/lib/careledger:nocopy
+{mounts}      - {host}:/var/lib/careledger:nocopy
 ",
-        published_as(vault.port, 8443),
+        published_as(node.port, VAULT_PORT),
         member.msp_id,
-        peer.host,
-        peer.port,
+        peers.join(","),
         rendered(&format!("services/{host}")),
-        rendered(&format!("{tree}/users/{}@{domain}/msp", vault.user)),
+        rendered(&format!("{tree}/users/{}@{domain}/msp", node.user)),
         rendered(&format!("{tree}/msp")),
     )
 }
@@ -301,12 +349,12 @@ fn ca(member: &MemberPlan) -> String {
     <<: *ca
     networks: [consortium, {domain}]
     volumes:
-      - {}:/etc/careledger/config:ro
+      - {host}:/var/hyperledger:nocopy
+      - {}:/var/hyperledger/fabric-ca-server-config.yaml:ro
       - {}:/etc/careledger/node:ro
       - {}:/etc/careledger/ca:ro
-      - {host}:/var/hyperledger:nocopy
 ",
-        rendered(&format!("nodes/{host}")),
+        rendered(&format!("nodes/{host}/fabric-ca-server-config.yaml")),
         rendered(&format!("services/{host}")),
         rendered(&format!("{tree}/ca")),
     )

@@ -117,10 +117,40 @@ impl Files {
         Ok(())
     }
 
+    /// A setting of all containers where organisations joined: what `.env` says already stays, and another file is replaced.
+    pub(crate) fn grown(&mut self, name: &'static str, content: &[u8]) -> Result<(), RenderError> {
+        let path = self.root.join(name);
+        let found = match fs::read(&path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return self.setting(name, content),
+            Err(error) => return Err(RenderError::io(path)(error)),
+        };
+        let content = match name {
+            ".env" => joined(
+                &String::from_utf8_lossy(&found),
+                &String::from_utf8_lossy(content),
+            )
+            .into_bytes(),
+            _ => content.to_vec(),
+        };
+        if found == content {
+            self.kept += 1;
+        } else {
+            self.put(&path, &content, 0o600)?;
+            self.replaced.push(path);
+        }
+        Ok(())
+    }
+
     /// A description of what is there, written anew each time.
     pub(crate) fn derived(&mut self, name: &str, content: &impl Serialize) -> Result<(), RenderError> {
+        self.derived_text(name, &serde_json::to_string_pretty(content)?)
+    }
+
+    /// The same of a text.
+    pub(crate) fn derived_text(&mut self, name: &str, content: &str) -> Result<(), RenderError> {
         let path = self.root.join(name);
-        self.put(&path, &serde_json::to_vec_pretty(content)?, 0o600)
+        self.put(&path, content.as_bytes(), 0o600)
     }
 
     /// Gives everything to its owner, and tells what was done.
@@ -154,6 +184,21 @@ pub(crate) fn create_private(path: &Path) -> Result<(), RenderError> {
         .map_err(RenderError::io(path))
 }
 
+/// `found` with the assignments of `made` whose variable it does not have.
+fn joined(found: &str, made: &str) -> String {
+    let variable = |line: &str| line.split_once('=').map(|(name, _)| name.trim().to_owned());
+    let known: Vec<Option<String>> = found.lines().map(variable).collect();
+    let mut text = found.to_owned();
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    for line in made.lines().filter(|line| !known.contains(&variable(line))) {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
 fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), RenderError> {
     // A rest of a run that was cut short has whatever mode that one wanted.
     match fs::remove_file(path) {
@@ -181,4 +226,19 @@ fn give(path: &Path, (user, group): (u32, u32)) -> Result<(), RenderError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_changed_in_the_environment_stays() {
+        let found = "FABRIC_VERSION=3.1.4\n# ours\nCARELEDGER_PUBLISH=10.0.0.1";
+        let made = "FABRIC_VERSION=3.1.5\nCARELEDGER_PUBLISH=127.0.0.1\nLABORATORY=careledger_1:ab\n";
+        let text = joined(found, made);
+        assert_eq!(text, format!("{found}\nLABORATORY=careledger_1:ab\n"));
+        assert_eq!(joined(&text, made), text);
+        assert_eq!(joined("", made), made);
+    }
 }

@@ -5,9 +5,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::RenderError;
 use crate::organisations::Trees;
-use crate::plan::Plan;
+use crate::plan::{ChaincodeRelease, Plan};
 use crate::services::package_file;
+
+/// Name of the file in a rendered directory.
+const FILE: &str = "fabric.json";
 
 /// Project name of the containers, networks and volumes.
 pub(crate) const PROJECT: &str = "careledger";
@@ -15,10 +19,16 @@ pub(crate) const PROJECT: &str = "careledger";
 /// Packages, vaults and compose files. Paths are absolute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {
-    /// The chaincode package of each member, by MSP id.
+    /// The chaincode's versions that run, the one to be in force last. In a directory of a program before there were several: none.
+    #[serde(default)]
+    pub chaincodes: Vec<ChaincodeRelease>,
+    /// The package of the last of them of each member, by MSP id.
     pub packages: BTreeMap<String, PathBuf>,
-    /// Each vault, by MSP id.
+    /// Each custodian's vault, by MSP id.
     pub vaults: BTreeMap<String, VaultPlace>,
+    /// The vaults that hold copies of each custodian's records, by the custodian's MSP id.
+    #[serde(default)]
+    pub replicas: BTreeMap<String, Vec<ReplicaPlace>>,
     /// How the containers are started.
     pub compose: ComposeFiles,
 }
@@ -32,6 +42,16 @@ pub struct VaultPlace {
     pub tls_ca: PathBuf,
 }
 
+/// A vault that holds a custodian's copies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicaPlace {
+    /// MSP id of its organisation.
+    pub holder: String,
+    /// Where it is.
+    #[serde(flatten)]
+    pub vault: VaultPlace,
+}
+
 /// `docker compose --env-file ENV_FILE --file FILE …`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComposeFiles {
@@ -43,27 +63,48 @@ pub struct ComposeFiles {
     pub project: String,
 }
 
+/// The chaincode's versions that a rendered directory names, if there is one and it names any.
+pub(crate) fn releases(root: &Path) -> Result<Option<Vec<ChaincodeRelease>>, RenderError> {
+    let path = root.join(FILE);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(RenderError::io(path)(error)),
+    };
+    let layout: Layout = serde_json::from_slice(&bytes)?;
+    Ok((!layout.chaincodes.is_empty()).then_some(layout.chaincodes))
+}
+
 pub(crate) fn layout(root: &Path, plan: &Plan, trees: &Trees) -> Layout {
+    let newest = plan.releases.last();
     let packages = plan
         .members
         .iter()
-        .map(|member| (member.msp_id.clone(), root.join(package_file(member))));
-    let vaults = plan
-        .members
-        .iter()
-        .zip(&trees.members)
-        .filter_map(|(member, tree)| {
-            let vault = member.vault.as_ref()?;
-            let ca = format!("tlsca.{}-cert.pem", member.domain);
+        .zip(newest.into_iter().cycle())
+        .map(|(member, release)| (member.msp_id.clone(), root.join(package_file(member, release))));
+    let mut vaults = BTreeMap::new();
+    let mut replicas: BTreeMap<String, Vec<ReplicaPlace>> = BTreeMap::new();
+    for (member, tree) in plan.members.iter().zip(&trees.members) {
+        let ca = format!("tlsca.{}-cert.pem", member.domain);
+        for vault in &member.vaults {
             let place = VaultPlace {
                 url: format!("https://127.0.0.1:{}", vault.port),
-                tls_ca: tree.msp_dir().join("tlscacerts").join(ca),
+                tls_ca: tree.msp_dir().join("tlscacerts").join(&ca),
             };
-            Some((member.msp_id.clone(), place))
-        });
+            if vault.custodian == member.msp_id {
+                vaults.insert(member.msp_id.clone(), place);
+            } else {
+                let holder = member.msp_id.clone();
+                let of_custodian = replicas.entry(vault.custodian.clone()).or_default();
+                of_custodian.push(ReplicaPlace { holder, vault: place });
+            }
+        }
+    }
     Layout {
+        chaincodes: plan.releases.clone(),
         packages: packages.collect(),
-        vaults: vaults.collect(),
+        vaults,
+        replicas,
         compose: ComposeFiles {
             file: root.join("docker-compose.yaml"),
             env_file: root.join(".env"),

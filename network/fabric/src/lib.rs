@@ -6,8 +6,10 @@
 //!                                    nodes/<host>/    core.yaml or orderer.yaml, fabric-ca-server-config.yaml
 //!                                    services/<host>/ TLS of chaincode, vault and CA; CouchDB's administrator
 //!                                    packages/        one chaincode package for each member
-//!                                    .env, docker-compose.yaml, network.json, fabric.json
+//!                                    .env, docker-compose.yaml, network.json, fabric.json, consortium.toml
 //! ```
+//!
+//! [`kubernetes::manifests`] says the same for a cluster.
 //!
 //! [`render`] never replaces a key, a certificate, a package or a genesis block: run again, it adds what is missing and refuses to
 //! change settings unless it is told to. Files are readable by their owner alone (keys 0600, directories 0700). Containers run as
@@ -22,6 +24,7 @@ pub mod compose;
 mod error;
 mod files;
 mod genesis;
+pub mod kubernetes;
 mod layout;
 mod nodes;
 mod organisations;
@@ -36,8 +39,8 @@ use fabric_gateway_sdk::ChaincodePackage;
 use fabric_node::{NetworkConfig, NetworkSummary};
 
 pub use error::RenderError;
-pub use layout::{ComposeFiles, Layout, VaultPlace};
-pub use plan::{MemberPlan, OrdererPlan, PeerPlan, Plan, VaultNode};
+pub use layout::{ComposeFiles, Layout, ReplicaPlace, VaultPlace};
+pub use plan::{ChaincodeRelease, MemberPlan, OrdererPlan, PeerPlan, Plan, VaultNode, VaultPlan};
 
 use files::Files;
 
@@ -46,10 +49,10 @@ use files::Files;
 pub struct Services {
     /// Ordering nodes: 1, 3, 5, 7 or 9. With three, one may be lost.
     pub orderers: u16,
-    /// Label of the chaincode packages: name and version.
-    pub chaincode: String,
-    /// Name of the chaincode on the channel.
+    /// Name of the chaincode on the channel, and the first part of its packages' labels.
     pub chaincode_name: String,
+    /// The versions of the chaincode that run. None: those that the directory says, and where it says nothing, this program's.
+    pub chaincodes: Option<Vec<ChaincodeRelease>>,
     /// The members that run a vault.
     pub vaults: Vec<VaultNode>,
     /// Version of this program, which is that of the chaincode's and the vault's images.
@@ -61,19 +64,25 @@ pub struct Services {
 }
 
 impl Services {
-    /// The health consortium's: three ordering nodes, the health chaincode, a vault for each custodian.
+    /// The health consortium's: three ordering nodes, the health chaincode, a vault for each custodian, and one for its copies at the regulator.
     pub fn health() -> Self {
-        let vault = |msp_id: &str, port| VaultNode {
+        let vault = |msp_id: &str, custodian: &str, port| VaultNode {
             msp_id: msp_id.to_owned(),
+            custodian: custodian.to_owned(),
             user: "vault".to_owned(),
             port,
         };
         let version = env!("CARGO_PKG_VERSION");
         Self {
             orderers: 3,
-            chaincode: format!("careledger_{version}"),
             chaincode_name: "careledger".to_owned(),
-            vaults: vec![vault("HospitalMSP", 8443), vault("ClinicMSP", 8444)],
+            chaincodes: None,
+            vaults: vec![
+                vault("HospitalMSP", "HospitalMSP", 8443),
+                vault("ClinicMSP", "ClinicMSP", 8444),
+                vault("RegulatorMSP", "HospitalMSP", 8445),
+                vault("RegulatorMSP", "ClinicMSP", 8446),
+            ],
             version: version.to_owned(),
             cas: false,
             replace_settings: false,
@@ -103,21 +112,44 @@ pub struct Rendered {
 /// # Errors
 /// [`RenderError`]. What was written until then stays, and the next run goes on.
 pub fn render(out: &Path, config: &NetworkConfig, services: &Services) -> Result<Rendered, RenderError> {
-    let plan = Plan::new(config, services)?;
+    write(out, config, services, Files::setting)
+}
+
+/// The same in a directory whose consortium has further organisations now: the compose file is written anew, and `.env` gets what it has not yet.
+///
+/// # Errors
+/// As [`render`]; other settings that would change are refused there as well.
+pub fn grow(out: &Path, config: &NetworkConfig, services: &Services) -> Result<Rendered, RenderError> {
+    write(out, config, services, Files::grown)
+}
+
+fn write(
+    out: &Path,
+    config: &NetworkConfig,
+    services: &Services,
+    put: impl Fn(&mut Files, &'static str, &[u8]) -> Result<(), RenderError>,
+) -> Result<Rendered, RenderError> {
+    let mut plan = Plan::new(config, services)?;
+    if services.chaincodes.is_none()
+        && let Some(running) = layout::releases(out)?
+    {
+        plan.releases = running;
+    }
     let mut files = Files::open(out, services.replace_settings)?;
     let trees = organisations::prepare(&mut files, config, &plan)?;
     genesis::prepare(&mut files, config, &plan, &trees)?;
-    let packages = services::prepare(&mut files, &plan, &trees, &services.chaincode)?;
+    let packages = services::prepare(&mut files, &plan, &trees)?;
     nodes::prepare(&mut files, config, &plan)?;
     let owner = files.owner();
     let ids = packages
         .iter()
-        .map(|(msp_id, package)| (msp_id.as_str(), package.id()));
+        .map(|(msp_id, release, package)| (msp_id.as_str(), *release, package.id()));
     let env = compose::environment(&plan, files.root(), owner, ids);
-    files.setting(".env", env.as_bytes())?;
-    files.setting("docker-compose.yaml", compose::file(&plan).as_bytes())?;
+    put(&mut files, ".env", env.as_bytes())?;
+    put(&mut files, "docker-compose.yaml", compose::file(&plan).as_bytes())?;
     let network = summary::network(files.root(), config, &plan, &trees);
     let layout = layout::layout(files.root(), &plan, &trees);
+    files.derived_text("consortium.toml", &config.to_consortium_text()?)?;
     files.derived("network.json", &network)?;
     files.derived("fabric.json", &layout)?;
     let (made, kept, replaced) = files.finish()?;
@@ -131,5 +163,5 @@ pub fn render(out: &Path, config: &NetworkConfig, services: &Services) -> Result
     })
 }
 
-/// The chaincode packages by MSP id.
-type Packages = Vec<(String, ChaincodePackage)>;
+/// The chaincode packages with the MSP ids of their members and their versions.
+type Packages<'p> = Vec<(String, &'p ChaincodeRelease, ChaincodePackage)>;

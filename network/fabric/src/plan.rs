@@ -2,6 +2,8 @@
 
 use fabric_node::{NetworkConfig, StateDatabase};
 
+use serde::{Deserialize, Serialize};
+
 use crate::Services;
 use crate::error::RenderError;
 
@@ -25,10 +27,21 @@ pub struct Plan {
     pub couchdb: bool,
     /// Whether the CAs start with the others.
     pub cas: bool,
-    /// Version of the chaincode's and the vault's images.
+    /// Version of the vault's image, and of the first chaincode's.
     pub version: String,
     /// Name of the chaincode on the channel.
     pub chaincode: String,
+    /// The chaincode's versions that run, the one to be in force last; at least one.
+    pub releases: Vec<ChaincodeRelease>,
+}
+
+/// A version of the chaincode that runs as a service of each member. More than one do while members change over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChaincodeRelease {
+    /// Version of its image, and in its package's label: letters, digits, `.`, `_` and `-`, at most 64 of them, the first a letter or digit.
+    pub version: String,
+    /// Which one it is in the network's life, from 1: in the names of its services and packages.
+    pub number: u32,
 }
 
 /// An ordering node.
@@ -53,8 +66,8 @@ pub struct MemberPlan {
     pub domain: String,
     /// Its peers; at least one.
     pub peers: Vec<PeerPlan>,
-    /// Its vault.
-    pub vault: Option<VaultNode>,
+    /// Its vaults: its own, and those that hold copies of other custodians' records.
+    pub vaults: Vec<VaultPlan>,
 }
 
 /// A peer.
@@ -70,11 +83,29 @@ pub struct PeerPlan {
     pub chaincode_port: u16,
 }
 
+/// A vault with its names.
+#[derive(Debug, Clone)]
+pub struct VaultPlan {
+    /// Its name.
+    pub host: String,
+    /// MSP id of the organisation whose records it keeps: the member itself, or another custodian, whose copies it holds.
+    pub custodian: String,
+    /// That organisation's domain.
+    pub custodian_domain: String,
+    /// Name of its identity among the member's users, without the domain.
+    pub user: String,
+    /// The published port.
+    pub port: u16,
+}
+
 /// A member's vault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VaultNode {
     /// MSP id of the member.
     pub msp_id: String,
+    /// MSP id of the organisation whose records it keeps: the member itself, or another custodian whose vault copies everything to this one. That
+    /// takes a member of the custodian's collection.
+    pub custodian: String,
     /// Name of the vault's identity among the member's users, without the domain.
     pub user: String,
     /// The published port.
@@ -86,7 +117,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`RenderError::Config`] for keys that follow from a seed, for ports that are left to chance or meet, and for a number of
-    /// ordering nodes that no majority suits, or a vault of no member.
+    /// ordering nodes that no majority suits, a vault of or for no member, and one for copies of a custodian without a vault.
     pub fn new(config: &NetworkConfig, services: &Services) -> Result<Self, RenderError> {
         config.check()?;
         if config.seed.is_some() {
@@ -94,47 +125,42 @@ impl Plan {
                 "keys from a seed are no secret; Fabric's own programs get random ones only".to_owned(),
             ));
         }
-        for vault in &services.vaults {
-            if config
-                .organisations
-                .iter()
-                .all(|member| member.msp_id != vault.msp_id)
-            {
-                let reason = format!("{} has a vault and is no member", vault.msp_id);
-                return Err(RenderError::Config(reason));
-            }
-        }
-        let members = config.organisations.iter().map(|organisation| MemberPlan {
-            msp_id: organisation.msp_id.clone(),
-            domain: organisation.domain.clone(),
-            peers: organisation
-                .peers
-                .iter()
-                .map(|peer| PeerPlan {
-                    hostname: peer.hostname.clone(),
-                    host: organisation.host(peer),
-                    port: peer.port,
-                    chaincode_port: peer.chaincode_port,
-                })
-                .collect(),
-            vault: services
-                .vaults
-                .iter()
-                .find(|vault| vault.msp_id == organisation.msp_id)
-                .cloned(),
+        let members = config.organisations.iter().map(|organisation| {
+            Ok(MemberPlan {
+                msp_id: organisation.msp_id.clone(),
+                domain: organisation.domain.clone(),
+                peers: organisation
+                    .peers
+                    .iter()
+                    .map(|peer| PeerPlan {
+                        hostname: peer.hostname.clone(),
+                        host: organisation.host(peer),
+                        port: peer.port,
+                        chaincode_port: peer.chaincode_port,
+                    })
+                    .collect(),
+                vaults: vaults(config, &services.vaults, &organisation.msp_id)?,
+            })
         });
+        let members = members.collect::<Result<Vec<_>, RenderError>>()?;
+        check_vaults(&members, &services.vaults)?;
         let plan = Self {
             channel: config.channel.clone(),
             orderer_msp_id: config.orderer.msp_id.clone(),
             orderer_domain: config.orderer.domain.clone(),
             orderers: orderers(config, services.orderers)?,
-            members: members.collect(),
+            members,
             couchdb: config.state_database == StateDatabase::CouchDb,
             cas: services.cas,
             version: services.version.clone(),
             chaincode: services.chaincode_name.clone(),
+            releases: services
+                .chaincodes
+                .clone()
+                .unwrap_or_else(|| vec![ChaincodeRelease::first(&services.version)]),
         };
         plan.check_ports()?;
+        plan.check_releases()?;
         Ok(plan)
     }
 
@@ -143,6 +169,48 @@ impl Plan {
         self.members
             .iter()
             .flat_map(|member| member.peers.iter().map(move |peer| (member, peer)))
+    }
+
+    /// The vaults that hold copies of a custodian's records, with their members.
+    pub fn replicas<'p>(
+        &'p self,
+        custodian: &'p str,
+    ) -> impl Iterator<Item = (&'p MemberPlan, &'p VaultPlan)> {
+        let others = self
+            .members
+            .iter()
+            .filter(move |member| member.msp_id != custodian);
+        others.flat_map(move |member| {
+            let holding = member
+                .vaults
+                .iter()
+                .filter(move |vault| vault.custodian == custodian);
+            holding.map(move |vault| (member, vault))
+        })
+    }
+
+    fn check_releases(&self) -> Result<(), RenderError> {
+        let mut last = 0;
+        for release in &self.releases {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            let begins_well = release.version.starts_with(|c: char| c.is_ascii_alphanumeric());
+            if !begins_well || release.version.len() > 64 || !release.version.chars().all(plain) {
+                return Err(RenderError::Config(format!(
+                    "{:?} is no version of the chaincode: up to 64 letters, digits, '.', '_' and '-', like 0.2.0",
+                    release.version
+                )));
+            }
+            if release.number <= last {
+                return Err(RenderError::Config(
+                    "the chaincode's versions are not in the order of their numbers, from 1".to_owned(),
+                ));
+            }
+            last = release.number;
+        }
+        if last == 0 {
+            return Err(RenderError::Config("no version of the chaincode runs".to_owned()));
+        }
+        Ok(())
     }
 
     fn check_ports(&self) -> Result<(), RenderError> {
@@ -159,8 +227,8 @@ impl Plan {
             }
         }
         for member in &self.members {
-            if let Some(vault) = &member.vault {
-                published.push((vault.port, format!("vault.{}", member.domain)));
+            for vault in &member.vaults {
+                published.push((vault.port, vault.host.clone()));
             }
         }
         published.sort();
@@ -182,15 +250,47 @@ impl Plan {
     }
 }
 
-impl MemberPlan {
-    /// The address of its chaincode service.
-    pub fn chaincode_host(&self) -> String {
-        format!("chaincode.{}", self.domain)
+impl ChaincodeRelease {
+    /// The one that a network begins with.
+    pub fn first(version: &str) -> Self {
+        Self {
+            version: version.to_owned(),
+            number: 1,
+        }
     }
 
-    /// The name of its vault.
-    pub fn vault_host(&self) -> String {
-        format!("vault.{}", self.domain)
+    /// The one after it.
+    #[must_use]
+    pub fn next(&self, version: &str) -> Self {
+        Self {
+            version: version.to_owned(),
+            number: self.number.saturating_add(1),
+        }
+    }
+
+    /// The name of its service in an organisation's domain.
+    pub fn host(&self, domain: &str) -> String {
+        format!("chaincode{}.{domain}", self.suffix())
+    }
+
+    /// What its services' and packages' names have beyond the first one's.
+    pub(crate) fn suffix(&self) -> String {
+        match self.number {
+            1 => String::new(),
+            number => format!("-{number}"),
+        }
+    }
+}
+
+impl MemberPlan {
+    /// The address of a chaincode service.
+    pub fn chaincode_host(&self, release: &ChaincodeRelease) -> String {
+        release.host(&self.domain)
+    }
+
+    /// Its vault for its own records.
+    pub fn own_vault(&self) -> Option<&VaultPlan> {
+        self.vaults.iter().find(|vault| vault.custodian == self.msp_id)
     }
 
     /// The name of its CA.
@@ -204,6 +304,60 @@ impl PeerPlan {
     pub fn couchdb_host(&self) -> String {
         format!("couchdb.{}", self.host)
     }
+}
+
+/// A member's vaults: `vault.<domain>` for its own records, `vault-<the custodian's domain>.<domain>` for another's.
+fn vaults(config: &NetworkConfig, nodes: &[VaultNode], msp_id: &str) -> Result<Vec<VaultPlan>, RenderError> {
+    let domain_of = |wanted: &str| {
+        let member = config.organisations.iter().find(|member| member.msp_id == wanted);
+        member.map(|member| member.domain.clone()).ok_or_else(|| {
+            RenderError::Config(format!(
+                "{wanted}, whose records a vault is to keep, is no member"
+            ))
+        })
+    };
+    let domain = domain_of(msp_id)?;
+    let own = nodes.iter().filter(|node| node.msp_id == msp_id);
+    own.map(|node| {
+        let custodian_domain = domain_of(&node.custodian)?;
+        let host = if node.custodian == msp_id {
+            format!("vault.{domain}")
+        } else {
+            format!("vault-{}.{domain}", custodian_domain.replace('.', "-"))
+        };
+        Ok(VaultPlan {
+            host,
+            custodian: node.custodian.clone(),
+            custodian_domain,
+            user: node.user.clone(),
+            port: node.port,
+        })
+    })
+    .collect()
+}
+
+/// Every vault is a member's, no two are for the same records at the same member, and copies come from a vault.
+fn check_vaults(members: &[MemberPlan], nodes: &[VaultNode]) -> Result<(), RenderError> {
+    let member = |msp_id: &str| members.iter().find(|member| member.msp_id == msp_id);
+    for node in nodes {
+        let VaultNode {
+            msp_id, custodian, ..
+        } = node;
+        let same = |other: &&VaultNode| other.msp_id == *msp_id && other.custodian == *custodian;
+        let reason = if member(msp_id).is_none() {
+            format!("{msp_id} has a vault and is no member")
+        } else if nodes.iter().filter(same).count() > 1 {
+            format!("{msp_id} has two vaults for the records of {custodian}")
+        } else if member(custodian).is_some_and(|custodian| custodian.own_vault().is_none()) {
+            format!(
+                "{msp_id} is to hold copies of {custodian}'s records, and {custodian} has no vault that sends any"
+            )
+        } else {
+            continue;
+        };
+        return Err(RenderError::Config(reason));
+    }
+    Ok(())
 }
 
 /// One node keeps the consortium's name for it; several are numbered from 1.

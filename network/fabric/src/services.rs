@@ -11,7 +11,7 @@ use crate::error::RenderError;
 use crate::files::Files;
 use crate::nodes::filled;
 use crate::organisations::Trees;
-use crate::plan::{MemberPlan, PeerPlan, Plan};
+use crate::plan::{ChaincodeRelease, MemberPlan, PeerPlan, Plan};
 use crate::secret;
 
 const CA: &str = include_str!("../templates/fabric-ca-server-config.yaml");
@@ -21,22 +21,24 @@ pub(crate) const CHAINCODE_PORT: u16 = 9_999;
 const PUBLIC: u32 = 0o644;
 
 /// Writes it all, and gives the packages by MSP id.
-pub(crate) fn prepare(
+pub(crate) fn prepare<'p>(
     files: &mut Files,
-    plan: &Plan,
+    plan: &'p Plan,
     trees: &Trees,
-    label: &str,
-) -> Result<Packages, RenderError> {
+) -> Result<Packages<'p>, RenderError> {
     let mut packages = Packages::new();
     for (member, tree) in plan.members.iter().zip(&trees.members) {
-        let package = chaincode(files, member, tree, label)?;
-        packages.push((member.msp_id.clone(), package));
-        if let Some(vault) = &member.vault {
+        for release in &plan.releases {
+            let label = format!("{}_{}", plan.chaincode, release.version);
+            let package = chaincode(files, (member, tree), release, &label)?;
+            packages.push((member.msp_id.clone(), release, package));
+        }
+        for vault in &member.vaults {
             if !tree.user_dir(&vault.user).is_dir() {
                 let reason = format!("{} has no user {} for its vault", member.msp_id, vault.user);
                 return Err(RenderError::Config(reason));
             }
-            tls(files, tree, &member.vault_host())?;
+            tls(files, tree, &vault.host)?;
         }
         ca(files, member, tree)?;
         for peer in &member.peers {
@@ -47,8 +49,8 @@ pub(crate) fn prepare(
 }
 
 /// The package's file below the rendered directory.
-pub(crate) fn package_file(member: &MemberPlan) -> String {
-    format!("packages/{}.tar.gz", member.msp_id)
+pub(crate) fn package_file(member: &MemberPlan, release: &ChaincodeRelease) -> String {
+    format!("packages/{}{}.tar.gz", member.msp_id, release.suffix())
 }
 
 /// The password that a peer and its CouchDB share.
@@ -60,13 +62,13 @@ pub(crate) fn couchdb_password(files: &mut Files, peer: &PeerPlan) -> Result<Vec
 /// certificate of the member's TLS CA, so the package holds one for the peers, with its key.
 fn chaincode(
     files: &mut Files,
-    member: &MemberPlan,
-    tree: &Organization,
+    (member, tree): (&MemberPlan, &Organization),
+    release: &ChaincodeRelease,
     label: &str,
 ) -> Result<ChaincodePackage, RenderError> {
-    let host = member.chaincode_host();
+    let host = member.chaincode_host(release);
     tls(files, tree, &host)?;
-    let bytes = files.once(package_file(member), || {
+    let bytes = files.once(package_file(member, release), || {
         let client = tree.tls_ca()?.issue(&IssueRequest {
             common_name: format!("peers.{}", member.domain),
             kind: Kind::Tls,

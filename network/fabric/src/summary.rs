@@ -1,11 +1,11 @@
 //! The network's description for clients on this machine: the content of `network.json`.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use fabric_msp::cryptogen::{Organization, UserSpec};
-use fabric_node::{NetworkConfig, NetworkSummary, OrdererSummary, OrganisationSummary, PeerSummary};
+use fabric_node::{
+    NetworkConfig, NetworkSummary, OrdererSummary, OrganisationSummary, PeerSummary, user_directories,
+};
 
 use crate::genesis;
 use crate::organisations::Trees;
@@ -23,7 +23,7 @@ pub(crate) fn network(root: &Path, config: &NetworkConfig, plan: &Plan, trees: &
             admin: published(node.admin_port),
             operations: published(0),
             tls_ca: trees.orderer.node_dir(&node.hostname).join("tls").join("ca.crt"),
-            users: users(&trees.orderer, &[]),
+            users: user_directories(&trees.orderer, &[]),
         })
         .collect();
     let mut organisations = Vec::with_capacity(plan.members.len());
@@ -39,21 +39,8 @@ pub(crate) fn network(root: &Path, config: &NetworkConfig, plan: &Plan, trees: &
                 tls_ca: tree.node_dir(&peer.hostname).join("tls").join("ca.crt"),
             })
             .collect();
-        // The configuration was checked: there is a first one.
-        let Some(first) = peers.first().cloned() else {
-            continue;
-        };
-        organisations.push(OrganisationSummary {
-            msp_id: member.msp_id.clone(),
-            domain: member.domain.clone(),
-            host: first.host,
-            endpoint: first.endpoint,
-            chaincode: first.chaincode,
-            operations: first.operations,
-            tls_ca: first.tls_ca,
-            peers,
-            users: users(tree, &organisation.users),
-        });
+        // The configuration was checked: there is a peer.
+        organisations.extend(OrganisationSummary::of(tree, peers, &organisation.users));
     }
     NetworkSummary {
         channel: plan.channel.clone(),
@@ -67,15 +54,4 @@ pub(crate) fn network(root: &Path, config: &NetworkConfig, plan: &Plan, trees: &
 
 fn published(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
-}
-
-/// `Admin` and the others by their names without the domain.
-fn users(tree: &Organization, users: &[UserSpec]) -> BTreeMap<String, PathBuf> {
-    let names = users.iter().map(|user| user.name.as_str()).chain(["Admin"]);
-    names
-        .map(|name| {
-            let short = name.strip_suffix(&format!("@{}", tree.domain())).unwrap_or(name);
-            (short.to_owned(), tree.user_dir(name).join("msp"))
-        })
-        .collect()
 }

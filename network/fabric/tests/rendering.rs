@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use fabric_channel::Bundle;
-use fabric_node::{Network, NetworkConfig, UserSpec};
+use fabric_node::{Network, NetworkConfig, OrganisationConfig, UserSpec};
 use fabric_protos::common::Block;
 use fabric_protos::etcdraft::ConfigMetadata;
-use fabric_render::{Plan, RenderError, Rendered, Services, compose, render};
+use fabric_render::{ChaincodeRelease, Layout, Plan, RenderError, Rendered, Services, compose, grow, render};
 use prost::Message;
 use saphyr::{LoadableYamlNode, Yaml};
 
@@ -92,8 +92,63 @@ fn a_second_run_keeps_everything_and_changes_nothing_unasked() {
     assert_eq!((replaced.made, replaced.replaced.len()), (0, 4));
     let after = contents(dir.path());
     for ((path, old), (_, new)) in before.iter().zip(&after) {
-        assert_eq!(old == new, !path.ends_with("core.yaml"), "{}", path.display());
+        let tells = path.ends_with("core.yaml") || path.ends_with("consortium.toml");
+        assert_eq!(old == new, !tells, "{}", path.display());
     }
+}
+
+#[test]
+fn an_organisation_joins_and_nothing_of_the_others_changes() {
+    let dir = tempfile::tempdir().expect("a directory");
+    rendered(dir.path());
+    let env = dir.path().join(".env");
+    let edited = format!("{}# ours\n", String::from_utf8_lossy(&read(&env))).replace("127.0.0.1", "10.0.0.1");
+    fs::write(&env, &edited).expect("written");
+    let before = contents(dir.path());
+
+    let mut grown = NetworkConfig::from_consortium(dir.path().join("consortium.toml")).expect("it is told");
+    let mut laboratory = OrganisationConfig::new("LaboratoryMSP", "laboratory.example.com").outside();
+    laboratory.peers[0].port = 11_051;
+    laboratory.peers[0].chaincode_port = 11_052;
+    grown.organisations.push(laboratory);
+    let refused = render(dir.path(), &grown, &Services::health()).expect_err("not asked for");
+    assert!(
+        matches!(&refused, RenderError::Differs(path) if path.ends_with(".env")),
+        "{refused}"
+    );
+    let done = grow(dir.path(), &grown, &Services::health()).expect("grows");
+    assert_eq!(
+        done.replaced,
+        [env.clone(), dir.path().join("docker-compose.yaml")]
+    );
+    assert_eq!(done.network.organisations.len(), 5);
+    assert!(done.layout.packages["LaboratoryMSP"].is_file());
+    for (path, old) in &before {
+        let told = [
+            "docker-compose.yaml",
+            ".env",
+            "consortium.toml",
+            "network.json",
+            "fabric.json",
+        ];
+        let kept = !told.iter().any(|name| path.ends_with(name));
+        assert!(
+            !kept || read(&dir.path().join(path)) == *old,
+            "{}",
+            path.display()
+        );
+    }
+    let text = String::from_utf8(read(&env)).expect("text");
+    assert!(
+        text.starts_with(&edited) && text[edited.len()..].lines().count() == 1,
+        "{text}"
+    );
+
+    let again = grow(dir.path(), &grown, &Services::health()).expect("grows");
+    assert_eq!((again.made, again.replaced.len()), (0, 0));
+    let stored = NetworkConfig::from_consortium(dir.path().join("consortium.toml")).expect("it is told");
+    let later: Vec<bool> = stored.organisations.iter().map(|member| member.founder).collect();
+    assert_eq!(later, [true, true, true, true, false]);
 }
 
 #[test]
@@ -158,6 +213,21 @@ fn what_fabric_cannot_run_is_refused() {
     assert!(
         stranger.contains("ClinicMSP has a vault and is no member"),
         "{stranger}"
+    );
+    let twice = refused(&|_, services| services.vaults.push(services.vaults[0].clone()));
+    assert!(
+        twice.contains("HospitalMSP has two vaults for the records of HospitalMSP"),
+        "{twice}"
+    );
+    let copies = refused(&|_, services| drop(services.vaults.remove(0)));
+    assert!(
+        copies.contains("RegulatorMSP is to hold copies of HospitalMSP's records"),
+        "{copies}"
+    );
+    let unknown = refused(&|_, services| services.vaults[2].custodian = "NoMSP".to_owned());
+    assert!(
+        unknown.contains("NoMSP, whose records a vault is to keep, is no member"),
+        "{unknown}"
     );
     assert!(!dir.path().join("out").exists(), "nothing was written");
     let nobody = refused(&|_, services| services.vaults[0].user = "guard".to_owned());
@@ -235,8 +305,8 @@ fn every_mounted_path_is_there_and_every_container_is_confined() {
     let done = rendered(dir.path());
     let text = fs::read_to_string(&done.layout.compose.file).expect("a compose file");
     let services = services(&text);
-    // volumes; 3 ordering nodes; 4 times peer, CouchDB, chaincode and CA; 2 vaults.
-    assert_eq!(services.len(), 1 + 3 + 4 * 4 + 2);
+    // volumes; 3 ordering nodes; 4 times peer, CouchDB, chaincode and CA; 2 vaults, and 2 with their copies.
+    assert_eq!(services.len(), 1 + 3 + 4 * 4 + 4);
     let mut mounted = 0;
     for (name, service) in &services {
         for mount in list(service, "volumes") {
@@ -280,9 +350,129 @@ fn every_mounted_path_is_there_and_every_container_is_confined() {
             "{name}"
         );
     }
-    assert_eq!(mounted, 3 * 2 + 4 * 2 + 4 + 4 + 4 * 3 + 2 * 3);
+    // A vault's own three, and the other side of its copies.
+    assert_eq!(mounted, 3 * 2 + 4 * 2 + 4 + 4 + 4 * 3 + 4 * (3 + 1));
     for port in services.iter().flat_map(|(_, service)| list(service, "ports")) {
         assert!(port.starts_with("${CARELEDGER_PUBLISH:-127.0.0.1}:"), "{port}");
+    }
+}
+
+#[test]
+fn a_custodians_vault_is_told_of_its_copies_and_their_holder_of_the_custodian() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let done = rendered(dir.path());
+    let text = fs::read_to_string(&done.layout.compose.file).expect("a compose file");
+    let services = services(&text);
+    let variable = |host: &str, name: &str| {
+        let (_, service) = services
+            .iter()
+            .find(|(found, _)| found == host)
+            .expect("a service");
+        let environment = field(service, "environment").expect("an environment");
+        environment
+            .as_mapping_get(name)
+            .and_then(|value| value.as_str().map(str::to_owned))
+    };
+    let holder = "vault-clinic-example-com.regulator.example.com";
+    assert_eq!(
+        variable("vault.clinic.example.com", "CARELEDGER_VAULT_REPLICAS"),
+        Some(format!("RegulatorMSP=https://{holder}:8443"))
+    );
+    assert_eq!(
+        variable("vault.clinic.example.com", "CARELEDGER_VAULT_CUSTODIAN"),
+        None
+    );
+    assert_eq!(
+        variable(holder, "CARELEDGER_VAULT_CUSTODIAN").as_deref(),
+        Some("ClinicMSP")
+    );
+    assert_eq!(variable(holder, "CARELEDGER_VAULT_REPLICAS"), None);
+    assert!(
+        dir.path()
+            .join("services")
+            .join(holder)
+            .join("server.key")
+            .is_file()
+    );
+    // Clients ask the custodian's vault first, then the holder's.
+    let layout = &done.layout;
+    assert_eq!(
+        layout.vaults.keys().collect::<Vec<_>>(),
+        ["ClinicMSP", "HospitalMSP"]
+    );
+    let replica = &layout.replicas["ClinicMSP"][0];
+    assert_eq!(
+        (replica.holder.as_str(), replica.vault.url.as_str()),
+        ("RegulatorMSP", "https://127.0.0.1:8446")
+    );
+    assert!(replica.vault.tls_ca.is_file());
+}
+
+#[test]
+fn two_versions_of_the_chaincode_run_beside_each_other_until_one_is_left() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let first = rendered(dir.path()).layout;
+    let upgrading = |chaincodes: Vec<ChaincodeRelease>| {
+        let services = Services {
+            chaincodes: Some(chaincodes),
+            replace_settings: true,
+            ..Services::health()
+        };
+        render(dir.path(), &config(), &services)
+    };
+    let chaincodes = |layout: &Layout| {
+        let text = fs::read_to_string(&layout.compose.file).expect("a compose file");
+        let names = services(&text).into_iter().map(|(name, _)| name);
+        names
+            .filter(|name| name.starts_with("chaincode"))
+            .collect::<Vec<_>>()
+    };
+    let old = first.chaincodes[0].clone();
+    let new = old.next("9.9.9");
+    let both = upgrading(vec![old.clone(), new.clone()]).expect("renders").layout;
+    assert_eq!(chaincodes(&both).len(), 8);
+    let text = fs::read_to_string(&both.compose.file).expect("a compose file");
+    let services = services(&text);
+    let image = |name: &str| {
+        let (_, service) = services
+            .iter()
+            .find(|(found, _)| found == name)
+            .expect("a service");
+        field(service, "image").and_then(|image| image.as_str().map(str::to_owned))
+    };
+    assert_eq!(
+        image("chaincode-2.clinic.example.com").as_deref(),
+        Some("careledger/chaincode:${CARELEDGER_CHAINCODE_2:-9.9.9}")
+    );
+    assert!(image("chaincode.clinic.example.com").is_some_and(|image| image.contains(&old.version)));
+    // Each has a package of its own, with its own address and id.
+    assert_ne!(both.packages["ClinicMSP"], first.packages["ClinicMSP"]);
+    assert_ne!(
+        read(&both.packages["ClinicMSP"]),
+        read(&first.packages["ClinicMSP"])
+    );
+    let env = fs::read_to_string(&both.compose.env_file).expect("a file");
+    assert!(
+        env.contains("\nCHAINCODE_ID_CLINICMSP=careledger_")
+            && env.contains("\nCHAINCODE_ID_2_CLINICMSP=careledger_9.9.9:"),
+        "{env}"
+    );
+
+    // Rendered again without a word on it, both stay; in the end the old one goes, and its package is kept.
+    assert_eq!(rendered(dir.path()).layout, both);
+    let last = upgrading(vec![new.clone()]).expect("renders").layout;
+    assert_eq!((chaincodes(&last).len(), &last.packages), (4, &both.packages));
+    assert!(first.packages["ClinicMSP"].is_file());
+
+    for (wrong, why) in [
+        (vec![], "no version"),
+        (vec![new, old.clone()], "in the order"),
+        (vec![old.next("1.0 beta")], "is no version"),
+        (vec![old.next("")], "is no version"),
+        (vec![old.next("-1")], "is no version"),
+    ] {
+        let error = upgrading(wrong).expect_err(why).to_string();
+        assert!(error.contains(why), "{error}");
     }
 }
 

@@ -220,6 +220,11 @@ impl SigningIdentity {
         Err(last)
     }
 
+    /// The key.
+    pub(crate) fn key(&self) -> &PrivateKey {
+        &self.key
+    }
+
     /// The identity without the key.
     pub fn identity(&self) -> &Identity {
         &self.identity

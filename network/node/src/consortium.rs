@@ -12,6 +12,9 @@ use crate::config::{NetworkConfig, OrganisationConfig, PURGE_INTERVAL};
 use crate::error::NetworkError;
 use file::{Batch, File, Organisation, Policies};
 
+/// Name of the file in a network's directory.
+pub(crate) const FILE: &str = "consortium.toml";
+
 impl NetworkConfig {
     /// Reads a consortium file:
     ///
@@ -48,6 +51,7 @@ impl NetworkConfig {
     /// port = 7051                           # optional; 0 or nothing takes a free one
     /// chaincode_port = 7052
     /// operations_port = 9444
+    /// # founder = false                     # the members take it in later; until then its peers run beside the channel
     /// # [[organisations.peers]]             # several peers: in place of the four lines above, one table for each
     /// # hostname = "peer0"                  # ports as above
     /// [[organisations.users]]               # optional; User1 by default, Admin always
@@ -61,15 +65,62 @@ impl NetworkConfig {
     pub fn from_consortium(path: impl AsRef<Path>) -> Result<Self, NetworkError> {
         let path = path.as_ref();
         let text = fs::read_to_string(path).map_err(NetworkError::io(path))?;
-        let mut config = parse(&text).map_err(|reason| NetworkError::Consortium {
-            path: path.to_owned(),
-            reason: reason.to_string(),
-        })?;
+        let mut config = Self::of_text(&text, path)?;
         let beside = |named: PathBuf| path.parent().unwrap_or(Path::new("")).join(named);
         config.material = config.material.map(beside);
         config.genesis_block = config.genesis_block.map(beside);
         config.check()?;
         Ok(config)
+    }
+
+    /// Reads the text of a consortium file that names no other file: no `material` and no `genesis_block`.
+    ///
+    /// # Errors
+    /// [`NetworkError::Consortium`] when it does not parse, [`NetworkError::Config`] when it contradicts itself or names a file.
+    pub fn from_consortium_text(text: &str) -> Result<Self, NetworkError> {
+        let config = Self::of_text(text, Path::new("the text"))?;
+        config.check()?;
+        if config.material.is_some() || config.genesis_block.is_some() {
+            let reason = "its text names files, and nothing says beside which file they are".to_owned();
+            return Err(NetworkError::Config(reason));
+        }
+        Ok(config)
+    }
+
+    /// The text of a consortium file for this network. What it was made from (`material`, `genesis_block`) is not in it: a network's own directory
+    /// has both.
+    ///
+    /// # Errors
+    /// [`NetworkError::Config`] when it cannot be written as TOML.
+    pub fn to_consortium_text(&self) -> Result<String, NetworkError> {
+        render(self)
+    }
+
+    /// The same with the organisations that the network in `dir` took in later, as its own consortium file has them. Without such a file it stays as it
+    /// is.
+    ///
+    /// # Errors
+    /// As [`NetworkConfig::from_consortium`].
+    pub fn with_joined(mut self, dir: &Path) -> Result<Self, NetworkError> {
+        let path = dir.join(FILE);
+        if !path.exists() {
+            return Ok(self);
+        }
+        let stored = Self::from_consortium(&path)?;
+        let joined = stored.organisations.into_iter().filter(|organisation| {
+            let known = |own: &OrganisationConfig| own.msp_id == organisation.msp_id;
+            !organisation.founder && !self.organisations.iter().any(known)
+        });
+        let joined: Vec<OrganisationConfig> = joined.collect();
+        self.organisations.extend(joined);
+        Ok(self)
+    }
+
+    fn of_text(text: &str, path: &Path) -> Result<Self, NetworkError> {
+        parse(text).map_err(|reason| NetworkError::Consortium {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        })
     }
 }
 
@@ -125,9 +176,14 @@ pub(crate) fn render(config: &NetworkConfig) -> Result<String, NetworkError> {
 }
 
 /// Checks that the network described in `stored` is the one that `config` describes: same channel, same members, same
-/// hosts. Ports, limits and users may differ.
+/// hosts. Ports, limits and users may differ, and `config` may have further organisations that are no founders.
 pub(crate) fn same_network(stored: &str, config: &NetworkConfig) -> Result<(), String> {
     let stored = parse(stored).map_err(|error| format!("its consortium file does not parse: {error}"))?;
+    let known = |msp_id: &str| stored.organisations.iter().any(|member| member.msp_id == msp_id);
+    let mut config = config.clone();
+    config
+        .organisations
+        .retain(|member| member.founder || known(&member.msp_id));
     let of = |config: &NetworkConfig| {
         let orderer = &config.orderer;
         let mut members = vec![format!("{} {}", orderer.msp_id, orderer.host())];
@@ -137,7 +193,7 @@ pub(crate) fn same_network(stored: &str, config: &NetworkConfig) -> Result<(), S
         }
         (config.channel.clone(), members)
     };
-    let ((channel, members), (other_channel, other_members)) = (of(&stored), of(config));
+    let ((channel, members), (other_channel, other_members)) = (of(&stored), of(&config));
     if channel != other_channel {
         return Err(format!("channel {channel}, not {other_channel}"));
     }
@@ -265,5 +321,35 @@ mod tests {
         );
         let moved = NetworkConfig::health().with_base_port(0).expect("ports");
         assert_eq!(same_network(&text, &moved), Ok(()));
+    }
+
+    #[test]
+    fn who_joins_later_may_be_added_and_not_left_out_again() {
+        let text = render(&NetworkConfig::health()).expect("renders");
+        let laboratory = || OrganisationConfig::new("LaboratoryMSP", "laboratory.example.com");
+        let with = |organisation: OrganisationConfig| {
+            let mut config = NetworkConfig::health();
+            config.organisations.push(organisation);
+            config
+        };
+        let refused = same_network(&text, &with(laboratory())).expect_err("no founder was forgotten");
+        assert!(refused.contains("LaboratoryMSP"), "{refused}");
+        let grown = with(laboratory().outside());
+        assert_eq!(same_network(&text, &grown), Ok(()));
+
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let ours = || NetworkConfig::health().with_joined(dir.path()).expect("read");
+        assert_eq!(ours().organisations.len(), 4, "no file, nobody joined");
+        let text = render(&grown).expect("renders");
+        assert!(text.contains("founder = false"), "{text}");
+        fs::write(dir.path().join(FILE), &text).expect("written");
+        assert!(same_network(&text, &NetworkConfig::health()).is_err());
+        assert_eq!(same_network(&text, &ours()), Ok(()));
+        assert_eq!(format!("{:?}", ours()), format!("{grown:?}"));
+
+        let read = NetworkConfig::from_consortium_text(&grown.to_consortium_text().expect("renders"));
+        assert_eq!(read.expect("parses").organisations.len(), 5);
+        let elsewhere = format!("material = \"tree\"\n{text}");
+        assert!(NetworkConfig::from_consortium_text(&elsewhere).is_err());
     }
 }

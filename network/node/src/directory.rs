@@ -22,7 +22,6 @@ use crate::error::NetworkError;
 /// Changes whenever older programs could misread the directory.
 const FORMAT: &str = "1";
 const MARKER: &str = "careledger-network";
-const CONSORTIUM: &str = "consortium.toml";
 
 /// A directory that belongs to this process until it is dropped.
 #[derive(Debug)]
@@ -33,6 +32,32 @@ pub(crate) struct Directory {
     temporary: bool,
     /// Holds the lock.
     _marker: File,
+}
+
+/// The directory of a network that is not running, and cannot be started until this is dropped.
+#[derive(Debug)]
+pub struct StoppedNetwork {
+    _marker: File,
+}
+
+/// Keeps the network in `dir` stopped for as long as the result lives, so that its files can be copied.
+///
+/// # Errors
+/// [`NetworkError::DirForeign`] where no network is, [`NetworkError::DirInUse`] while it runs.
+pub fn hold_stopped(dir: &Path) -> Result<StoppedNetwork, NetworkError> {
+    let path = dir.join(MARKER);
+    let marker = match OpenOptions::new().read(true).write(true).open(&path) {
+        Ok(marker) => marker,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(NetworkError::DirForeign(dir.to_owned()));
+        }
+        Err(error) => return Err(NetworkError::io(path)(error)),
+    };
+    match marker.try_lock() {
+        Ok(()) => Ok(StoppedNetwork { _marker: marker }),
+        Err(TryLockError::WouldBlock) => Err(NetworkError::DirInUse(dir.to_owned())),
+        Err(TryLockError::Error(source)) => Err(NetworkError::Io { path, source }),
+    }
 }
 
 impl Directory {
@@ -92,7 +117,7 @@ impl Directory {
 
     /// Records that the directory now holds this network. Until then a start that failed may be repeated.
     pub(crate) fn complete(&mut self, config: &NetworkConfig) -> Result<(), NetworkError> {
-        self.write(CONSORTIUM, consortium::render(config)?.as_bytes())?;
+        self.write(consortium::FILE, consortium::render(config)?.as_bytes())?;
         if !self.existed {
             let path = self.path.join(MARKER);
             let write = || {
@@ -124,6 +149,11 @@ impl Directory {
     /// The genesis block's file.
     pub(crate) fn genesis(&self, channel: &str) -> PathBuf {
         self.path.join(format!("{channel}.block"))
+    }
+
+    /// Where something is made before it is moved to its place.
+    pub(crate) fn unfinished(&self) -> PathBuf {
+        self.path.join(".unfinished")
     }
 
     /// The ordering node's directory, created if missing.
@@ -180,7 +210,7 @@ impl Directory {
                 expected: FORMAT.to_owned(),
             });
         }
-        let path = self.path.join(CONSORTIUM);
+        let path = self.path.join(consortium::FILE);
         let stored = fs::read_to_string(&path).map_err(NetworkError::io(&path))?;
         consortium::same_network(&stored, config).map_err(|what| NetworkError::DirOther {
             path: self.path.clone(),
@@ -248,8 +278,19 @@ mod tests {
             Err(NetworkError::DirInUse(_))
         ));
         first.complete(&config(&dir)).expect("complete");
+        assert!(matches!(hold_stopped(&dir), Err(NetworkError::DirInUse(_))));
         drop(first);
+        let held = hold_stopped(&dir).expect("nobody has it");
+        assert!(matches!(
+            Directory::open(&config(&dir)),
+            Err(NetworkError::DirInUse(_))
+        ));
+        drop(held);
         assert!(Directory::open(&config(&dir)).expect("reopened").existed());
+        assert!(matches!(
+            hold_stopped(temp.path()),
+            Err(NetworkError::DirForeign(_))
+        ));
     }
 
     #[test]

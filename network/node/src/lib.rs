@@ -42,10 +42,11 @@ mod slot;
 mod summary;
 
 pub use config::{BatchConfig, NetworkConfig, OrdererNodeConfig, OrganisationConfig, PeerNodeConfig};
+pub use directory::{StoppedNetwork, hold_stopped};
 pub use error::NetworkError;
 pub use material::copy_tree;
 pub use network::Network;
-pub use summary::{NetworkSummary, OrdererSummary, OrganisationSummary, PeerSummary};
+pub use summary::{NetworkSummary, OrdererSummary, OrganisationSummary, PeerSummary, user_directories};
 
 pub use fabric_chaincode_host::InProcess;
 pub use fabric_ledger::StateDatabase;

@@ -10,7 +10,7 @@ use fabric_msp::cryptogen::{NodeSpec, OrgKind, OrgSpec, Organization};
 use fabric_protos::common::Block;
 use prost::Message;
 
-use crate::config::NetworkConfig;
+use crate::config::{NetworkConfig, OrganisationConfig};
 use crate::directory::Directory;
 use crate::error::NetworkError;
 use crate::genesis;
@@ -47,6 +47,9 @@ impl Material {
         if directory.existed() {
             let bytes = fs::read(&genesis_path).map_err(NetworkError::io(&genesis_path))?;
             let (orderer, members) = open(&root, config);
+            for organisation in &config.organisations {
+                joined(&root, &directory.unfinished(), config, organisation)?;
+            }
             return Ok(Self {
                 orderer,
                 members,
@@ -95,27 +98,11 @@ fn open(root: &Path, config: &NetworkConfig) -> (Organization, Vec<Organization>
 /// Generates all organisations, each on a thread: most of the time goes into writing files.
 fn generate(root: &Path, config: &NetworkConfig) -> Result<(Organization, Vec<Organization>), NetworkError> {
     let seed = config.seed.clone().map(Seed::new);
-    let san =
-        (!config.listen.is_loopback() && !config.listen.is_unspecified()).then(|| config.listen.to_string());
-    let node = |hostname: &str| NodeSpec {
-        sans: san.iter().cloned().collect(),
-        ..NodeSpec::new(hostname)
-    };
     let mut specs = vec![OrgSpec {
-        nodes: vec![node(&config.orderer.hostname)],
+        nodes: vec![node(config, &config.orderer.hostname)],
         ..OrgSpec::orderers(&config.orderer.domain, &config.orderer.msp_id)
     }];
-    specs.extend(config.organisations.iter().map(|organisation| {
-        OrgSpec {
-            nodes: organisation
-                .peers
-                .iter()
-                .map(|peer| node(&peer.hostname))
-                .collect(),
-            users: organisation.users.clone(),
-            ..OrgSpec::peers(&organisation.domain, &organisation.msp_id)
-        }
-    }));
+    specs.extend(config.organisations.iter().map(|member| spec(config, member)));
     let generated: Result<Vec<Organization>, MspError> = thread::scope(|scope| {
         let threads: Vec<_> = specs
             .iter()
@@ -133,6 +120,47 @@ fn generate(root: &Path, config: &NetworkConfig) -> Result<(Organization, Vec<Or
     let mut generated = generated?;
     let orderer = generated.remove(0);
     Ok((orderer, generated))
+}
+
+/// The tree of an organisation that joins a network whose other trees are there; made aside and moved, so that no half of it is ever taken for whole.
+pub(crate) fn joined(
+    root: &Path,
+    unfinished: &Path,
+    config: &NetworkConfig,
+    organisation: &OrganisationConfig,
+) -> Result<Organization, NetworkError> {
+    let tree = Organization::open(root, OrgKind::Peer, &organisation.domain, &organisation.msp_id);
+    if tree.directory().exists() {
+        return Ok(tree);
+    }
+    if unfinished.exists() {
+        fs::remove_dir_all(unfinished).map_err(NetworkError::io(unfinished))?;
+    }
+    let seed = config.seed.clone().map(Seed::new);
+    let made = Organization::generate(unfinished, &spec(config, organisation), seed.as_ref())?;
+    sync_tree(made.directory())?;
+    fs::rename(made.directory(), tree.directory()).map_err(NetworkError::io(tree.directory()))?;
+    fs::remove_dir_all(unfinished).map_err(NetworkError::io(unfinished))?;
+    Ok(tree)
+}
+
+fn spec(config: &NetworkConfig, organisation: &OrganisationConfig) -> OrgSpec {
+    let nodes = organisation.peers.iter().map(|peer| node(config, &peer.hostname));
+    OrgSpec {
+        nodes: nodes.collect(),
+        users: organisation.users.clone(),
+        ..OrgSpec::peers(&organisation.domain, &organisation.msp_id)
+    }
+}
+
+/// A node whose certificate names the address that it listens on, where that is no usual one.
+fn node(config: &NetworkConfig, hostname: &str) -> NodeSpec {
+    let listen = config.listen;
+    let san = (!listen.is_loopback() && !listen.is_unspecified()).then(|| listen.to_string());
+    NodeSpec {
+        sans: san.into_iter().collect(),
+        ..NodeSpec::new(hostname)
+    }
 }
 
 /// Makes the organisations' files durable. Blocks will be, and without their keys nobody could continue them.

@@ -1,5 +1,7 @@
 //! A running network.
 
+mod joining;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,7 +14,7 @@ use fabric_orderer::Orderer;
 use fabric_peer::{InProcessNetwork, Peer};
 use tracing::info;
 
-use crate::config::NetworkConfig;
+use crate::config::{NetworkConfig, OrganisationConfig, PeerNodeConfig};
 use crate::directory::Directory;
 use crate::error::NetworkError;
 use crate::listeners::{Listeners, OrdererListeners, PeerListeners};
@@ -20,7 +22,7 @@ use crate::material::Material;
 use crate::orderer_node::OrdererNode;
 use crate::peer_node::{PeerNode, Surroundings};
 use crate::slot::Slot;
-use crate::summary::{NetworkSummary, OrdererSummary, OrganisationSummary, PeerSummary};
+use crate::summary::{NetworkSummary, OrdererSummary, OrganisationSummary, PeerSummary, user_directories};
 
 /// A running network: one ordering node and the peers of each member, in this process. Each of them can be
 /// [stopped](Self::stop_peer) and [started again](Self::start_peer).
@@ -105,9 +107,7 @@ impl Network {
         }
         let (orderer, peers) =
             futures::future::try_join(orderer, futures::future::try_join_all(peers)).await?;
-        let json =
-            serde_json::to_vec_pretty(&summary).map_err(|error| NetworkError::Config(error.to_string()))?;
-        directory.write("network.json", &json)?;
+        write_summary(&directory, &summary)?;
         let count: usize = peers.iter().map(Vec::len).sum();
         info!(channel = config.channel, peers = count, "network: ready");
         Ok(Self {
@@ -298,7 +298,7 @@ fn summary(
             .node_dir(&config.orderer.hostname)
             .join("tls")
             .join("ca.crt"),
-        users: users(orderer, &[]),
+        users: user_directories(orderer, &[]),
     };
     let mut organisations = Vec::with_capacity(members.len());
     for ((organisation, tree), sockets) in config.organisations.iter().zip(members).zip(&listeners.peers) {
@@ -306,29 +306,10 @@ fn summary(
             .peers
             .iter()
             .zip(sockets)
-            .map(|(peer, sockets)| PeerSummary {
-                host: organisation.host(peer),
-                endpoint: reachable(sockets.main.address()),
-                chaincode: reachable(sockets.chaincode.address()),
-                operations: sockets.operations.address(),
-                tls_ca: tree.node_dir(&peer.hostname).join("tls").join("ca.crt"),
-            })
+            .map(|(peer, sockets)| peer_summary(organisation, tree, peer, sockets))
             .collect();
-        // The configuration was checked: there is a first one.
-        let Some(first) = peers.first().cloned() else {
-            continue;
-        };
-        organisations.push(OrganisationSummary {
-            msp_id: organisation.msp_id.clone(),
-            domain: organisation.domain.clone(),
-            host: first.host,
-            endpoint: first.endpoint,
-            chaincode: first.chaincode,
-            operations: first.operations,
-            tls_ca: first.tls_ca,
-            peers,
-            users: users(tree, &organisation.users),
-        });
+        // The configuration was checked: there is a peer.
+        organisations.extend(OrganisationSummary::of(tree, peers, &organisation.users));
     }
     NetworkSummary {
         channel: config.channel.clone(),
@@ -340,15 +321,24 @@ fn summary(
     }
 }
 
-/// The MSP directories of the administrator and `users`.
-fn users(tree: &Organization, users: &[UserSpec]) -> BTreeMap<String, std::path::PathBuf> {
-    let names = users.iter().map(|user| user.name.as_str()).chain(["Admin"]);
-    names
-        .map(|name| {
-            let short = name.strip_suffix(&format!("@{}", tree.domain())).unwrap_or(name);
-            (short.to_owned(), tree.user_dir(name).join("msp"))
-        })
-        .collect()
+fn peer_summary(
+    organisation: &OrganisationConfig,
+    tree: &Organization,
+    peer: &PeerNodeConfig,
+    sockets: &PeerListeners,
+) -> PeerSummary {
+    PeerSummary {
+        host: organisation.host(peer),
+        endpoint: reachable(sockets.main.address()),
+        chaincode: reachable(sockets.chaincode.address()),
+        operations: sockets.operations.address(),
+        tls_ca: tree.node_dir(&peer.hostname).join("tls").join("ca.crt"),
+    }
+}
+
+fn write_summary(directory: &Directory, summary: &NetworkSummary) -> Result<(), NetworkError> {
+    let json = serde_json::to_vec_pretty(summary).map_err(|error| NetworkError::Config(error.to_string()))?;
+    directory.write("network.json", &json)
 }
 
 /// Where clients of this machine reach a listener: one on all addresses is reached on loopback.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use fabric_msp::cryptogen::{OrgKind, Organization};
+use fabric_msp::cryptogen::{OrgKind, Organization, UserSpec};
 use serde::{Deserialize, Serialize};
 
 /// A running network: where to reach whom, and which files clients need. All paths are absolute.
@@ -66,6 +66,24 @@ pub struct OrganisationSummary {
     pub users: BTreeMap<String, PathBuf>,
 }
 
+impl OrganisationSummary {
+    /// A member with these peers, in the order of the consortium, and the users that its tree holds besides its administrator. `None` without a peer.
+    pub fn of(tree: &Organization, peers: Vec<PeerSummary>, users: &[UserSpec]) -> Option<Self> {
+        let first = peers.first()?.clone();
+        Some(Self {
+            msp_id: tree.msp_id().to_owned(),
+            domain: tree.domain().to_owned(),
+            host: first.host,
+            endpoint: first.endpoint,
+            chaincode: first.chaincode,
+            operations: first.operations,
+            tls_ca: first.tls_ca,
+            peers,
+            users: user_directories(tree, users),
+        })
+    }
+}
+
 /// A peer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerSummary {
@@ -100,4 +118,15 @@ impl NetworkSummary {
             &organisation.msp_id,
         ))
     }
+}
+
+/// The MSP directories of `Admin` and of `users`, by their names without the domain.
+pub fn user_directories(tree: &Organization, users: &[UserSpec]) -> BTreeMap<String, PathBuf> {
+    let names = users.iter().map(|user| user.name.as_str()).chain(["Admin"]);
+    names
+        .map(|name| {
+            let short = name.strip_suffix(&format!("@{}", tree.domain())).unwrap_or(name);
+            (short.to_owned(), tree.user_dir(name).join("msp"))
+        })
+        .collect()
 }

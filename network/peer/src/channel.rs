@@ -264,6 +264,15 @@ pub fn rebuild_ledger(
     Ok(ledger.height())
 }
 
+/// Opens the ledger of a joined channel in `dir`, while no peer runs on it, to read what it holds.
+///
+/// # Errors
+/// [`LedgerError`]: the ledger is in use, or its blocks are damaged.
+pub fn open_ledger(dir: &Path, msp_id: &str, options: LedgerOptions) -> Result<Ledger, LedgerError> {
+    let definitions = Arc::new(Definitions::new(msp_id));
+    Ledger::open(dir, with_definitions(options, &definitions))
+}
+
 fn with_definitions(options: LedgerOptions, definitions: &Arc<Definitions>) -> LedgerOptions {
     LedgerOptions {
         collections: definitions.clone(),

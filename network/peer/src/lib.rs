@@ -34,7 +34,7 @@ mod services;
 mod syscc;
 mod validator;
 
-pub use channel::{Channel, CommitStatus, rebuild_ledger};
+pub use channel::{Channel, CommitStatus, open_ledger, rebuild_ledger};
 pub use committer::CommittedBlock;
 pub use config::PeerConfig;
 pub use directory::{EndpointError, PeerDirectory, PeerInfo, RemoteEndpoint};

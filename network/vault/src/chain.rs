@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use careledger_api::HealthError;
-use careledger_api::contracts::consent::{CodeQuery, ConsentsClient, FindAnswer, Release};
+use careledger_api::contracts::consent::{
+    CodeQuery, ConsentsClient, FindAnswer, OfflineOpening, OfflineReport, Release, SignedTicket,
+};
 use careledger_api::contracts::identity::PatientQuery;
 use careledger_api::contracts::record::{
     DocumentStatus, ErasureConfirmation, ErasureReceipt, IndexPage, InventoryPage, InventoryPlace,
@@ -13,8 +15,10 @@ use careledger_api::ids::{DocumentId, Hash, PatientId, TxId};
 use careledger_api::merkle::ContentOpening;
 use careledger_api::merkle::batch::BatchProof;
 use careledger_sdk::vault::LedgerPoint;
+use fabric_channel::Bundle;
 use fabric_contract_core::CallError;
 use fabric_gateway_sdk::{Contract, Network};
+use fabric_msp::serialize;
 use fabric_protos::common::{Payload, SignatureHeader};
 use fabric_protos::peer::ProcessedTransaction;
 use prost::Message;
@@ -23,6 +27,7 @@ use crate::erase::Erasures;
 use crate::find::{CommittedSearch, FindChain};
 use crate::integrity::Inventory;
 use crate::locate::IndexChain;
+use crate::offline::{Filed, OfflineChain};
 use crate::release::{Chain, ChainError, CommittedAccess};
 use crate::replica::Anchors;
 use crate::replication::Replicas;
@@ -104,6 +109,10 @@ impl Chain for PeerChain {
         let creator = self.valid_creator(tx).await?;
         Ok(creator.map(|creator| CommittedAccess { creator, release }))
     }
+
+    async fn session(&self, tx: &TxId, now: i64) -> Result<Option<Release>, ChainError> {
+        self.release(tx, now).await
+    }
 }
 
 impl FindChain for PeerChain {
@@ -145,6 +154,41 @@ impl FindChain for PeerChain {
         match written.await {
             Ok(_) => Ok(true),
             Err(CallError::Contract(HealthError::Replayed(_))) => Ok(false),
+            Err(error) => Err(ChainError(error.to_string())),
+        }
+    }
+}
+
+impl OfflineChain for PeerChain {
+    async fn is_member(&self, signed: &SignedTicket, now: i64) -> Result<bool, ChainError> {
+        let block = self.network.config_block().await;
+        let block = block.map_err(|error| ChainError(error.to_string()))?;
+        let channel = Bundle::from_block(&block).map_err(|error| ChainError(error.to_string()))?;
+        let doctor = serialize(&signed.organisation, signed.certificate.clone().into_bytes());
+        let doctor = channel.msps().valid_identity(&doctor);
+        Ok(doctor.is_ok_and(|doctor| doctor.expires_at() > now))
+    }
+
+    async fn opening(&self, signed: &SignedTicket, now: i64) -> Result<Option<OfflineOpening>, ChainError> {
+        let asked = ConsentsClient::new(&self.contract)
+            .offline_opening(self.custodian.clone(), now, signed.clone())
+            .endorsed_by([self.holder.clone()])
+            .send();
+        match asked.await {
+            Ok(opening) => Ok(Some(opening)),
+            Err(CallError::Contract(_)) => Ok(None),
+            Err(error) => Err(ChainError(error.to_string())),
+        }
+    }
+
+    async fn file(&self, report: OfflineReport) -> Result<Filed, ChainError> {
+        let filed = ConsentsClient::new(&self.contract)
+            .backfill(self.custodian.clone(), report)
+            .endorsed_by([self.holder.clone()])
+            .send();
+        match filed.await {
+            Ok(_) | Err(CallError::Contract(HealthError::Duplicate(_))) => Ok(Filed::Written),
+            Err(CallError::Contract(_)) => Ok(Filed::Refused),
             Err(error) => Err(ChainError(error.to_string())),
         }
     }

@@ -4,11 +4,14 @@
 //! custodian: request -> two organisations approve -> execute -> purge       (the ledger; contract `record`)
 //! vault:     own peer shows the execution -> key, salt, ciphertext destroyed -> the patient's last record: out of the index of persons
 //!            -> replicas' vaults do the same
-//!            -> own peers remove what was purged from their files -> confirmed on the ledger -> receipt, signed
+//!            -> own peers remove what was purged from their files, or say that they committed the purge (Fabric's)
+//!            -> confirmed on the ledger -> receipt, signed
 //! ```
 //!
 //! The ledger decides, not who asks: without an executed erasure on the own peer nothing is destroyed. Every step may be repeated, so whoever is
 //! interrupted asks again.
+
+mod peers;
 
 use std::time::Duration;
 
@@ -16,24 +19,18 @@ use careledger_api::HealthError;
 use careledger_api::contracts::record::{Backup, ErasureConfirmation, ErasureReceipt, MAX_BACKUPS};
 use careledger_api::date::Date;
 use careledger_api::ids::{DocumentId, PatientId, Salt};
-use careledger_sdk::vault::{
-    EraseRequest, ErasedPeer, SignedRequest, VaultClient, VaultError, VaultReceipt, WireError,
-};
+use careledger_sdk::vault::{EraseRequest, SignedRequest, VaultClient, VaultError, VaultReceipt, WireError};
 use fabric_gateway_sdk::SigningIdentity;
-use serde::Deserialize;
 
+pub use self::peers::{OwnPeer, PeerDisk, PeerState};
 use crate::persons::PersonIndex;
 use crate::release::{ChainError, Scope};
 use crate::store::{Store, StoreError};
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
-/// How often a peer is asked that could not remove everything, since something was still being read, and the pause in between.
-const ATTEMPTS: (u32, Duration) = (5, Duration::from_secs(1));
 /// How often the own peer is asked for an execution that another one has, and the pause in between.
 const CATCH_UP: (u32, Duration) = (5, Duration::from_millis(200));
-/// The longest wait for a peer to remove what was purged.
-const REMOVAL: Duration = Duration::from_secs(120);
 
 /// What the vault asks and tells its own organisation's peer about erasures.
 pub trait Erasures: Send + Sync {
@@ -61,7 +58,7 @@ pub struct Erasing {
     /// The vault's identity, which signs receipts.
     pub signer: SigningIdentity,
     /// This organisation's peers.
-    pub peers: Vec<PeerDisk>,
+    pub peers: Vec<OwnPeer>,
     /// The backups that are made of this vault and these peers: each holds what was erased until it expires.
     pub backups: Vec<BackupPlan>,
     /// The vaults that hold replicas of this one's records: MSP id and client.
@@ -75,15 +72,6 @@ pub struct BackupPlan {
     pub name: String,
     /// Days from its making to its end.
     pub days: u16,
-}
-
-/// A peer whose operations listener removes purged data from its files when asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PeerDisk {
-    /// Host name, for the receipt.
-    pub host: String,
-    /// `http://address:port` of the listener, on loopback.
-    pub operations: String,
 }
 
 /// Why a document was not, or not wholly, erased. What was destroyed is destroyed.
@@ -156,7 +144,7 @@ pub async fn erase<L: Erasures>(
     let backups = backups(&erasing.backups, now)?;
     let mut peers = Vec::with_capacity(erasing.peers.len());
     for peer in &erasing.peers {
-        peers.push(peer.erase(&scope.channel).await?);
+        peers.extend(peer.erase(scope, &erasure).await?);
     }
     if erasure
         .confirmations
@@ -258,40 +246,4 @@ fn backups(plans: &[BackupPlan], now: i64) -> Result<Vec<Backup>, EraseError> {
         return Err(EraseError::Backups);
     }
     Ok(named)
-}
-
-impl PeerDisk {
-    /// Has the peer remove what was purged on a channel from its files.
-    async fn erase(&self, channel: &str) -> Result<ErasedPeer, EraseError> {
-        #[derive(Deserialize)]
-        struct Done {
-            height: u64,
-        }
-        let failed = |why: String| EraseError::Peer {
-            host: self.host.clone(),
-            why,
-        };
-        let url = format!("{}/erasures/{channel}", self.operations);
-        careledger_sdk::install_crypto_provider();
-        let http = reqwest::Client::new();
-        let (attempts, pause) = ATTEMPTS;
-        for _ in 0..attempts {
-            let asked = http.post(&url).timeout(REMOVAL).send();
-            let answer = asked.await.map_err(|error| failed(error.to_string()))?;
-            match answer.status().as_u16() {
-                200 => {
-                    let Done { height } = answer.json().await.map_err(|error| failed(error.to_string()))?;
-                    return Ok(ErasedPeer {
-                        host: self.host.clone(),
-                        height,
-                    });
-                }
-                503 => tokio::time::sleep(pause).await,
-                status => return Err(failed(format!("it answered {status}"))),
-            }
-        }
-        Err(failed(
-            "something reads it all the time; try again later".to_owned(),
-        ))
-    }
 }

@@ -201,7 +201,7 @@ impl<L: Inventory> Checker<'_, L> {
     }
 
     async fn compare(&self, report: &mut IntegrityReport) -> Result<(), CheckError> {
-        let described = self.described().await?;
+        let described = described(self.ledger).await?;
         let kept: BTreeSet<(DocumentId, u32)> = self.store.kept().await?.into_iter().collect();
         let is_here = |item: &&InventoryItem| item.status != DocumentStatus::Erased;
         for item in described.values().filter(is_here) {
@@ -228,19 +228,6 @@ impl<L: Inventory> Checker<'_, L> {
         }
         report.gaps.sort_unstable();
         Ok(())
-    }
-
-    async fn described(&self) -> Result<BTreeMap<DocumentId, InventoryItem>, ChainError> {
-        let mut described = BTreeMap::new();
-        let mut after = None;
-        loop {
-            let page = self.ledger.inventory(after).await?;
-            described.extend(page.documents.into_iter().map(|item| (item.document, item)));
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(described),
-            }
-        }
     }
 
     async fn examine(
@@ -290,6 +277,20 @@ impl<L: Inventory> Checker<'_, L> {
             Err(_) if self.store.is_erased(document).await? => Ok(Examined::Gone),
             Err(ContentError::Source(_)) => Ok(Examined::Wrong(GapKind::Unreadable)),
             Err(_) => Ok(Examined::Wrong(GapKind::Altered)),
+        }
+    }
+}
+
+/// Everything that the custodian's collection describes, over all pages.
+async fn described<L: Inventory>(ledger: &L) -> Result<BTreeMap<DocumentId, InventoryItem>, ChainError> {
+    let mut described = BTreeMap::new();
+    let mut after = None;
+    loop {
+        let page = ledger.inventory(after).await?;
+        described.extend(page.documents.into_iter().map(|item| (item.document, item)));
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(described),
         }
     }
 }

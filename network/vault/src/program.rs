@@ -4,16 +4,20 @@
 //! |---|---|
 //! | `CARELEDGER_VAULT_ORGANISATION` | MSP id of the organisation whose vault it is |
 //! | `CARELEDGER_VAULT_CHANNEL`, `CARELEDGER_VAULT_CHAINCODE` | the channel, and the health chaincode's name on it |
-//! | `CARELEDGER_VAULT_PEER` | `host:port` of a peer of the organisation |
+//! | `CARELEDGER_VAULT_PEER` | `host:port` of each of the organisation's peers, separated by commas: the first one is asked, receipts of erasures name all |
 //! | `CARELEDGER_VAULT_LISTEN` | `address:port` to listen on; 127.0.0.1:8443 by default |
 //! | `CARELEDGER_VAULT_TLS` | directory with `server.crt`, `server.key` and `ca.crt`, the organisation's TLS CA, which the peer's certificate is from too |
 //! | `CARELEDGER_VAULT_IDENTITY` | MSP directory of the vault's own identity, with the role `vault` |
 //! | `CARELEDGER_VAULT_MSP` | the organisation's verifying MSP: who may upload |
 //! | `CARELEDGER_VAULT_DATA` | directory of the records, the release log and, without a token, the key-encryption key |
+//! | `CARELEDGER_VAULT_REPLICAS` | where its records are copied: `MSP id=https://host:port`, separated by commas; none by default |
+//! | `CARELEDGER_VAULT_REPLICA_CAS` | directory with `<MSP id>.pem` for each of these: the CA of that vault's TLS certificate |
+//! | `CARELEDGER_VAULT_CUSTODIAN` | MSP id of another organisation, whose records' copies this vault holds; without it, it keeps its own organisation's records |
+//! | `CARELEDGER_VAULT_CUSTODIAN_MSP` | that organisation's verifying MSP: its vault may send, probe and erase copies |
 //! | `CARELEDGER_PKCS11_…` | a token for the key-encryption key, as [`KeyProvider::from_environment`] reads them |
 //!
-//! It copies nothing to other vaults and holds no replicas. Fabric's own peers remove purged data from their disks by themselves
-//! (`ledger.pvtdataStore.purgeInterval`) and cannot be asked whether they did, so its receipts of erasures name no peers.
+//! Fabric's own peers remove purged data from their disks by themselves (`ledger.pvtdataStore.purgeInterval`) and cannot be asked whether they did: its
+//! receipts of erasures say which of its organisation's peers committed the purge, each asked itself (`gone_from`: `state`).
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,14 +25,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use careledger_sdk::install_crypto_provider;
+use careledger_sdk::vault::VaultClient;
 use fabric_gateway_sdk::{Endpoint, Gateway, SigningIdentity};
 use fabric_msp::Msp;
 
 use crate::chain::PeerChain;
-use crate::erase::Erasing;
+use crate::erase::{Erasing, OwnPeer, PeerState};
 use crate::integrity::Checks;
 use crate::kek::KeyProvider;
 use crate::release::Scope;
+use crate::replica::Holder;
+use crate::replication::Timing;
+use crate::restored::erase_again_by_itself;
 use crate::store::Store;
 use crate::{Members, PersonIndex, ServedLog, Server, Service};
 
@@ -44,12 +52,37 @@ pub struct Settings {
     organisation: String,
     channel: String,
     chaincode: String,
-    peer: String,
+    /// At least one.
+    peers: Vec<Address>,
     listen: SocketAddr,
     tls: PathBuf,
     identity: PathBuf,
     msp: PathBuf,
     data: PathBuf,
+    replicas: Vec<ReplicaAt>,
+    custodian: Option<Custodian>,
+}
+
+/// `host:port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Address {
+    host: String,
+    port: u16,
+}
+
+/// A vault that is to hold copies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ReplicaAt {
+    holder: String,
+    url: String,
+    ca: PathBuf,
+}
+
+/// The organisation whose copies this vault holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Custodian {
+    msp_id: String,
+    msp: PathBuf,
 }
 
 impl Settings {
@@ -73,16 +106,36 @@ impl Settings {
                 "CARELEDGER_VAULT_LISTEN is {listen:?}; it must be an address and a port, like 0.0.0.0:8443"
             )
         })?;
+        let peers = needed(
+            "PEER",
+            "host:port of the organisation's peers, separated by commas",
+        )?;
+        let replicas = match set("REPLICAS") {
+            None => Vec::new(),
+            Some(text) => replicas(
+                &text,
+                Path::new(&needed("REPLICA_CAS", "the directory of the replicas' CAs")?),
+            )?,
+        };
+        let custodian = match set("CUSTODIAN") {
+            None => None,
+            Some(msp_id) => Some(Custodian {
+                msp_id,
+                msp: needed("CUSTODIAN_MSP", "the custodian's MSP directory")?.into(),
+            }),
+        };
         Ok(Self {
             organisation: needed("ORGANISATION", "the MSP id of the vault's organisation")?,
             channel: needed("CHANNEL", "the channel's name")?,
             chaincode: needed("CHAINCODE", "the health chaincode's name")?,
-            peer: needed("PEER", "host:port of a peer of the organisation")?,
+            peers: peers.split(',').map(address).collect::<Result<_, _>>()?,
             listen,
             tls: needed("TLS", "the directory of server.crt, server.key and ca.crt")?.into(),
             identity: needed("IDENTITY", "the MSP directory of the vault's identity")?.into(),
             msp: needed("MSP", "the organisation's MSP directory")?.into(),
             data: needed("DATA", "the directory of the records")?.into(),
+            replicas,
+            custodian,
         })
     }
 
@@ -118,48 +171,109 @@ impl Settings {
     }
 
     async fn start(&self) -> Result<Server, Error> {
-        let (host, _) = self
-            .peer
-            .rsplit_once(':')
-            .ok_or("CARELEDGER_VAULT_PEER has no port")?;
-        let channel = Endpoint::tls_ca_file(self.peer.clone(), self.tls.join("ca.crt"))?
-            .server_name(host)
-            .connect_lazy()?;
         let signer = SigningIdentity::from_msp_dir(&self.identity, &self.organisation)?;
-        let gateway = Gateway::builder(channel).identity(signer.clone()).connect();
-        let chain = PeerChain::new(
-            gateway.network(self.channel.clone()),
-            &self.chaincode,
-            &self.organisation,
-        );
-        let members = Msp::from_config(&Msp::config_from_dir(&self.msp, &self.organisation)?)?;
+        let mut networks = Vec::with_capacity(self.peers.len());
+        for peer in &self.peers {
+            let endpoint =
+                Endpoint::tls_ca_file(format!("{}:{}", peer.host, peer.port), self.tls.join("ca.crt"))?;
+            let channel = endpoint.server_name(&peer.host).connect_lazy()?;
+            let gateway = Gateway::builder(channel).identity(signer.clone()).connect();
+            networks.push((peer.host.clone(), gateway.network(self.channel.clone())));
+        }
+        let (_, first) = networks.first().ok_or("CARELEDGER_VAULT_PEER names no peer")?;
+        let custodian = self.custodian.as_ref();
+        let keeper = custodian.map_or(&self.organisation, |custodian| &custodian.msp_id);
+        let chain = PeerChain::new(first.clone(), &self.chaincode, keeper).held_by(&self.organisation);
+        let peers = networks.into_iter().map(|(host, network)| {
+            OwnPeer::State(PeerState {
+                host,
+                network,
+                chaincode: self.chaincode.clone(),
+            })
+        });
+        let replica = custodian.map(|custodian| members(&custodian.msp, &custodian.msp_id).map(Holder::of));
+        let mut replicas = Vec::with_capacity(self.replicas.len());
+        for replica in &self.replicas {
+            let client = VaultClient::new(replica.url.clone(), &read(&replica.ca)?)?;
+            replicas.push((replica.holder.clone(), client));
+        }
         let service = Service {
             scope: Scope {
-                custodian: self.organisation.clone(),
+                custodian: keeper.clone(),
                 channel: self.channel.clone(),
             },
             store: Arc::new(Store::open_under(&self.data, KeyProvider::from_environment()?).await?),
             served: ServedLog::open(&self.data.join("served"))?,
             chain: Arc::new(chain),
-            members: Members::new(members),
+            members: members(&self.msp, &self.organisation)?,
             persons: PersonIndex::open(&self.data.join("persons"))?,
             erasing: Erasing {
                 holder: self.organisation.clone(),
                 signer,
-                peers: Vec::new(),
+                peers: peers.collect(),
                 backups: Vec::new(),
-                replicas: Vec::new(),
+                replicas,
             },
-            replica: None,
-            replication: None,
+            replica: replica.transpose()?,
+            replication: (!self.replicas.is_empty()).then(Timing::default),
             checks: Some(Checks::default()),
         };
+        tokio::spawn(erase_again_by_itself(
+            Arc::clone(&service.store),
+            Arc::clone(&service.chain),
+        ));
         let (certificate, key) = (
             read(&self.tls.join("server.crt"))?,
             read(&self.tls.join("server.key"))?,
         );
         Ok(Server::start(self.listen, &certificate, &key, service).await?)
     }
+}
+
+fn members(msp: &Path, msp_id: &str) -> Result<Members, Error> {
+    Ok(Members::new(Msp::from_config(&Msp::config_from_dir(
+        msp, msp_id,
+    )?)?))
+}
+
+/// Reads one `host:port`.
+fn address(text: &str) -> Result<Address, Error> {
+    let text = text.trim();
+    let wrong = || {
+        format!(
+            "CARELEDGER_VAULT_PEER has {text:?}; it must be host:port, like peer0.hospital.example.com:7051"
+        )
+    };
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let port = port.parse().map_err(|_| wrong())?;
+    if host.is_empty() {
+        return Err(wrong().into());
+    }
+    Ok(Address {
+        host: host.to_owned(),
+        port,
+    })
+}
+
+/// Reads `MSP id=https://host:port`, separated by commas.
+fn replicas(text: &str, cas: &Path) -> Result<Vec<ReplicaAt>, Error> {
+    let one = |text: &str| {
+        let text = text.trim();
+        let named = text.split_once('=').filter(|(holder, url)| {
+            !holder.is_empty() && !holder.contains('/') && url.starts_with("https://")
+        });
+        let (holder, url) = named.ok_or_else(|| {
+            Error::from(format!(
+                "CARELEDGER_VAULT_REPLICAS has {text:?}; it must be an MSP id and a vault, like RegulatorMSP=https://vault.example.com:8443"
+            ))
+        })?;
+        Ok(ReplicaAt {
+            holder: holder.to_owned(),
+            url: url.to_owned(),
+            ca: cas.join(format!("{holder}.pem")),
+        })
+    };
+    text.split(',').map(one).collect()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
@@ -192,10 +306,14 @@ mod tests {
     ];
 
     fn read_without(missing: &str, listen: &str) -> Result<Settings, Error> {
+        read_with(&[("LISTEN", listen)], missing)
+    }
+
+    fn read_with(more: &[(&str, &str)], missing: &str) -> Result<Settings, Error> {
         Settings::from_variables(|name| {
             let name = name.strip_prefix("CARELEDGER_VAULT_")?;
-            if name == "LISTEN" {
-                return Some(listen.to_owned());
+            if let Some((_, value)) = more.iter().find(|(known, _)| *known == name && name != missing) {
+                return Some((*value).to_owned());
             }
             let found = ALL.iter().find(|(known, _)| *known == name && name != missing);
             found.map(|(_, value)| (*value).to_owned())
@@ -212,6 +330,69 @@ mod tests {
         assert!(refused.contains("CARELEDGER_VAULT_LISTEN"), "{refused}");
         let settings = read_without("", "").expect("all there");
         assert_eq!(settings.listen, SocketAddr::from(([127, 0, 0, 1], 8443)));
+    }
+
+    #[test]
+    fn peers_replicas_and_custodian_are_read() {
+        let copies = [
+            (
+                "PEER",
+                "peer0.hospital.example.com:7051, peer1.hospital.example.com:7151",
+            ),
+            (
+                "REPLICAS",
+                "RegulatorMSP=https://vault.regulator.example.com:8443,ClinicMSP=https://vault.clinic.example.com:8443",
+            ),
+            ("REPLICA_CAS", "/cas"),
+        ];
+        let read = read_with(&copies, "").expect("reads");
+        let hosts: Vec<(&str, u16)> = read
+            .peers
+            .iter()
+            .map(|peer| (peer.host.as_str(), peer.port))
+            .collect();
+        assert_eq!(
+            hosts,
+            [
+                ("peer0.hospital.example.com", 7051),
+                ("peer1.hospital.example.com", 7151)
+            ]
+        );
+        assert_eq!(read.replicas[1].holder, "ClinicMSP");
+        assert_eq!(read.replicas[1].url, "https://vault.clinic.example.com:8443");
+        assert_eq!(read.replicas[0].ca, Path::new("/cas/RegulatorMSP.pem"));
+        let refused = read_with(&copies, "REPLICA_CAS").expect_err("no CAs").to_string();
+        assert!(refused.contains("CARELEDGER_VAULT_REPLICA_CAS"), "{refused}");
+        for wrong in [
+            "RegulatorMSP",
+            "=https://vault:8443",
+            "../x=https://vault:8443",
+            "RegulatorMSP=http://vault:8443",
+            ",",
+        ] {
+            let refused = read_with(&[("REPLICAS", wrong), copies[2]], "")
+                .expect_err(wrong)
+                .to_string();
+            assert!(refused.contains("CARELEDGER_VAULT_REPLICAS"), "{refused}");
+        }
+        for wrong in ["peer0", ":7051", "peer0:", "peer0:70510", "peer0:7051,"] {
+            let refused = read_with(&[("PEER", wrong)], "").expect_err(wrong).to_string();
+            assert!(refused.contains("CARELEDGER_VAULT_PEER"), "{refused}");
+        }
+
+        let holds = [("CUSTODIAN", "ClinicMSP"), ("CUSTODIAN_MSP", "/clinic")];
+        let read = read_with(&holds, "")
+            .expect("reads")
+            .custodian
+            .expect("a custodian");
+        assert_eq!(
+            (read.msp_id.as_str(), read.msp.as_path()),
+            ("ClinicMSP", Path::new("/clinic"))
+        );
+        let refused = read_with(&holds, "CUSTODIAN_MSP")
+            .expect_err("no MSP")
+            .to_string();
+        assert!(refused.contains("CARELEDGER_VAULT_CUSTODIAN_MSP"), "{refused}");
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@
 //! 1. the request is for this vault and channel, and signed by the creator of the access transaction;
 //! 2. this organisation's own peer shows that transaction as VALID, with its private event in the `care_` collection;
 //! 3. the decision, run again on current state at the vault's clock, still permits; the proposal is at most five minutes old; no grant or
-//!    revocation of the patient came since;
+//!    revocation of the patient came since; the requester's credential counts;
 //! 4. every category asked for is permitted;
 //! 5. none of the documents was released on this transaction before. That is written to disk before the first key leaves.
 
@@ -38,6 +38,14 @@ pub trait Chain: Send + Sync {
         tx: &TxId,
         now: i64,
     ) -> impl Future<Output = Result<Option<CommittedAccess>, ChainError>> + Send;
+
+    /// What the access of transaction `tx`, on which this vault released a key before, permits at `now`: one question to the peer, which found the transaction
+    /// valid then. `None` if its record is gone.
+    fn session(
+        &self,
+        tx: &TxId,
+        now: i64,
+    ) -> impl Future<Output = Result<Option<Release>, ChainError>> + Send;
 }
 
 /// A committed access as the peer shows it.
@@ -125,11 +133,12 @@ pub async fn release<C: Chain>(
     }
     let release = &access.release;
     let kem_key = release.record.kem_key().ok_or(Refusal::UnknownAccess)?;
-    if !(release.fresh && release.in_time && release.epoch_unchanged) || release.documents.is_empty() {
+    let open = release.fresh && release.in_time && release.epoch_unchanged && release.credentialed;
+    if !open || release.documents.is_empty() {
         return Err(Refusal::NothingPermitted);
     }
     let documents = asked_for(request, &release.documents)?;
-    let opened = open(store, documents).await?;
+    let opened = opened(store, documents).await?;
     let releases: Vec<served::Release> = opened
         .iter()
         .map(|(document, ..)| served::Release {
@@ -159,19 +168,20 @@ pub async fn release<C: Chain>(
 }
 
 /// Whether who was released a file's key on the access of transaction `tx` may still fetch the file at `now` (seconds since 1970): the access is not over,
-/// and no grant or revocation of the patient came since. While keys are given out, the decision run again must name the file as well.
+/// no grant or revocation of the patient came since, and the requester's credential still counts. While keys are given out, the decision run again must
+/// name the file as well. One question to the peer, and nothing is remembered: what the peer has committed counts at once.
 pub(crate) async fn is_session_open<C: Chain>(
     chain: &C,
     tx: &TxId,
     (document, version): (DocumentId, u32),
     now: i64,
 ) -> Result<bool, ChainError> {
-    let Some(CommittedAccess { release, .. }) = chain.access(tx, now).await? else {
+    let Some(release) = chain.session(tx, now).await? else {
         return Ok(false);
     };
     let of_file = |named: &ReleasableDocument| (named.document, named.version) == (document, version);
     let named = !release.fresh || release.documents.iter().any(of_file);
-    Ok(release.in_time && release.epoch_unchanged && named)
+    Ok(release.in_time && release.epoch_unchanged && release.credentialed && named)
 }
 
 /// Whose vault this is, and for which channel.
@@ -236,7 +246,7 @@ fn asked_for<'d>(
 }
 
 /// Each document's entry, and its encrypted file where it goes with the answer.
-async fn open<'d>(
+pub(crate) async fn opened<'d>(
     store: &Store,
     documents: Vec<&'d ReleasableDocument>,
 ) -> Result<Vec<(&'d ReleasableDocument, Entry, Option<Vec<u8>>)>, StoreError> {
@@ -257,7 +267,8 @@ async fn open<'d>(
     Ok(opened)
 }
 
-fn item(
+/// A document's key, opening and ticket, sealed to the requester, with its file.
+pub(crate) fn item(
     request: &ReleaseRequest,
     to: &KemPublicKey,
     document: &ReleasableDocument,

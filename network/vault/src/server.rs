@@ -5,6 +5,7 @@
 //! | `GET /healthz` | anybody | `ok` |
 //! | `POST /v1/release` | the creator of a committed access, signed | sealed keys, and small files |
 //! | `POST /v1/locate` | the creator of a committed access, signed | which documents it shows, in a page of one size |
+//! | `POST /v1/offline` | an emergency doctor, by a signed ticket | the emergency summary, sealed: while the ledger cannot be written |
 //! | `POST /v1/find` | the creator of a committed search, signed | whom it found, sealed |
 //! | `POST /v1/persons` | a custodian of the own organisation, signed | whom a search finds |
 //! | `GET /v1/content/{document}/{version}` | the holder of a ticket whose access is still open | ciphertext, whole or a range of it |
@@ -26,6 +27,7 @@ mod files;
 mod find;
 mod listen;
 mod locate;
+mod offline;
 mod release;
 mod replica;
 mod replication;
@@ -49,6 +51,7 @@ use crate::find::FindChain;
 use crate::integrity::{Checks, Inventory};
 use crate::locate::IndexChain;
 use crate::members::Members;
+use crate::offline::{Limits, OfflineChain};
 use crate::persons::PersonIndex;
 use crate::release::Scope;
 use crate::replica::{Anchors, Holder};
@@ -96,6 +99,8 @@ struct Shared<C> {
     erasing: Mutex<()>,
     /// Held by the one check under way.
     checking: Mutex<()>,
+    /// Who handed in tickets of a time without the network.
+    limits: Limits,
     /// Copies that are taken or read at once.
     copies: Arc<Semaphore>,
     /// The copies that this vault makes.
@@ -110,6 +115,8 @@ pub struct Server {
     task: tokio::task::JoinHandle<()>,
     replication: Option<Arc<Replication>>,
     checks: Option<tokio::task::JoinHandle<()>>,
+    /// Files tickets that wait.
+    filing: Option<tokio::task::JoinHandle<()>>,
 }
 
 /// Why the listener could not start.
@@ -130,12 +137,15 @@ pub enum ServeError {
 
 impl Server {
     /// Listens on `address` (port 0 takes a free one) with a PEM certificate chain and key, and serves until [`stop`](Self::stop).
-    pub async fn start<C: FindChain + IndexChain + Erasures + Anchors + Replicas + Inventory + 'static>(
+    pub async fn start<C>(
         address: SocketAddr,
         certificate_pem: &[u8],
         key_pem: &[u8],
         service: Service<C>,
-    ) -> Result<Self, ServeError> {
+    ) -> Result<Self, ServeError>
+    where
+        C: FindChain + IndexChain + Erasures + Anchors + Replicas + Inventory + OfflineChain + 'static,
+    {
         let files = Files::new(
             service.scope.clone(),
             Arc::clone(&service.store),
@@ -159,6 +169,7 @@ impl Server {
             service,
             erasing: Mutex::new(()),
             checking: Mutex::new(()),
+            limits: Limits::default(),
             copies: Arc::new(Semaphore::new(COPIES)),
             replication: replication.clone(),
         });
@@ -167,6 +178,7 @@ impl Server {
             .route("/v1/release", post(release::handle::<C>))
             .route("/v1/locate", post(locate::handle::<C>))
             .route("/v1/find", post(find::handle::<C>))
+            .route("/v1/offline", post(offline::handle::<C>))
             .route("/v1/persons", post(find::enter::<C>))
             .route("/v1/erasures", post(erase::handle::<C>))
             .route("/v1/probes", post(replica::probe::<C>))
@@ -181,10 +193,12 @@ impl Server {
             .with_state(Arc::clone(&shared))
             .merge(files.router());
         let server = listen::listen(address, certificate_pem, key_pem, router).await?;
+        let filing = tokio::spawn(offline::by_itself(Arc::clone(&shared)));
         let checks = checks.map(|checks| tokio::spawn(check::by_itself(shared, checks)));
         Ok(Self {
             replication,
             checks,
+            filing: Some(filing),
             ..server
         })
     }
@@ -201,13 +215,13 @@ impl Server {
             .map_or_else(Vec::new, |replication| replication.reports())
     }
 
-    /// Stops copying, checking and listening, and ends open connections.
+    /// Stops copying, checking, filing and listening, and ends open connections.
     pub async fn stop(self) {
         if let Some(replication) = &self.replication {
             replication.stop().await;
         }
-        if let Some(checks) = &self.checks {
-            checks.abort();
+        for task in [&self.checks, &self.filing].into_iter().flatten() {
+            task.abort();
         }
         self.stop.send_replace(true);
         if let Err(error) = self.task.await {

@@ -8,6 +8,7 @@
 //! proofs/<document>                    what proves a document that only its batch anchors
 //! erased/<document>                    that the document was erased: nothing of it is kept again
 //! reports/<number>                     signed reports on the store's integrity
+//! offline/<ticket>                     a ticket of a time without the network that waits to be filed: wrapped key, ciphertext
 //! keys/ticket                          the wrapped key of the content route's tickets
 //! kek, served, lock                    on a local disk: key-encryption key, release log, the running vault's lock
 //! ```
@@ -28,6 +29,7 @@ mod reports;
 mod rotate;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod write;
 
 use std::path::{Path as FsPath, PathBuf};

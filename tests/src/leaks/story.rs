@@ -16,10 +16,11 @@ use serde_json::Value;
 use crate::hospital::Hospital;
 use crate::scan::{Needles, SHORTEST};
 
-/// Functions that no story of minutes reaches: what they wait for takes days (a recovery's delay, an overdue review, the end of a spent nonce). They are
+/// Functions that no story of minutes reaches: what they wait for takes days (a recovery's delay, an overdue review, the end of a spent nonce, a year without renewal). They are
 /// called and refused.
-pub const UNPLAYED: [&str; 3] = [
+pub const UNPLAYED: [&str; 4] = [
     "identity:executeRecovery",
+    "identity:remindGuardians",
     "identity:pruneNonces",
     "consent:escalate",
 ];

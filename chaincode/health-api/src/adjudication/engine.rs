@@ -1,22 +1,23 @@
 //! The payer's decision, line by line in the claim's order.
 
+use super::edits::{Case, Finding, RULES, note};
+use super::money::settle;
 use super::{
-    Accumulators, Adjudication, Claim, ClaimLine, Coverage, Edit, EditCode, LineResult, Plan, check,
+    Accumulators, Adjudication, AppealRoute, CheckedPlan, Claim, ClaimLine, Coverage, Edit, EditCode, Effect,
+    Facts, Group, LineResult, PatientPart, Ruling, check,
 };
 use crate::HealthError;
-use crate::date::Date;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-/// Adjudicates a claim that was received on a day, given what the member has paid in that year so far.
+/// Adjudicates a claim in the light of what the payer knows.
 ///
-/// The same input gives the same lines, always. `INVALID_CODE` if the claim does not pass [`check`], the plan is not consistent or not the
-/// coverage's. A claim in another currency than the plan's is denied line by line.
+/// The same input gives the same bytes, always. `INVALID_CODE` if the claim does not pass [`check`] or claim, coverage and plan do not belong
+/// together. A claim in another currency than the plan's is denied line by line.
 pub fn adjudicate(
     claim: &Claim,
-    plan: &Plan,
+    plan: CheckedPlan<'_>,
     coverage: &Coverage,
-    paid: Accumulators,
-    received: Date,
+    facts: &Facts,
 ) -> Result<Adjudication, HealthError> {
     if let Some(edit) = check(claim).first() {
         return Err(HealthError::InvalidCode(format!(
@@ -24,188 +25,205 @@ pub fn adjudicate(
             edit.code, edit.explanation
         )));
     }
-    plan.validate()?;
     if claim.coverage != coverage.id || coverage.plan != plan.id || coverage.plan_version != plan.version {
         return Err(HealthError::InvalidCode(
             "claim, coverage and plan do not belong together".into(),
         ));
     }
     if claim.currency != plan.currency {
-        let edit = |line| {
-            Edit::new(
-                EditCode::Form,
-                Some(line),
-                "the claim is not in the plan's currency",
-            )
-        };
-        return Ok(deny_all(claim, plan.version, paid, Group::Contractual, edit));
+        let finding = Finding::deny(
+            Group::Contractual,
+            "16",
+            "the claim is not in the plan's currency",
+            AppealRoute::Correct,
+        );
+        return Ok(deny_all(claim, plan.version, facts.paid, EditCode::Form, finding));
     }
     let mut run = Run {
-        plan,
-        coverage,
-        received,
-        paid,
-        seen: BTreeSet::new(),
+        case: (claim, plan, coverage, facts),
+        paid: facts.paid,
+        before: Vec::with_capacity(claim.lines.len()),
     };
     let lines: Vec<LineResult> = claim.lines.iter().map(|line| run.line(line)).collect();
     if !lines.iter().all(LineResult::balances) {
         return Err(HealthError::Ledger("an adjudicated line does not balance".into()));
     }
+    let covered = || lines.iter().filter(|line| line.covered);
+    let mut used = BTreeMap::new();
+    for (line, _) in claim
+        .lines
+        .iter()
+        .zip(&lines)
+        .filter(|(_, result)| result.covered)
+    {
+        if let Some(id) = line
+            .authorisation
+            .filter(|id| facts.authorisations.contains_key(id))
+        {
+            *used.entry(id).or_insert(0) += line.units;
+        }
+    }
     Ok(Adjudication {
         claim: claim.id,
         plan_version: plan.version,
         allowed: lines.iter().map(|l| l.allowed).sum(),
-        member: lines.iter().filter(|l| l.covered).map(|l| l.pr).sum(),
-        lines,
+        member: covered().map(|l| l.pr).sum(),
         accumulators: run.paid,
+        used,
+        lines,
     })
 }
 
 /// The adjudication of a claim whose coverage the payer does not know: every line is denied.
 pub fn deny_unknown_coverage(claim: &Claim) -> Adjudication {
-    let edit = |line| Edit::new(EditCode::Coverage, Some(line), "the payer has no such coverage");
-    deny_all(claim, 0, Accumulators::default(), Group::Patient, edit)
+    let finding = Finding::deny(
+        Group::Patient,
+        "31",
+        "the payer has no such coverage",
+        AppealRoute::Correct,
+    );
+    deny_all(claim, 0, Accumulators::default(), EditCode::Coverage, finding)
 }
 
 fn deny_all(
     claim: &Claim,
     plan_version: u32,
     paid: Accumulators,
-    group: Group,
-    edit: impl Fn(u16) -> Edit,
+    code: EditCode,
+    finding: Finding,
 ) -> Adjudication {
-    let lines = claim
-        .lines
-        .iter()
-        .map(|line| denied(line, group, edit(line.sequence)))
-        .collect();
+    let lines = claim.lines.iter();
     Adjudication {
         claim: claim.id,
         plan_version,
-        lines,
+        lines: lines
+            .map(|line| denied(line, &finding, Decided::begin(), code))
+            .collect(),
         allowed: 0,
         member: 0,
         accumulators: paid,
+        used: BTreeMap::new(),
     }
 }
 
 struct Run<'a> {
-    plan: &'a Plan,
-    coverage: &'a Coverage,
-    received: Date,
+    case: (&'a Claim, CheckedPlan<'a>, &'a Coverage, &'a Facts),
     paid: Accumulators,
-    seen: BTreeSet<(&'a str, Date)>,
+    before: Vec<(&'a ClaimLine, u32)>,
 }
 
-/// To which group a wholly denied line's charge goes.
-#[derive(Clone, Copy)]
-enum Group {
-    Contractual,
-    Patient,
-    Other,
-    Payer,
+/// What the rules said of a line so far.
+struct Decided {
+    edits: Vec<Edit>,
+    passed: Vec<EditCode>,
 }
 
-impl<'a> Run<'a> {
-    fn line(&mut self, line: &'a ClaimLine) -> LineResult {
-        let denied = |group, code, explanation: &str| {
-            denied(line, group, Edit::new(code, Some(line.sequence), explanation))
-        };
-        if !self.coverage.period.contains(line.date) {
-            return denied(
-                Group::Patient,
-                EditCode::Coverage,
-                "no coverage on the day of service",
-            );
-        }
-        let days = self.received.days() - line.date.days();
-        if days < 0 {
-            return denied(
-                Group::Contractual,
-                EditCode::TimelyFiling,
-                "the day of service lies after the submission",
-            );
-        }
-        if days > i64::from(self.plan.timely_filing_days) {
-            return denied(
-                Group::Contractual,
-                EditCode::TimelyFiling,
-                "submitted after the plan's filing limit",
-            );
-        }
-        let Some(price) = self.plan.prices.get(&line.procedure) else {
-            return denied(
-                Group::Payer,
-                EditCode::PriceList,
-                "the plan does not cover this procedure",
-            );
-        };
-        if !self.seen.insert((&line.procedure, line.date)) {
-            return denied(
-                Group::Other,
-                EditCode::RepeatedLine,
-                "the same procedure on the same day is on this claim already",
-            );
-        }
-        let mut edits = Vec::new();
-        let mut note = |applies: bool, code, explanation: &str| {
-            if applies {
-                edits.push(Edit::new(code, Some(line.sequence), explanation));
-            }
-        };
-        note(
-            line.units > price.max_units,
-            EditCode::Quantity,
-            "more units than the plan covers on one line",
-        );
-        // At most 999 units at 10^9: no overflow.
-        let limit = price.amount * i64::from(line.units.min(price.max_units));
-        let eligible = line.charge.min(limit);
-        note(
-            line.charge > limit,
-            EditCode::Price,
-            "charged above the plan's price; the difference is not owed",
-        );
-
-        let deductible = eligible.min((self.plan.deductible - self.paid.deductible).max(0));
-        let copay = (eligible - deductible).min(self.plan.copay);
-        let coinsurance = share(eligible - deductible - copay, self.plan.coinsurance);
-        let due = deductible + copay + coinsurance;
-        let pr = due.min((self.plan.out_of_pocket_maximum - self.paid.out_of_pocket).max(0));
-        note(
-            deductible > 0,
-            EditCode::Deductible,
-            "counts towards the year's deductible",
-        );
-        note(copay > 0, EditCode::Copay, "the plan's copay");
-        note(
-            coinsurance > 0,
-            EditCode::Coinsurance,
-            "the member's share by the plan",
-        );
-        note(
-            pr < due,
-            EditCode::OutOfPocket,
-            "the member has reached the year's maximum; the payer pays the rest",
-        );
-        self.paid.deductible += deductible.min(pr);
-        self.paid.out_of_pocket += pr;
-        LineResult {
-            sequence: line.sequence,
-            charge: line.charge,
-            allowed: eligible - pr,
-            co: line.charge - eligible,
-            pr,
-            oa: 0,
-            pi: 0,
-            covered: true,
-            edits,
+impl Decided {
+    fn begin() -> Self {
+        Self {
+            edits: Vec::new(),
+            passed: Vec::with_capacity(RULES.len()),
         }
     }
 }
 
-fn denied(line: &ClaimLine, group: Group, edit: Edit) -> LineResult {
+impl<'a> Run<'a> {
+    /// Asks rule after rule: the first denial ends it, questions are gathered, and what passes is settled.
+    fn line(&mut self, line: &'a ClaimLine) -> LineResult {
+        let (claim, plan, coverage, facts) = self.case;
+        let case = Case {
+            claim,
+            plan,
+            coverage,
+            facts,
+            line,
+            before: &self.before,
+        };
+        let rulings = facts.rulings.get(&line.sequence);
+        let mut decided = Decided::begin();
+        let mut pended = false;
+        for (code, rule) in RULES {
+            let Some(finding) = rule(&case) else {
+                decided.passed.push(code);
+                continue;
+            };
+            let ruling = rulings.and_then(|rulings| rulings.get(&code));
+            match ruling {
+                Some(Ruling::SetAside) if code.may_be_set_aside() => {
+                    decided.edits.push(finding.set_aside(code, line));
+                }
+                Some(Ruling::Upheld) => return denied(line, &finding, decided, code),
+                _ if finding.pends => {
+                    decided.edits.push(finding.question(code, line, !pended));
+                    pended = true;
+                }
+                _ => return denied(line, &finding, decided, code),
+            }
+        }
+        if pended {
+            self.before.push((line, line.units));
+            return waiting(line, decided);
+        }
+        // `PriceList` has passed.
+        let Some(price) = plan.prices.get(&line.procedure) else {
+            let finding = Finding::deny(Group::Payer, "204", "the plan has no price", AppealRoute::Appeal);
+            return denied(line, &finding, decided, EditCode::PriceList);
+        };
+        let (mut result, units) = settle(&case, *price, &mut self.paid);
+        self.before.push((line, units));
+        decided.edits.append(&mut result.edits);
+        LineResult {
+            edits: decided.edits,
+            passed: decided.passed,
+            ..result
+        }
+    }
+}
+
+/// The line's whole charge goes to one group. Questions asked before it are answered by it.
+fn denied(line: &ClaimLine, finding: &Finding, decided: Decided, code: EditCode) -> LineResult {
+    let mut edits: Vec<Edit> = decided
+        .edits
+        .into_iter()
+        .map(|edit| match edit.effect {
+            Effect::Pended => Edit {
+                explanation: edit.explanation,
+                ..note(edit.code, line.sequence, "")
+            },
+            _ => edit,
+        })
+        .collect();
+    edits.push(finding.denial(code, line));
     let mut result = LineResult {
+        edits,
+        passed: decided.passed,
+        ..empty(line)
+    };
+    match finding.group() {
+        Group::Contractual => result.co = line.charge,
+        Group::Patient => {
+            result.pr = line.charge;
+            result.patient.non_covered = line.charge;
+        }
+        Group::Other => result.oa = line.charge,
+        Group::Payer => result.pi = line.charge,
+    }
+    result
+}
+
+/// The line's charge stands aside until somebody has looked.
+fn waiting(line: &ClaimLine, decided: Decided) -> LineResult {
+    LineResult {
+        oa: line.charge,
+        pended: true,
+        edits: decided.edits,
+        passed: decided.passed,
+        ..empty(line)
+    }
+}
+
+fn empty(line: &ClaimLine) -> LineResult {
+    LineResult {
         sequence: line.sequence,
         charge: line.charge,
         allowed: 0,
@@ -213,19 +231,10 @@ fn denied(line: &ClaimLine, group: Group, edit: Edit) -> LineResult {
         pr: 0,
         oa: 0,
         pi: 0,
+        patient: PatientPart::default(),
         covered: false,
-        edits: vec![edit],
-    };
-    match group {
-        Group::Contractual => result.co = line.charge,
-        Group::Patient => result.pr = line.charge,
-        Group::Other => result.oa = line.charge,
-        Group::Payer => result.pi = line.charge,
+        pended: false,
+        edits: Vec::new(),
+        passed: Vec::new(),
     }
-    result
-}
-
-/// `amount` times hundredths of a percent, rounded half up. At most 10^12 times 10^4: no overflow.
-fn share(amount: i64, hundredths_of_percent: u16) -> i64 {
-    (amount * i64::from(hundredths_of_percent) + 5_000) / 10_000
 }

@@ -26,10 +26,12 @@ pub enum Placement {
 /// Whose peers each function runs on; `function` is the name on the wire. `None` for an unknown one.
 pub fn placement(contract: &str, function: &str) -> Option<Placement> {
     Some(match (contract, function) {
-        ("registry", "establish" | "amend") => Placement::Public,
-        ("registry", "openCollection") => Placement::Members,
-        ("registry", "consortium") => Placement::AnyPeer,
-        ("identity", "enrol" | "revokeKey" | "freeze" | "vetoRecovery") => Placement::Custodian,
+        ("registry", "establish" | "amend" | "declareOrigin" | "takeOver") => Placement::Public,
+        ("registry", "openCollection" | "takeOverBodies") => Placement::Members,
+        ("registry", "consortium" | "origin") => Placement::AnyPeer,
+        ("identity", "enrol" | "revokeKey" | "freeze" | "vetoRecovery" | "remindGuardians") => {
+            Placement::Custodian
+        }
         (
             "identity",
             "addKey"
@@ -37,6 +39,7 @@ pub fn placement(contract: &str, function: &str) -> Option<Placement> {
             | "unfreeze"
             | "unfreezeByGuardians"
             | "chooseGuardians"
+            | "renewGuardians"
             | "cancelChoice"
             | "beginDelay"
             | "initRecovery"
@@ -46,7 +49,7 @@ pub fn placement(contract: &str, function: &str) -> Option<Placement> {
             | "pruneNonces",
         ) => Placement::CustodianAndRegulator,
         ("identity", "myAccount") => Placement::Custodian,
-        ("identity", "keys" | "account" | "notice") => Placement::CustodianAlone,
+        ("identity", "keys" | "account" | "lapsing" | "notice") => Placement::CustodianAlone,
         (
             "consent",
             "grant"
@@ -71,8 +74,9 @@ pub fn placement(contract: &str, function: &str) -> Option<Placement> {
         ) => Placement::Custodian,
         (
             "consent",
-            "decide" | "outcome" | "release" | "notice" | "notifications" | "myLog" | "accounting"
-            | "myConsents" | "openReviews" | "escalated" | "breakGlassCounts" | "findRecord" | "codeHolder",
+            "decide" | "outcome" | "release" | "offlineOpening" | "notice" | "notifications" | "myLog"
+            | "accounting" | "myConsents" | "openReviews" | "escalated" | "breakGlassCounts" | "findRecord"
+            | "codeHolder",
         ) => Placement::CustodianAlone,
         (
             "consent",
@@ -122,10 +126,39 @@ pub fn placement(contract: &str, function: &str) -> Option<Placement> {
         ("credential", "file" | "check") => Placement::Custodian,
         ("credential", "status") => Placement::AnyPeer,
         ("claims", "publishPlan") => Placement::Public,
-        ("claims", "loadPlan" | "enrolMember" | "adjudicate" | "pay" | "eligibility") => Placement::Payer,
-        ("claims", "submitClaim") => Placement::Provider,
+        (
+            "claims",
+            "loadPlan"
+            | "enrolMember"
+            | "endCoverage"
+            | "setStanding"
+            | "decideAuthorisation"
+            | "replaceClaim"
+            | "adjudicate"
+            | "proposeRuling"
+            | "confirmRuling"
+            | "decideAppeal"
+            | "remit"
+            | "pay"
+            | "reverse"
+            | "foldAccumulators"
+            | "eligibility"
+            | "deltas"
+            | "memberClaims",
+        ) => Placement::Payer,
+        (
+            "claims",
+            "submitClaim"
+            | "requestAuthorisation"
+            | "answerAuthorisation"
+            | "provideInformation"
+            | "appeal"
+            | "claim"
+            | "explanation"
+            | "remittance"
+            | "authorisation",
+        ) => Placement::Provider,
         ("claims", "confirm") => Placement::ProviderAlone,
-        ("claims", "claim") => Placement::Provider,
         _ => return None,
     })
 }
@@ -139,7 +172,7 @@ pub struct Parties<'a> {
     pub payer: Option<&'a str>,
     /// Provider of a claim.
     pub provider: Option<&'a str>,
-    /// Collection by name (`openCollection`).
+    /// Collection by name (`openCollection`, `takeOverBodies`).
     pub collection: Option<&'a str>,
 }
 

@@ -1,7 +1,14 @@
-//! Organisations, their roles, and the secrets of the collections.
+//! Organisations, their roles, the secrets of the collections, and where the ledger was before.
+
+mod origin;
+
+pub use origin::{
+    EntryDigest, Guard, MAX_PARTS, MovedBodies, MovedEntry, MovedFrom, Origin, OriginView, PART_ENTRIES,
+    PUBLIC_SECTION, WrittenAt, part_digest,
+};
 
 use crate::consortium::Consortium;
-use crate::ids::Salt;
+use crate::ids::{Hash, Salt};
 use crate::{HealthError, Receipt};
 use fabric_contract_core::{Context, ReadContext, contract};
 use serde::{Deserialize, Serialize};
@@ -14,6 +21,9 @@ pub struct Registered {
     pub version: u32,
     /// Organisations and names.
     pub consortium: Consortium,
+    /// Where the ledger was before, once more than half of the organisations declared it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_from: Option<MovedFrom>,
 }
 
 /// Organisations, roles, versions. Public state under the channel's majority.
@@ -38,6 +48,39 @@ pub trait Registry {
         collection: String,
         #[transient] secret: Salt,
     ) -> Result<Receipt, HealthError>;
+
+    /// Declares, for the caller's organisation, from which channel the consortium moved here and what that held; it found the same in its own copy of the
+    /// old ledger. In force once more than half of the organisations declared the same. Role `admin` of a listed organisation. `INVALID_CODE` for this
+    /// channel itself: what was signed for the old one would count again. `CONFLICT_STATE` if another one is in force, `DUPLICATE` a second time; until one
+    /// is in force, an organisation may declare another one instead.
+    #[submit]
+    fn declare_origin(&self, ctx: &Context<'_>, origin: Origin) -> Result<Receipt, HealthError>;
+
+    /// Takes over the next part of the old channel's public state (from 0), byte for byte. Role `admin` of a listed organisation. `CONFLICT_STATE` before an
+    /// origin is in force, and for a part that is not the next one or a key that is there; `DUPLICATE` for a part that was taken over, `INVALID_CODE` for a
+    /// part of another digest than the origin's.
+    #[submit]
+    fn take_over(
+        &self,
+        ctx: &Context<'_>,
+        part: u32,
+        entries: Vec<MovedEntry>,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Takes over the next part of a collection's bodies, with the keys' guards. Role `admin` of one of its members, out of that member's own peer; errors as
+    /// for `take_over`. A collection that something was written to before takes nothing over that is there: its secret, for instance.
+    #[submit]
+    fn take_over_bodies(
+        &self,
+        ctx: &Context<'_>,
+        collection: String,
+        part: u32,
+        #[transient] bodies: MovedBodies,
+    ) -> Result<Receipt, HealthError>;
+
+    /// An origin that was declared, by its digest. Anybody. `NOT_FOUND` if nobody declared it.
+    #[evaluate]
+    fn origin(&self, ctx: &ReadContext<'_>, origin: Hash) -> Result<OriginView, HealthError>;
 
     /// The consortium in force. Anybody. `NOT_FOUND` before `establish`.
     #[evaluate]

@@ -1,5 +1,6 @@
 //! The acts and what each makes of an account.
 
+use super::policy::counts;
 use super::{Account, Approvals, PendingPolicy, Recovery, RecoveryPolicy, Rules, Stage};
 use crate::HealthError;
 use crate::hashing::tagged_hash;
@@ -47,6 +48,11 @@ pub enum Act {
         by: KeyId,
         /// What it chooses.
         policy: RecoveryPolicy,
+    },
+    /// A live key renews the guardians that count.
+    Renew {
+        /// Which signs.
+        by: KeyId,
     },
     /// A live key cancels a policy that waits.
     Cancel {
@@ -151,15 +157,16 @@ pub fn step(rules: &Rules, account: &Account, act: &Act, at: i64) -> Result<Acco
             next.require_live(by)?;
             next.freeze(*by);
         }
-        Act::Unfreeze { by } => next.unfreeze(by)?,
-        Act::Choose { by, policy } => next.choose(rules, by, policy)?,
+        Act::Unfreeze { by } => next.unfreeze(rules, by, at)?,
+        Act::Choose { by, policy } => next.choose(rules, by, policy, at)?,
+        Act::Renew { by } => next.renew(rules, by, at)?,
         Act::Cancel { by } => {
             next.require_live(by)?;
             if next.pending.take().is_none() {
                 return Err(HealthError::ConflictState("no change of policy waits".into()));
             }
         }
-        Act::Open { id, key, by } => next.open(id, key, by, at)?,
+        Act::Open { id, key, by } => next.open(rules, (id, key), by, at)?,
         Act::Approve { id, key, by } => {
             let recovery = next.recovery_of(id)?;
             if recovery.key != *key {
@@ -167,7 +174,7 @@ pub fn step(rules: &Rules, account: &Account, act: &Act, at: i64) -> Result<Acco
                     "the approval is for another key than the recovery's".into(),
                 ));
             }
-            recovery.approve(by)?;
+            recovery.approve(rules, by, at)?;
         }
         Act::Begin => next.begin(at)?,
         Act::Veto { by, id } => {
@@ -215,7 +222,7 @@ impl Account {
             .ok_or(HealthError::NotFound)
     }
 
-    fn unfreeze(&mut self, by: &Signers) -> Result<(), HealthError> {
+    fn unfreeze(&mut self, rules: &Rules, by: &Signers, at: i64) -> Result<(), HealthError> {
         let Some(frozen_by) = self.frozen_by else {
             return Err(HealthError::ConflictState("the account is not frozen".into()));
         };
@@ -230,13 +237,13 @@ impl Account {
             }
             Signers::Guardians(all) => {
                 let people: BTreeSet<&KeyId> = all.values().collect();
-                let theirs = all
-                    .keys()
-                    .all(|guardian| self.policy.guardians.contains(guardian));
+                let theirs = all.keys().all(|guardian| {
+                    self.policy.guardians.contains(guardian) && counts(&self.renewed, guardian, rules, at)
+                });
                 if !theirs || self.policy.threshold == 0 || people.len() < usize::from(self.policy.threshold)
                 {
                     return Err(HealthError::Forbidden(
-                        "as many different guardians as the patient's policy asks for unfreeze an account"
+                        "as many different guardians as the patient's policy asks for, each renewed within a year, unfreeze an account"
                             .into(),
                     ));
                 }
@@ -247,7 +254,13 @@ impl Account {
         Ok(())
     }
 
-    fn choose(&mut self, rules: &Rules, by: &KeyId, policy: &RecoveryPolicy) -> Result<(), HealthError> {
+    fn choose(
+        &mut self,
+        rules: &Rules,
+        by: &KeyId,
+        policy: &RecoveryPolicy,
+        at: i64,
+    ) -> Result<(), HealthError> {
         self.require_live(by)?;
         self.require_not_frozen()?;
         if self.recovery.is_some() {
@@ -256,8 +269,11 @@ impl Account {
             ));
         }
         policy.validate(rules)?;
-        if policy.strengthens(&self.policy) {
-            self.policy = policy.clone();
+        // A choice renews: with a guardian who has lapsed it makes a take-over easier.
+        let mut guardians = policy.guardians.iter();
+        let none_lapsed = guardians.all(|guardian| counts(&self.renewed, guardian, rules, at));
+        if policy.strengthens(&self.policy) && none_lapsed {
+            self.hold(policy.clone(), at);
             self.pending = None;
         } else {
             self.pending = Some(PendingPolicy {
@@ -268,7 +284,33 @@ impl Account {
         Ok(())
     }
 
-    fn open(&mut self, id: &RecoveryId, key: &KeyId, by: &Approver, at: i64) -> Result<(), HealthError> {
+    fn renew(&mut self, rules: &Rules, by: &KeyId, at: i64) -> Result<(), HealthError> {
+        self.require_live(by)?;
+        self.require_not_frozen()?;
+        let guardians = self.policy.guardians.iter().copied();
+        let counting: Vec<Hash> = guardians
+            .filter(|guardian| counts(&self.renewed, guardian, rules, at))
+            .collect();
+        if counting.is_empty() {
+            return Err(HealthError::ConflictState(
+                "there is no guardian to renew; those who lapsed are chosen again".into(),
+            ));
+        }
+        for guardian in counting {
+            // Never back: a proposal that was dated before the last renewal takes nothing from it.
+            let renewed = self.renewed.entry(guardian).or_insert(at);
+            *renewed = at.max(*renewed);
+        }
+        Ok(())
+    }
+
+    fn open(
+        &mut self,
+        rules: &Rules,
+        (id, key): (&RecoveryId, &KeyId),
+        by: &Approver,
+        at: i64,
+    ) -> Result<(), HealthError> {
         if self.recovery.is_some() {
             return Err(HealthError::ConflictState("a recovery is going on".into()));
         }
@@ -285,13 +327,14 @@ impl Account {
             opened: at,
             opener,
             policy: self.policy.clone(),
+            renewed: self.renewed.clone(),
             approvals: match by {
                 Approver::Guardian { .. } => Approvals::Guardians(BTreeMap::new()),
                 Approver::Officer { .. } => Approvals::Officers(BTreeMap::new()),
             },
             stage: Stage::Initiated,
         };
-        recovery.approve(by)?;
+        recovery.approve(rules, by, at)?;
         self.recovery = Some(recovery);
         Ok(())
     }
@@ -337,7 +380,7 @@ impl Account {
 }
 
 impl Recovery {
-    fn approve(&mut self, by: &Approver) -> Result<(), HealthError> {
+    fn approve(&mut self, rules: &Rules, by: &Approver, at: i64) -> Result<(), HealthError> {
         if self.stage != Stage::Initiated {
             return Err(HealthError::ConflictState("the recovery is approved".into()));
         }
@@ -346,6 +389,12 @@ impl Recovery {
                 if !self.policy.guardians.contains(commitment) {
                     return Err(HealthError::Forbidden(
                         "only the patient's guardians approve".into(),
+                    ));
+                }
+                if !counts(&self.renewed, commitment, rules, at) {
+                    return Err(HealthError::Forbidden(
+                        "the patient has not renewed this guardian for a year; guardians who lapsed are chosen again"
+                            .into(),
                     ));
                 }
                 if all.contains_key(commitment) {

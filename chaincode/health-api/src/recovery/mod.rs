@@ -20,6 +20,8 @@
 //! - The recovery counts under the policy in force when it was opened. A policy changes at once only where that makes a take-over harder
 //!   ([`RecoveryPolicy::strengthens`]); every other change waits for the delay in force, and any live key can cancel it.
 //! - A recovered key is no live key before the delay is over: it neither reads nor grants. Afterwards it is the patient's key like any other.
+//! - A guardian whom the patient has not renewed for a year ([`Rules::guardian_life`]) has lapsed: its approvals count no more, the threshold stays. A
+//!   renewal brings no lapsed guardian back; that is a choice of guardians, which waits for the delay as every easing does.
 //! - From APPROVED on, and while the account is frozen, no consent is granted. Consents that are there stay, and can be revoked.
 //!
 //! Whoever holds a live device key can veto every recovery: a stolen device is revoked with another one, or the account is frozen with it.
@@ -50,6 +52,9 @@ pub struct Account {
     pub retired: Vec<KeyId>,
     /// The policy in force.
     pub policy: RecoveryPolicy,
+    /// When each of its guardians was last renewed, seconds since 1970. One that is not listed was chosen before renewals were kept, and counts.
+    #[serde(default)]
+    pub renewed: BTreeMap<Hash, i64>,
     /// A policy that waits.
     pub pending: Option<PendingPolicy>,
     /// Which key froze the account.
@@ -88,6 +93,9 @@ pub struct Recovery {
     pub opener: Hash,
     /// The policy in force when it was opened.
     pub policy: RecoveryPolicy,
+    /// When its guardians had been renewed then.
+    #[serde(default)]
+    pub renewed: BTreeMap<Hash, i64>,
     /// Who approved it.
     pub approvals: Approvals,
     /// How far it is.
@@ -123,6 +131,7 @@ impl Account {
             live: [key].into(),
             retired: Vec::new(),
             policy: RecoveryPolicy::initial(rules),
+            renewed: BTreeMap::new(),
             pending: None,
             frozen_by: None,
             freezes_ended: 0,
@@ -172,6 +181,13 @@ impl Account {
         Some((from, from.saturating_add(rules.open_for)))
     }
 
+    /// When the first of the guardians in force lapses or has lapsed, seconds since 1970: unless the patient renews them. `None` without guardians whose
+    /// renewal is kept.
+    pub fn lapses(&self, rules: &Rules) -> Option<i64> {
+        let first = self.renewed.values().min()?;
+        Some(first.saturating_add(rules.guardian_life))
+    }
+
     /// A key is taken away. What the ledger keeps as a mark of its own comes into a loaded account by this.
     pub fn retire(&mut self, key: &KeyId) {
         if self.live.remove(key) {
@@ -193,6 +209,12 @@ impl Account {
         self.quiet_until = self.quiet_until.max(at.saturating_add(rules.quiet));
     }
 
+    /// A policy holds from `at` on, and with it its guardians.
+    fn hold(&mut self, policy: RecoveryPolicy, at: i64) {
+        self.renewed = policy.guardians.iter().map(|guardian| (*guardian, at)).collect();
+        self.policy = policy;
+    }
+
     fn settle(&mut self, rules: &Rules, at: i64) {
         let wait = self.policy.delay.saturating_add(rules.margin);
         let due = |pending: &mut PendingPolicy| {
@@ -201,7 +223,8 @@ impl Account {
                 .is_some_and(|since| at >= since.saturating_add(wait))
         };
         if let Some(pending) = self.pending.take_if(due) {
-            self.policy = pending.policy;
+            let since = pending.since.map_or(at, |since| since.saturating_add(wait));
+            self.hold(pending.policy, since);
         }
         let ends = self.recovery.as_ref().map(|recovery| match recovery.stage {
             Stage::Initiated | Stage::Approved => recovery.opened.saturating_add(rules.open_for),

@@ -3,7 +3,7 @@
 use crate::HealthError;
 use crate::ids::Hash;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most guardians of a patient.
 pub const MAX_GUARDIANS: usize = 8;
@@ -39,6 +39,8 @@ pub struct Rules {
     pub open_for: i64,
     /// How long nobody opens a recovery after a veto, seconds.
     pub quiet: i64,
+    /// How long a guardian counts after the last renewal, seconds.
+    pub guardian_life: i64,
     /// Most live keys of an account.
     pub max_live_keys: usize,
 }
@@ -53,6 +55,7 @@ impl Rules {
         margin: 600,
         open_for: 7 * 86_400,
         quiet: 72 * 3_600,
+        guardian_life: 365 * 86_400,
         max_live_keys: 8,
     };
 
@@ -60,6 +63,12 @@ impl Rules {
     pub fn institutional_delay(&self, delay: i64) -> i64 {
         delay.saturating_mul(2).max(self.min_institutional_delay)
     }
+}
+
+/// Whether a guardian, with the renewals that are kept, counts at `at` (seconds since 1970).
+pub(super) fn counts(renewed: &BTreeMap<Hash, i64>, guardian: &Hash, rules: &Rules, at: i64) -> bool {
+    let last = renewed.get(guardian);
+    last.is_none_or(|last| at < last.saturating_add(rules.guardian_life))
 }
 
 impl RecoveryPolicy {

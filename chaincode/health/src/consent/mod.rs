@@ -31,9 +31,9 @@ use careledger_api::contracts::consent::{
     CodeQuery, CodeRegistration, CodeRemoval, Confirmation, Consent, ConsentQuery, ConsentRequest,
     ConsentView, Consents, Delegation, DelegationEnd, Delivery, Disclosure, Dispute, DisputeAnswer,
     EscalatedReview, Escalation, FindAnswer, FindRequest, FindView, FullBreakGlassRequest, LogEntry, LogPage,
-    LogQuery, Notice, Notification, NotificationChoice, OfficialAct, OfflineReport, OpenAct, OpenReview,
-    ReceiptBasis, Release, RequestView, RequestWithdrawal, Requester, Response, Review, Revocation,
-    SignedQuery,
+    LogQuery, Notice, Notification, NotificationChoice, OfficialAct, OfflineOpening, OfflineReport, OpenAct,
+    OpenReview, ReceiptBasis, Release, RequestView, RequestWithdrawal, Requester, Response, Review,
+    Revocation, SignedQuery, SignedTicket,
 };
 use careledger_api::contracts::identity::PatientQuery;
 use careledger_api::decision::Decision;
@@ -328,6 +328,16 @@ impl Consents for ConsentRules {
         now: i64,
     ) -> Result<Release, HealthError> {
         release::release(ctx, &custodian, &tx, now)
+    }
+
+    fn offline_opening(
+        &self,
+        ctx: &ReadContext<'_>,
+        custodian: String,
+        now: i64,
+        signed: SignedTicket,
+    ) -> Result<OfflineOpening, HealthError> {
+        offline::opening(ctx, &custodian, now, &signed)
     }
 
     fn notifications(

@@ -1,20 +1,22 @@
 //! Broken glasses of a time without the network, filed by the custodian that handed the summary out.
 
 use super::access::write_reviewed;
+use super::release::emergency;
 use crate::caller::Caller;
 use crate::credential::is_active;
 use crate::identity::patient_key;
 use crate::state::{Collection, derived_salt, done, registered, tx_id};
 use careledger_api::codes::Category;
+use careledger_api::consortium::Consortium;
 use careledger_api::contracts::consent::{
-    AccessKind, AccessRecord, BACKFILL_SECONDS, Offline, OfflineReport, Outcome, Requester, SignedTicket,
-    TICKET_SKEW_SECONDS,
+    AccessKind, AccessRecord, BACKFILL_SECONDS, Offline, OfflineOpening, OfflineReport, Outcome, Requester,
+    SignedTicket, TICKET_SKEW_SECONDS,
 };
 use careledger_api::event::EventKind;
 use careledger_api::ids::{Salt, TicketId, TxId};
 use careledger_api::roles::Role;
 use careledger_api::{HealthError, Receipt};
-use fabric_contract_core::Context;
+use fabric_contract_core::{Context, ReadContext};
 use serde::{Deserialize, Serialize};
 
 /// The value of `offl~K`: the ticket as it was signed.
@@ -27,6 +29,55 @@ struct StoredTicket {
 
 fn ticket_key(id: &TicketId) -> String {
     format!("offl~{id}")
+}
+
+/// What a ticket opens now. That its certificate is the organisation's is checked by the vault, which asks.
+pub(super) fn opening(
+    ctx: &ReadContext<'_>,
+    custodian: &str,
+    now: i64,
+    signed: &SignedTicket,
+) -> Result<OfflineOpening, HealthError> {
+    let consortium = registered(ctx)?.consortium;
+    Caller::of(ctx)?.require(custodian, &[Role::Vault])?;
+    let care = Collection::care(&consortium, custodian)?;
+    let requester = doctor(&consortium, custodian, signed)?;
+    let request = &signed.ticket.request;
+    if !care.exists(ctx, &patient_key(&request.patient))? {
+        return Err(HealthError::NotFound);
+    }
+    let credentialed = is_active(ctx, &requester.person, &requester.organisation, now)?;
+    let documents = if credentialed {
+        emergency(
+            ctx,
+            &consortium,
+            &care,
+            custodian,
+            &requester,
+            (request, false),
+            now,
+        )?
+    } else {
+        Vec::new()
+    };
+    Ok(OfflineOpening {
+        credentialed,
+        documents,
+    })
+}
+
+/// Who signed a ticket for this custodian: of the role `emergency` of a member.
+fn doctor(consortium: &Consortium, custodian: &str, signed: &SignedTicket) -> Result<Requester, HealthError> {
+    let ticket = &signed.ticket;
+    ticket.request.validate()?;
+    if ticket.custodian != custodian || ticket.consortium != consortium.id {
+        return Err(HealthError::BadIntent(
+            "the ticket was signed for another custodian or consortium".into(),
+        ));
+    }
+    let doctor = Caller::from(&signed.signer()?)?;
+    let role = doctor.require_role(consortium, &[Role::Emergency])?;
+    Ok(doctor.requester(role))
 }
 
 /// What happened is written down, whatever rule it broke: a credential that did not count is marked, and so is a late filing. Refused is only what cannot
@@ -47,15 +98,7 @@ pub(super) fn backfill(
     } = report;
     salt.require_drawn()?;
     let ticket = &signed.ticket;
-    ticket.request.validate()?;
-    if ticket.custodian != custodian || ticket.consortium != consortium.id {
-        return Err(HealthError::BadIntent(
-            "the ticket was signed for another custodian or consortium".into(),
-        ));
-    }
-    let doctor = Caller::from(&signed.signer()?)?;
-    let role = doctor.require_role(&consortium, &[Role::Emergency])?;
-    let requester: Requester = doctor.requester(role);
+    let requester = doctor(&consortium, custodian, &signed)?;
     let now = ctx.timestamp().seconds;
     let apart = |a: i64, b: i64| {
         a.checked_sub(b)

@@ -6,16 +6,16 @@ use super::held::{Epoch, epoch_key, held, no_decoys};
 use crate::caller::Caller;
 use crate::credential::is_active;
 use crate::intent::{key_revocation_key, proves};
-use crate::record::{DescribedDocument, described};
+use crate::record::{DescribedDocument, described_where};
 use crate::state::{Collection, registered};
 use careledger_api::HealthError;
 use careledger_api::codes::{Action, Category, Label, Purpose};
 use careledger_api::consortium::{Consortium, Policy};
 use careledger_api::contracts::consent::{
-    AccessKind, AccessRecord, AccessRequest, Consent, Effect, Outcome, Power, Provision, RELEASE_SECONDS,
-    ReleasableDocument, Release, Requester,
+    AccessKind, AccessRecord, AccessRequest, BreakGlassRequest, Consent, Effect, Outcome, Power, Provision,
+    RELEASE_SECONDS, ReleasableDocument, Release, Requester,
 };
-use careledger_api::contracts::record::DocumentStatus;
+use careledger_api::contracts::record::{DocumentMetadata, DocumentStatus};
 use careledger_api::decision::{Decision, Item, Verdict, asked_for, decide, decide_item};
 use careledger_api::ids::{ConsentId, PatientId, TxId};
 use careledger_api::intent::IntentScope;
@@ -61,58 +61,94 @@ pub(crate) fn release(
         fresh,
         in_time,
         epoch_unchanged,
+        credentialed,
         documents: Vec::new(),
         obligations: Vec::new(),
         erase_at: None,
     };
-    if !open {
-        return Ok(release);
-    }
     let record = &release.record;
     match (record.kind, &record.request) {
         (AccessKind::Access, Some(request)) => {
+            let record = (record, open);
             let (documents, again) = permitted(ctx, &consortium, &care, custodian, record, request, now)?;
-            release.documents = documents;
-            release.obligations = again.obligations;
-            release.erase_at = again.erase_at;
+            if open {
+                release.documents = documents;
+                release.obligations = again.obligations;
+                release.erase_at = again.erase_at;
+            }
         }
+        _ if !open => {}
         (AccessKind::Own, Some(request)) => {
             release.documents = own_documents(ctx, &consortium, &care, custodian, record, request, now)?;
         }
         (AccessKind::BreakGlass | AccessKind::BreakGlassFull, None) => {
-            release.documents = emergency(ctx, &consortium, &care, custodian, record, &patient, now)?;
+            if let Some(glass) = &record.emergency {
+                let glass = (glass, record.kind == AccessKind::BreakGlassFull);
+                release.documents =
+                    emergency(ctx, &consortium, &care, custodian, &record.requester, glass, now)?;
+            }
         }
         _ => {}
     }
     Ok(release)
 }
 
-/// The documents that the patient's consents permit now, each decided with its own attributes, and the decision about the whole.
+/// The documents that the patient's consents permit now, each decided with its own attributes, and the decision about the whole. None unless the access
+/// is `open`.
+///
+/// An access that was refused or taken back, one of an unknown patient, and one that permits what is not there or may not be seen: for all of them the
+/// same is read, and no signature is checked, so that a requester's clock tells none from another. Only where the consents as they lie there open
+/// something are they proven.
 fn permitted(
     ctx: &ReadContext<'_>,
     consortium: &Consortium,
     care: &Collection,
     custodian: &str,
-    record: &AccessRecord,
+    (record, open): (&AccessRecord, bool),
     request: &AccessRequest,
     now: i64,
 ) -> Result<(Vec<ReleasableDocument>, Decision), HealthError> {
-    let mut consents = proven_consents(ctx, consortium, care, custodian, &request.patient)?;
-    leave_out_used_up(ctx, care, &request.patient, &mut consents, (record.at, None))?;
+    let patient = &request.patient;
+    let one_by_one = |keys: &[String]| care.get_each(ctx, keys);
+    let live = held(ctx, consortium, care, patient, no_decoys, one_by_one)?.live;
+    let mut unproven: Vec<Consent> = live.iter().map(|counted| counted.consent.clone()).collect();
+    leave_out_used_up(ctx, care, patient, &mut unproven, (record.at, None))?;
     let policy = &consortium.policy;
-    let again = decide(&consents, &record.requester, request, policy, now);
-    let mut documents = Vec::new();
-    for found in current(ctx, care, custodian, &request.patient)? {
-        let item = item(&found);
-        let category = record.permitted.contains(&item.category) && again.permitted.contains(&item.category);
-        if category
-            && decide_item(&consents, &record.requester, request, &item, policy, now) == Verdict::Permit
-        {
-            documents.push(releasable(&found));
+    let again_by = |consents: &[Consent]| decide(consents, &record.requester, request, policy, now);
+    let opens = |consents: &[Consent], again: &Decision, metadata: &DocumentMetadata| {
+        let item = item(metadata);
+        record.permitted.contains(&item.category)
+            && again.permitted.contains(&item.category)
+            && decide_item(consents, &record.requester, request, &item, policy, now) == Verdict::Permit
+    };
+    let again = again_by(&unproven);
+    let whose = if open { patient } else { &NOBODY };
+    let opened = current(ctx, care, custodian, whose, |metadata| {
+        opens(&unproven, &again, metadata)
+    })?;
+    if opened.is_empty() {
+        return Ok((Vec::new(), again));
+    }
+    let counts = |consent: &Consent| unproven.iter().any(|other| other.id == consent.id);
+    let mut proven = Vec::new();
+    for counted in live.into_iter().filter(|counted| counts(&counted.consent)) {
+        if proves_grant(ctx, consortium, care, custodian, patient, &counted.signed)? {
+            proven.push(counted.consent);
         }
     }
-    Ok((documents, again))
+    if proven.len() == unproven.len() {
+        return Ok((opened.iter().map(releasable).collect(), again));
+    }
+    // Something was written that nobody signed: as if it were not there.
+    let again = again_by(&proven);
+    let opened = current(ctx, care, custodian, patient, |metadata| {
+        opens(&proven, &again, metadata)
+    })?;
+    Ok((opened.iter().map(releasable).collect(), again))
 }
+
+/// Whose documents are read where none may be: nobody's id is this.
+const NOBODY: PatientId = PatientId::from_bytes([0; 32]);
 
 /// Leaves out the consents that were used as often as they may be. The uses are the committed accesses that rest on them, the one in question (made at
 /// `at`) among them; `further` is one that is only thought of.
@@ -123,11 +159,11 @@ pub(super) fn leave_out_used_up(
     consents: &mut Vec<Consent>,
     (at, further): (i64, Option<i64>),
 ) -> Result<(), HealthError> {
-    if !consents.iter().any(|consent| consent.limits.counts_uses()) {
-        return Ok(());
-    }
+    // Asked whether it is needed or not: where nothing is limited, about nobody.
+    let counted = consents.iter().any(|consent| consent.limits.counts_uses());
+    let accesses = records_of(if counted { patient } else { &NOBODY });
     let mut uses: BTreeMap<ConsentId, Vec<i64>> = BTreeMap::new();
-    for StoredAccess { record, .. } in care.list(ctx, &records_of(patient))? {
+    for StoredAccess { record, .. } in care.list(ctx, &accesses)? {
         if record.kind == AccessKind::Access && record.outcome == Outcome::Permitted {
             for consent in record.basis {
                 uses.entry(consent).or_default().push(record.at);
@@ -142,17 +178,18 @@ pub(super) fn leave_out_used_up(
     Ok(())
 }
 
-/// What a broken glass opens: the emergency summary, and with the second step all current documents; neither opens what the patient or the
+/// What a broken glass opens: the emergency summary, and in the second step (`full`) all current documents; neither opens what the patient or the
 /// consortium's policy excluded from break-glass.
-fn emergency(
+pub(super) fn emergency(
     ctx: &ReadContext<'_>,
     consortium: &Consortium,
     care: &Collection,
     custodian: &str,
-    record: &AccessRecord,
-    patient: &PatientId,
+    requester: &Requester,
+    (glass, full): (&BreakGlassRequest, bool),
     now: i64,
 ) -> Result<Vec<ReleasableDocument>, HealthError> {
+    let patient = &glass.patient;
     let consents = exclusions(proven_consents(ctx, consortium, care, custodian, patient)?);
     let by_law: BTreeSet<Label> = consortium
         .policy
@@ -160,10 +197,6 @@ fn emergency(
         .iter()
         .flat_map(Label::closure)
         .collect();
-    let full = record.kind == AccessKind::BreakGlassFull;
-    let Some(emergency) = &record.emergency else {
-        return Ok(Vec::new());
-    };
     let request = AccessRequest {
         patient: *patient,
         purpose: Purpose::BreakTheGlass,
@@ -175,23 +208,16 @@ fn emergency(
         authored_by: None,
         documents: None,
         encounter: None,
-        kem_key: emergency.kem_key,
+        kem_key: glass.kem_key,
     };
-    let opens = |found: &DescribedDocument| {
-        let item = item(found);
-        (full || found.emergency)
-            && !item.labels.iter().any(|label| by_law.contains(label))
-            && decide_item(
-                &consents,
-                &record.requester,
-                &request,
-                &item,
-                &Policy::default(),
-                now,
-            ) != Verdict::Deny
+    let opens = |metadata: &DocumentMetadata| {
+        let item = item(metadata);
+        !item.labels.iter().any(|label| by_law.contains(label))
+            && decide_item(&consents, requester, &request, &item, &Policy::default(), now) != Verdict::Deny
     };
-    let all = current(ctx, care, custodian, patient)?;
-    Ok(all.iter().filter(|found| opens(found)).map(releasable).collect())
+    let mut opened = current(ctx, care, custodian, patient, opens)?;
+    opened.retain(|found| full || found.emergency);
+    Ok(opened.iter().map(releasable).collect())
 }
 
 /// The rules by which a patient keeps something from break-glass: a deny that names BTG and says of which data. One that names no data
@@ -251,16 +277,15 @@ fn own_documents(
     let for_a_minor = under.is_some_and(|under| under.relation.of_a_minor());
     let kept = consortium.policy.minor_only.iter().filter(|_| for_a_minor);
     let kept: BTreeSet<Label> = kept.flat_map(Label::closure).collect();
-    let opens = |found: &&DescribedDocument| {
-        let item = item(found);
+    let opens = |metadata: &DocumentMetadata| {
+        let item = item(metadata);
         asked_for(request, &item) && !item.labels.iter().any(|label| kept.contains(label))
     };
-    let all = current(ctx, care, custodian, &request.patient)?;
-    Ok(all.iter().filter(opens).map(releasable).collect())
+    let opened = current(ctx, care, custodian, &request.patient, opens)?;
+    Ok(opened.iter().map(releasable).collect())
 }
 
-fn item(found: &DescribedDocument) -> Item {
-    let metadata = &found.metadata;
+fn item(metadata: &DocumentMetadata) -> Item {
     Item {
         document: metadata.document,
         category: metadata.category,
@@ -291,13 +316,15 @@ fn proven_consents(
     Ok(proven)
 }
 
+/// The patient's current documents of which `keep` holds.
 fn current(
     ctx: &ReadContext<'_>,
     care: &Collection,
     custodian: &str,
     patient: &PatientId,
+    keep: impl Fn(&DocumentMetadata) -> bool,
 ) -> Result<Vec<DescribedDocument>, HealthError> {
-    let mut all = described(ctx, care, custodian, patient)?;
+    let mut all = described_where(ctx, care, custodian, patient, keep)?;
     all.retain(|found| found.head.status == DocumentStatus::Current);
     Ok(all)
 }

@@ -175,6 +175,27 @@ impl Loaded {
     }
 }
 
+/// When the first of an account's guardians lapses; none without guardians whose renewal is kept.
+pub(super) fn lapses(account: &Account) -> Option<i64> {
+    account.lapses(&RULES)
+}
+
+/// The accounts behind that of `after`, at most `limit`, as their heads have them: for a question.
+pub(super) fn listed(
+    ctx: &ReadContext<'_>,
+    care: &Collection,
+    after: Option<&PatientId>,
+    limit: usize,
+) -> Result<Vec<(PatientId, Account)>, HealthError> {
+    let after = after.map(account_key);
+    let heads: Vec<StoredAccount> = care.list_after(ctx, "acct~", after.as_deref(), limit)?;
+    let named = heads.into_iter().map(|head| {
+        let patient = PatientId::derive(&head.first, &head.random);
+        (patient, head.account)
+    });
+    Ok(named.collect())
+}
+
 /// A patient's account and where it lies, for an act that the patient's own key signed once and for all: the intent is spent.
 pub(super) fn open(
     ctx: &Context<'_>,

@@ -1,9 +1,10 @@
-//! The identity contract: device keys in `keys`, guardians and recoveries in `recovery`, the account that both change in `account`.
+//! The identity contract: device keys in `keys`, guardians and recoveries in `recovery`, their yearly renewal in `renewal`, the account that both change in `account`.
 
 mod account;
 mod keys;
 mod nonces;
 mod recovery;
+mod renewal;
 
 pub(crate) use nonces::spend_nonce;
 
@@ -16,8 +17,9 @@ use careledger_api::consortium::Consortium;
 use careledger_api::contracts::consent::SignedQuery;
 use careledger_api::contracts::identity::{
     AccountFreeze, AccountStep, AccountView, DeviceKeyView, Enrolment, GuardianAct, GuardianStatement,
-    Identity, IdentityNotice, KeyAddition, KeyRemoval, KeyRotation, PatientQuery, PolicyChoice,
-    RecoveryApproval, RecoveryAttestation, RecoveryOpening, RecoveryStep, SpentNonce, Unfreezing,
+    Identity, IdentityNotice, KeyAddition, KeyRemoval, KeyRotation, LapsingPage, LapsingQuery, PatientQuery,
+    PolicyChoice, RecoveryApproval, RecoveryAttestation, RecoveryOpening, RecoveryStep, SpentNonce,
+    Unfreezing,
 };
 use careledger_api::ids::{KeyId, PatientId, TxId};
 use careledger_api::intent::SignedIntent;
@@ -136,6 +138,25 @@ impl Identity for IdentityRules {
         recovery::choose_guardians(ctx, &custodian, choice, intent)
     }
 
+    fn renew_guardians(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        step: AccountStep,
+        intent: SignedIntent,
+    ) -> Result<Receipt, HealthError> {
+        renewal::renew(ctx, &custodian, &step, &intent)
+    }
+
+    fn remind_guardians(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        step: AccountStep,
+    ) -> Result<Receipt, HealthError> {
+        renewal::remind(ctx, &custodian, &step)
+    }
+
     fn cancel_choice(
         &self,
         ctx: &Context<'_>,
@@ -247,6 +268,15 @@ impl Identity for IdentityRules {
         Caller::of(ctx)?.require(&custodian, &roles)?;
         let care = Collection::care(&consortium, &custodian)?;
         view(ctx, &care, &query.patient)
+    }
+
+    fn lapsing(
+        &self,
+        ctx: &ReadContext<'_>,
+        custodian: String,
+        query: LapsingQuery,
+    ) -> Result<LapsingPage, HealthError> {
+        renewal::lapsing(ctx, &custodian, &query)
     }
 
     fn my_account(

@@ -180,7 +180,19 @@ pub(crate) fn described(
     custodian: &str,
     patient: &PatientId,
 ) -> Result<Vec<DescribedDocument>, HealthError> {
-    let metadata: Vec<DocumentMetadata> = care.list(ctx, &format!("doc~{patient}~"))?;
+    described_where(ctx, care, custodian, patient, |_| true)
+}
+
+/// As [`described`], of those documents of which `keep` holds: heads are read of no others.
+pub(crate) fn described_where(
+    ctx: &ReadContext<'_>,
+    care: &Collection,
+    custodian: &str,
+    patient: &PatientId,
+    keep: impl Fn(&DocumentMetadata) -> bool,
+) -> Result<Vec<DescribedDocument>, HealthError> {
+    let mut metadata: Vec<DocumentMetadata> = care.list(ctx, &format!("doc~{patient}~"))?;
+    metadata.retain(keep);
     let choices: Vec<StoredChoice> = care.list(ctx, &format!("emg~{patient}~"))?;
     let choices: BTreeMap<DocumentId, bool> = choices.into_iter().map(|c| (c.document, c.include)).collect();
     let summary: Option<EmergencySummary> = care.get(ctx, &summary_key(patient))?;

@@ -11,7 +11,7 @@ mod links;
 mod replicas;
 mod verification;
 
-pub(crate) use descriptions::{DescribedDocument, described};
+pub(crate) use descriptions::{DescribedDocument, described_where};
 
 use crate::caller::Caller;
 use careledger_api::contracts::consent::SignedQuery;

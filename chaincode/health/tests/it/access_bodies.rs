@@ -77,6 +77,22 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
                 ConsentsClient::new(c).backfill(HOSPITAL, report)
             }
         ),
+        row!("consent:offlineOpening", vec![(HOSPITAL, Role::Vault)], |c| {
+            let ticket = OfflineTicket {
+                id: TicketId::from_bytes([1; 16]),
+                consortium: CONSORTIUM.into(),
+                custodian: HOSPITAL.into(),
+                request: world.emergency(patient, OverrideReason::Emergency, 30),
+                at: world.now(),
+            };
+            let signed = SignedTicket {
+                ticket,
+                organisation: HOSPITAL.into(),
+                certificate: String::new(),
+                signature: String::new(),
+            };
+            ConsentsClient::new(c).offline_opening(HOSPITAL, world.now(), signed)
+        }),
         row!("consent:escalate", vec![(REGULATOR, Role::Dpo)], |c| {
             let escalation = Escalation { access: tx(), salt };
             ConsentsClient::new(c).escalate(HOSPITAL, escalation)

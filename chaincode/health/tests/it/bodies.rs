@@ -8,11 +8,13 @@ use careledger_api::HealthError;
 use careledger_api::adjudication::{Claim, Coverage};
 use careledger_api::codes::Category;
 use careledger_api::contracts::claims::{
-    ClaimBody, ClaimStep, ClaimsClient, CoverageBody, EligibilityQuery, Payment,
+    AdjudicationStep, ClaimBody, ClaimStep, ClaimsClient, CoverageBody, EligibilityQuery, Payment,
 };
 use careledger_api::contracts::consent::{ConsentsClient, Requester, Review, ReviewOutcome};
 use careledger_api::contracts::credential::{CredentialsClient, StandingQuery};
-use careledger_api::contracts::identity::{IdentityClient, PatientQuery, RecoveryAttestation, SpentNonce};
+use careledger_api::contracts::identity::{
+    AccountStep, IdentityClient, LapsingQuery, PatientQuery, RecoveryAttestation, SpentNonce,
+};
 use careledger_api::date::DateRange;
 use careledger_api::ids::{ClaimId, CoverageId, Hash, PlanId, RecoveryId, Salt, TxId};
 use careledger_api::roles::Role;
@@ -48,6 +50,29 @@ fn body_readers(world: &World) -> Vec<Reader<'_>> {
             Box::new(move |c, peer| {
                 now(IdentityClient::new(c)
                     .keys(HOSPITAL, query())
+                    .endorsed_by([peer])
+                    .send())
+                .map(drop)
+            }),
+        ),
+        (
+            "identity:lapsing",
+            vec![(HOSPITAL, Role::Notifier), (HOSPITAL, Role::Custodian)],
+            Box::new(move |c, peer| {
+                now(IdentityClient::new(c)
+                    .lapsing(HOSPITAL, LapsingQuery::default())
+                    .endorsed_by([peer])
+                    .send())
+                .map(drop)
+            }),
+        ),
+        (
+            "identity:remindGuardians",
+            vec![(HOSPITAL, Role::Notifier), (HOSPITAL, Role::Custodian)],
+            Box::new(move |c, peer| {
+                let step = AccountStep { patient, salt };
+                now(IdentityClient::new(c)
+                    .remind_guardians(HOSPITAL, step)
                     .endorsed_by([peer])
                     .send())
                 .map(drop)
@@ -251,15 +276,12 @@ fn body_readers(world: &World) -> Vec<Reader<'_>> {
             vec![(INSURER, Role::Payer)],
             Box::new(move |c, peer| {
                 let day = world.today();
-                let coverage = Coverage {
-                    id: CoverageId::from_bytes(bytes(1)),
-                    plan: PlanId::from_bytes(bytes(1)),
-                    plan_version: 1,
-                    period: DateRange {
-                        from: day,
-                        until: day,
-                    },
+                let period = DateRange {
+                    from: day,
+                    until: day,
                 };
+                let (id, plan) = (CoverageId::from_bytes(bytes(1)), PlanId::from_bytes(bytes(1)));
+                let coverage = Coverage::new(id, plan, 1, period);
                 let body = CoverageBody { coverage, salt };
                 now(ClaimsClient::new(c)
                     .enrol_member(INSURER, body)
@@ -272,14 +294,8 @@ fn body_readers(world: &World) -> Vec<Reader<'_>> {
             "claims:submitClaim",
             vec![(HOSPITAL, Role::ProviderBilling)],
             Box::new(move |c, peer| {
-                let claim = Claim {
-                    id: ClaimId::from_bytes(bytes(1)),
-                    coverage: CoverageId::from_bytes(bytes(1)),
-                    provider_npi: String::new(),
-                    currency: "USD".into(),
-                    lines: vec![],
-                    total: 0,
-                };
+                let (id, coverage) = (ClaimId::from_bytes(bytes(1)), CoverageId::from_bytes(bytes(1)));
+                let claim = Claim::new(id, coverage, "", "USD", vec![]);
                 let body = ClaimBody { claim, salt };
                 now(ClaimsClient::new(c)
                     .submit_claim(INSURER, HOSPITAL, body)
@@ -292,8 +308,9 @@ fn body_readers(world: &World) -> Vec<Reader<'_>> {
             "claims:adjudicate",
             vec![(INSURER, Role::Payer)],
             Box::new(move |c, peer| {
+                let step = AdjudicationStep::new(step().claim, salt);
                 now(ClaimsClient::new(c)
-                    .adjudicate(INSURER, HOSPITAL, step())
+                    .adjudicate(INSURER, HOSPITAL, step)
                     .endorsed_by([peer])
                     .send())
                 .map(drop)

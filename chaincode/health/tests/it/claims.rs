@@ -2,20 +2,35 @@
 
 use crate::fixture::{CLINIC, HOSPITAL, INSURER, World, bytes, contract_error, world};
 use careledger_api::HealthError;
-use careledger_api::adjudication::{Claim, ClaimLine, Coverage, EditCode, Plan, Price};
+use careledger_api::adjudication::{Claim, ClaimLine, Coverage, EditCode, NetworkRules, Plan, Price};
 use careledger_api::contracts::claims::{
-    ClaimBody, ClaimStatus, ClaimStep, ClaimsClient, CoverageBody, EligibilityQuery, Payment, PlanBody,
+    AdjudicationStep, ClaimBody, ClaimStatus, ClaimStep, ClaimView, ClaimsClient, CoverageBody,
+    EligibilityQuery, Payment, PlanBody,
 };
 use careledger_api::date::{Date, DateRange};
 use careledger_api::ids::{ClaimId, CoverageId, PlanId, TxId};
 use careledger_api::roles::Role;
 use std::collections::BTreeMap;
 
+/// One function of the contract, at one organisation's peer.
+macro_rules! at {
+    ($world:expr, $client:expr, $peer:expr, $function:ident($($argument:expr),* $(,)?)) => {
+        $world.receipt(
+            careledger_api::contracts::claims::ClaimsClient::new($client)
+                .$function($($argument),*)
+                .endorsed_by([$peer])
+                .send()
+                .await,
+        )
+    };
+}
+pub(crate) use at;
+
 fn date(text: &str) -> Date {
     text.parse().unwrap()
 }
 
-fn plan(world: &World) -> PlanBody {
+pub fn plan(world: &World) -> PlanBody {
     let plan = Plan {
         id: PlanId::from_bytes(bytes(1)),
         version: 1,
@@ -32,6 +47,8 @@ fn plan(world: &World) -> PlanBody {
                 max_units: 2,
             },
         )]),
+        network: NetworkRules::default(),
+        procedures: BTreeMap::new(),
     };
     PlanBody {
         plan,
@@ -39,23 +56,11 @@ fn plan(world: &World) -> PlanBody {
     }
 }
 
-fn claim(world: &World, id: u8, procedure: &str) -> ClaimBody {
-    let line = ClaimLine {
-        sequence: 1,
-        procedure: procedure.into(),
-        date: world.today(),
-        units: 1,
-        charge: 25_000,
-    };
+pub fn claim(world: &World, id: u8, procedure: &str) -> ClaimBody {
+    let line = ClaimLine::new(1, procedure, world.today(), 1, 25_000);
+    let (id, coverage) = (ClaimId::from_bytes(bytes(id)), CoverageId::from_bytes(bytes(1)));
     ClaimBody {
-        claim: Claim {
-            id: ClaimId::from_bytes(bytes(id)),
-            coverage: CoverageId::from_bytes(bytes(1)),
-            provider_npi: "1234567893".into(),
-            currency: "USD".into(),
-            lines: vec![line],
-            total: 25_000,
-        },
+        claim: Claim::new(id, coverage, "1234567893", "USD", vec![line]),
         salt: world.wallet.salt(),
     }
 }
@@ -104,15 +109,11 @@ async fn insured(world: &World) {
         .send()
         .await
         .unwrap();
-    let coverage = Coverage {
-        id: CoverageId::from_bytes(bytes(1)),
-        plan: id,
-        plan_version: 1,
-        period: DateRange {
-            from: date("2026-01-01"),
-            until: date("2027-12-31"),
-        },
+    let period = DateRange {
+        from: date("2026-01-01"),
+        until: date("2027-12-31"),
     };
+    let coverage = Coverage::new(CoverageId::from_bytes(bytes(1)), id, 1, period);
     let body = CoverageBody {
         coverage,
         salt: world.wallet.salt(),
@@ -131,7 +132,40 @@ async fn insured(world: &World) {
     assert!(matches!(contract_error(twice), HealthError::Duplicate(_)));
 }
 
-async fn submit(world: &World, body: ClaimBody) -> Result<TxId, HealthError> {
+/// A payer with that plan and a member under it.
+pub async fn covered_by(world: &World, change: impl FnOnce(&mut Plan)) {
+    let payer = world.client(INSURER, Role::Payer);
+    let mut body = plan(world);
+    change(&mut body.plan);
+    let commitment = body.commitment().unwrap();
+    let claims = ClaimsClient::new(&payer);
+    let published = claims.publish_plan(body.plan.id, 1, commitment).send().await;
+    world.receipt(published).unwrap();
+    let id = body.plan.id;
+    at!(world, &payer, INSURER, load_plan(INSURER, body)).unwrap();
+    let period = DateRange {
+        from: date("2026-01-01"),
+        until: date("2027-12-31"),
+    };
+    let coverage = Coverage::new(CoverageId::from_bytes(bytes(1)), id, 1, period);
+    let salt = world.wallet.salt();
+    at!(
+        world,
+        &payer,
+        INSURER,
+        enrol_member(INSURER, CoverageBody { coverage, salt })
+    )
+    .unwrap();
+}
+
+/// The claim as its payer sees it.
+pub async fn view(world: &World, id: u8) -> ClaimView {
+    let payer = world.client(INSURER, Role::Payer);
+    let asked = ClaimsClient::new(&payer).claim(INSURER, HOSPITAL, ClaimId::from_bytes(bytes(id)));
+    asked.endorsed_by([INSURER]).send().await.unwrap()
+}
+
+pub async fn submit(world: &World, body: ClaimBody) -> Result<TxId, HealthError> {
     let biller = world.client(HOSPITAL, Role::ProviderBilling);
     let sent = ClaimsClient::new(&biller)
         .submit_claim(INSURER, HOSPITAL, body)
@@ -141,12 +175,9 @@ async fn submit(world: &World, body: ClaimBody) -> Result<TxId, HealthError> {
     world.receipt(sent)
 }
 
-async fn adjudicate(world: &World, claim: ClaimId) -> Result<TxId, HealthError> {
+pub async fn adjudicate(world: &World, claim: ClaimId) -> Result<TxId, HealthError> {
     let payer = world.client(INSURER, Role::Payer);
-    let step = ClaimStep {
-        claim,
-        salt: world.wallet.salt(),
-    };
+    let step = AdjudicationStep::new(claim, world.wallet.salt());
     let sent = ClaimsClient::new(&payer)
         .adjudicate(INSURER, HOSPITAL, step)
         .endorsed_by([INSURER])
@@ -357,10 +388,7 @@ async fn the_provider_cannot_take_the_payers_steps() {
     ] {
         let client = world.client(organisation, role);
         let claims = ClaimsClient::new(&client);
-        let step = ClaimStep {
-            claim: id,
-            salt: world.wallet.salt(),
-        };
+        let step = AdjudicationStep::new(id, world.wallet.salt());
         let sent = claims
             .adjudicate(INSURER, HOSPITAL, step)
             .endorsed_by([INSURER])

@@ -31,6 +31,12 @@ fn faults(submission: &Submission<'_>, simulation: &Simulation) -> Vec<String> {
     let mut faults = Vec::new();
     let shown = shown(submission, simulation);
     let shows = |bytes: &[u8]| shown.windows(bytes.len()).any(|found| found == bytes);
+    // What moves here from another channel comes as the key and the value that it is: the chain shows their hashes, as of every private key and value.
+    let as_they_are: BTreeSet<Vec<u8>> = private_writes(simulation)
+        .into_iter()
+        .flat_map(|(key, value)| [Some(key.into_bytes()), value])
+        .flatten()
+        .collect();
     for word in words(submission).difference(&public_ids(simulation)) {
         let hash = Sha256::digest(word.as_bytes());
         let forms = [
@@ -40,6 +46,9 @@ fn faults(submission: &Submission<'_>, simulation: &Simulation) -> Vec<String> {
             ("as a plain hash in hex", hex::encode(hash).into_bytes()),
         ];
         for (form, bytes) in forms {
+            if form == "as a plain hash" && as_they_are.contains(word.as_bytes()) {
+                continue;
+            }
             if bytes.len() >= SHORTEST && shows(&bytes) {
                 faults.push(format!("the block shows {word} {form}"));
             }

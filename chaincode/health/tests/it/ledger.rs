@@ -126,21 +126,9 @@ async fn two_organisations_guard_what_is_written_once() {
 async fn each_step_of_a_claim_belongs_to_one_organisation() {
     let world = world().await;
     let biller = world.client(HOSPITAL, Role::ProviderBilling);
-    let line = ClaimLine {
-        sequence: 1,
-        procedure: "X-1".into(),
-        date: world.today(),
-        units: 1,
-        charge: 5,
-    };
-    let claim = Claim {
-        id: ClaimId::from_bytes([1; 16]),
-        coverage: CoverageId::from_bytes([1; 16]),
-        provider_npi: "1234567893".into(),
-        currency: "USD".into(),
-        lines: vec![line],
-        total: 5,
-    };
+    let line = ClaimLine::new(1, "X-1", world.today(), 1, 5);
+    let (id, coverage) = (ClaimId::from_bytes([1; 16]), CoverageId::from_bytes([1; 16]));
+    let claim = Claim::new(id, coverage, "1234567893", "USD", vec![line]);
     let key = format!("head~{}", claim.id);
     let body = ClaimBody {
         claim,

@@ -3,9 +3,10 @@
 use crate::fixture::*;
 use crate::wallet::Wallet;
 use careledger_api::HealthError;
-use careledger_api::codes::{Category, OverrideReason};
+use careledger_api::codes::{Category, OverrideReason, Purpose};
 use careledger_api::contracts::consent::{
-    AccessKind, BACKFILL_SECONDS, ConsentsClient, OfflineReport, OfflineTicket, Outcome, SignedTicket,
+    AccessKind, BACKFILL_SECONDS, ConsentsClient, Effect, OfflineOpening, OfflineReport, OfflineTicket,
+    Outcome, SignedTicket,
 };
 use careledger_api::contracts::credential::{CredentialsClient, person_of};
 use careledger_api::ids::{TicketId, TxId};
@@ -179,4 +180,50 @@ async fn what_cannot_have_happened_so_is_refused() {
     let error = refused(&|r| r.signed = resigned(&|t| t.request.attest = false, &doctor)).await;
     assert!(matches!(error, HealthError::InvalidCode(_)));
     file(&world, good.clone()).await.unwrap();
+}
+
+async fn opening(world: &World, signed: SignedTicket) -> Result<OfflineOpening, HealthError> {
+    let vault = world.client(HOSPITAL, Role::Vault);
+    let asked = ConsentsClient::new(&vault).offline_opening(HOSPITAL, world.now(), signed);
+    match asked.endorsed_by([HOSPITAL]).send().await {
+        Ok(opening) => Ok(opening),
+        other => Err(contract_error(other)),
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_opens_the_summary_and_nothing_that_is_kept_from_broken_glass() {
+    let world = world().await;
+    let doctor = world.client(CLINIC, Role::Emergency);
+    let given = signed(ticket(&world, 1), &doctor);
+    let named = async |signed: SignedTicket| {
+        let opening = opening(&world, signed).await.unwrap();
+        let documents = opening.documents.iter().map(|d| d.category);
+        (opening.credentialed, documents.collect::<Vec<_>>())
+    };
+    assert_eq!(
+        named(given.clone()).await,
+        (true, vec![Category::EmergencySummary])
+    );
+    let stranger = world.newcomer(CLINIC, Role::Emergency);
+    let uncredentialed = signed(ticket(&world, 2), &stranger);
+    assert_eq!(named(uncredentialed).await, (false, vec![]));
+
+    let mut kept = world.wallet.consent(&[Category::EmergencySummary]);
+    kept.provisions[0].effect = Effect::Deny;
+    kept.provisions[0].purposes = vec![Purpose::BreakTheGlass];
+    world.grant(&kept, &world.wallet.granting(&kept)).await.unwrap();
+    assert_eq!(named(given.clone()).await, (true, vec![]));
+
+    let mut altered = given.clone();
+    altered.ticket.request.minutes = 240;
+    let refused = opening(&world, altered).await;
+    assert!(matches!(refused, Err(HealthError::BadIntent(_))), "{refused:?}");
+    let clinician = world.newcomer(CLINIC, Role::Clinician);
+    let refused = opening(&world, signed(ticket(&world, 3), &clinician)).await;
+    assert!(matches!(refused, Err(HealthError::Forbidden(_))), "{refused:?}");
+    let mut unknown = ticket(&world, 4);
+    unknown.request.patient = Wallet::new(8).patient();
+    let refused = opening(&world, signed(unknown, &doctor)).await;
+    assert_eq!(refused, Err(HealthError::NotFound));
 }

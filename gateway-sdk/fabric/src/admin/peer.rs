@@ -111,6 +111,15 @@ impl PeerAdmin {
             .collect())
     }
 
+    /// Has this very peer execute a proposal, whichever peers a gateway would choose, and gives what the chaincode answered. Nothing is ordered.
+    /// Whoever may propose may do this: it takes no administrator.
+    ///
+    /// # Errors
+    /// [`AdminError`] if the peer or the chaincode refuses.
+    pub async fn execute(&self, call: ProposalBuilder) -> Result<Vec<u8>, AdminError> {
+        self.process(call, DEADLINE).await
+    }
+
     fn lifecycle(&self, function: &str, args: &impl Message) -> ProposalBuilder {
         self.call("_lifecycle", function).arg(args.encode_to_vec())
     }

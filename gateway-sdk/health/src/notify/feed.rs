@@ -9,6 +9,7 @@ use careledger_api::ids::TxId;
 use fabric_gateway_sdk::{ChaincodeEvent, ChaincodeEvents};
 use futures::StreamExt;
 use tokio::task::{JoinError, JoinHandle};
+use tokio_util::task::TaskTracker;
 
 use super::NotifyError;
 use super::journal::{Journal, JournalError, Open};
@@ -20,11 +21,24 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A journal that several tasks use; its disk work is done on a thread for blocking work.
 #[derive(Debug, Clone)]
-pub(super) struct Shared(Arc<Mutex<Journal>>);
+pub(super) struct Shared {
+    journal: Arc<Mutex<Journal>>,
+    /// Work that was begun; whoever waited for it may have gone.
+    begun: TaskTracker,
+}
 
 impl Shared {
     pub(super) fn new(journal: Journal) -> Self {
-        Self(Arc::new(Mutex::new(journal)))
+        Self {
+            journal: Arc::new(Mutex::new(journal)),
+            begun: TaskTracker::new(),
+        }
+    }
+
+    /// Waits until all work that was begun has ended. None is begun meanwhile: the caller has what begins it.
+    pub(super) async fn settle(&self) {
+        self.begun.close();
+        self.begun.wait().await;
     }
 
     /// Runs `work` on the journal. It runs to its end also where the caller goes away.
@@ -41,16 +55,17 @@ impl Shared {
         &self,
         work: impl FnOnce(&mut Journal) -> Result<T, JournalError> + Send + 'static,
     ) -> JoinHandle<Result<T, JournalError>> {
-        let journal = Arc::clone(&self.0);
+        let journal = Arc::clone(&self.journal);
         // Every line is appended whole before the state changes, so a panic leaves nothing half.
-        tokio::task::spawn_blocking(move || work(&mut journal.lock().unwrap_or_else(PoisonError::into_inner)))
+        self.begun
+            .spawn_blocking(move || work(&mut journal.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
     fn outcome<T>(&self, done: Result<Result<T, JournalError>, JoinError>) -> Result<T, NotifyError> {
         match done {
             Ok(result) => Ok(result?),
             Err(_) => {
-                let journal = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
                 Err(NotifyError::RuntimeEnds(journal.path().to_owned()))
             }
         }

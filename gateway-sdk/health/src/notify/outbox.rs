@@ -95,6 +95,12 @@ impl Outbox {
         }
     }
 
+    /// Ends it, and waits until the journal's last line is on disk: after this it can be opened again at once. Where an outbox is only dropped, a line that was
+    /// being written keeps the journal in use until it is on disk.
+    pub async fn close(self) {
+        self.feed.journal.settle().await;
+    }
+
     /// The delivery that is due first, and how long until then.
     fn due(&self) -> Option<(usize, Duration)> {
         let (place, first) = self.waiting.iter().enumerate().min_by_key(|(_, open)| open.due)?;

@@ -91,6 +91,12 @@ impl Notifications {
         }
     }
 
+    /// Ends them, and waits until the journal's last line is on disk: after this it can be opened again at once, unless a [`Delivery`] is still held. Where they
+    /// are only dropped, a line that was being written keeps the journal in use until it is on disk.
+    pub async fn close(self) {
+        self.feed.journal.settle().await;
+    }
+
     /// The deliveries as a stream. It goes on after an error that may pass, if it is polled again.
     pub fn into_stream(self) -> impl Stream<Item = Result<Delivery, NotifyError>> + Send {
         futures::stream::unfold(self, |mut notifications| async move {

@@ -61,7 +61,7 @@ pub struct VaultReceipt {
     pub at: i64,
     /// The transaction that purged the document's descriptions from the collection; none as long as that is to come.
     pub purged: Option<TxId>,
-    /// The organisation's peers whose files hold nothing of it any more.
+    /// What the organisation's peers said of its descriptions. A peer that cannot say anything yet, because nothing is purged, is missing.
     pub peers: Vec<ErasedPeer>,
     /// The backups that still hold ciphertext or wraps, and until when.
     pub backups: Vec<Backup>,
@@ -73,7 +73,7 @@ impl VaultRequest for VaultReceipt {
     const DOMAIN: &'static str = "careledger/v1/vault-receipt";
 }
 
-/// A peer that removed everything purged from its files.
+/// A peer that has nothing any more of what was purged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ErasedPeer {
@@ -81,6 +81,27 @@ pub struct ErasedPeer {
     pub host: String,
     /// Number of blocks it had then: what these purged is gone.
     pub height: u64,
+    /// From where it is gone.
+    #[serde(default, skip_serializing_if = "GoneFrom::is_files")]
+    pub gone_from: GoneFrom,
+}
+
+/// From where a peer says that purged data are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GoneFrom {
+    /// Its files were searched and hold nothing of them.
+    #[default]
+    Files,
+    /// Its state: the peer committed the purge and gives neither value nor hash to anybody. Fabric's own peers remove the values from their files by
+    /// themselves, within `ledger.pvtdataStore.purgeInterval` blocks, and cannot be asked whether they did.
+    State,
+}
+
+impl GoneFrom {
+    const fn is_files(&self) -> bool {
+        matches!(self, Self::Files)
+    }
 }
 
 impl VaultClient {

@@ -148,6 +148,7 @@ mod tests {
                         opened: 0,
                         opener: Hash::from_bytes([5; 32]),
                         policy: a.policy.clone(),
+                        renewed: std::collections::BTreeMap::new(),
                         approvals: Approvals::Guardians([].into()),
                         stage: Stage::Initiated,
                     });

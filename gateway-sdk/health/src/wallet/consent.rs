@@ -27,13 +27,7 @@ impl PatientAt {
         grounds: Grounds,
         limits: Limits,
     ) -> Result<Signed<Consent>, HealthError> {
-        grounds.validate()?;
-        limits.validate(period.from)?;
-        let body = Consent {
-            grounds,
-            limits,
-            ..self.consent(period, provisions, None)
-        };
+        let body = self.consent_on((period, provisions), None, grounds, limits)?;
         self.sign(
             "consent",
             "grant",
@@ -51,7 +45,20 @@ impl PatientAt {
         period: Period,
         provisions: Vec<Provision>,
     ) -> Result<Signed<Consent>, HealthError> {
-        let body = self.consent(period, provisions, Some(old));
+        self.amend_on(old, period, provisions, Grounds::default(), Limits::default())
+    }
+
+    /// As [`amend`](Self::amend), with the grounds and limits of the new consent; those of the old one do not go on by themselves. `INVALID_CODE` for
+    /// grounds or limits outside their bounds.
+    pub fn amend_on(
+        &self,
+        old: ConsentId,
+        period: Period,
+        provisions: Vec<Provision>,
+        grounds: Grounds,
+        limits: Limits,
+    ) -> Result<Signed<Consent>, HealthError> {
+        let body = self.consent_on((period, provisions), Some(old), grounds, limits)?;
         self.sign(
             "consent",
             "amend",
@@ -199,6 +206,22 @@ impl PatientAt {
             INTENT_SECONDS,
             body,
         )
+    }
+
+    fn consent_on(
+        &self,
+        (period, provisions): (Period, Vec<Provision>),
+        supersedes: Option<ConsentId>,
+        grounds: Grounds,
+        limits: Limits,
+    ) -> Result<Consent, HealthError> {
+        grounds.validate()?;
+        limits.validate(period.from)?;
+        Ok(Consent {
+            grounds,
+            limits,
+            ..self.consent(period, provisions, supersedes)
+        })
     }
 
     fn consent(&self, period: Period, provisions: Vec<Provision>, supersedes: Option<ConsentId>) -> Consent {

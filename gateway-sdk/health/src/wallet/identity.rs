@@ -107,6 +107,11 @@ impl PatientAt {
         )
     }
 
+    /// Renews the guardians who count, for a year (`identity.renewGuardians`).
+    pub fn renew_guardians(&self) -> Result<Signed<AccountStep>, HealthError> {
+        self.account_step("renewGuardians")
+    }
+
     /// Cancels a choice that waits (`identity.cancelChoice`).
     pub fn cancel_choice(&self) -> Result<Signed<AccountStep>, HealthError> {
         self.account_step("cancelChoice")

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use time::OffsetDateTime;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
 
 use super::{IssueRequest, Kind};
 use crate::certificate::Certificate;
@@ -154,6 +156,28 @@ pub(super) fn leaf_extensions(
         let json = serde_json::json!({ "attrs": request.attributes }).to_string();
         extensions.push(extension(ATTRIBUTES, false, json.as_bytes()));
     }
+    Ok(extensions)
+}
+
+/// The extensions of a certificate that is issued again: as they were, but for what names the issuer's key, and the own key where it changes.
+pub(super) fn reissued_extensions(
+    old: &[u8],
+    same_key: bool,
+    issuer: Option<&[u8]>,
+) -> Result<Vec<Vec<u8>>, MspError> {
+    let (_, parsed) =
+        X509Certificate::from_der(old).map_err(|error| MspError::Certificate(error.to_string()))?;
+    let mut extensions: Vec<Vec<u8>> = parsed
+        .extensions()
+        .iter()
+        .filter(|old| match old.oid.as_bytes() {
+            AUTHORITY_KEY_ID => false,
+            SUBJECT_KEY_ID => same_key,
+            _ => true,
+        })
+        .map(|old| extension(old.oid.as_bytes(), old.critical, old.value))
+        .collect();
+    extensions.extend(issuer.map(authority_key_id));
     Ok(extensions)
 }
 

@@ -240,6 +240,38 @@ impl Ca {
         })
     }
 
+    /// The certificate `old` once more, by this CA: the same subject, units, attributes, host names and usages, for the public half of `key`, with
+    /// another serial number and a validity that begins now. `not_after` in seconds of the Unix epoch; ten years after the start without it. `old` may be
+    /// of another CA.
+    ///
+    /// # Errors
+    /// [`MspError::Issue`] for a CA's certificate and for a validity that ends before it begins; [`MspError::Certificate`] when `old` cannot be read
+    /// again; [`MspError::Crypto`].
+    pub fn reissue(
+        &self,
+        old: &Certificate,
+        key: &PrivateKey,
+        not_after: Option<i64>,
+    ) -> Result<Certificate, MspError> {
+        if old.is_ca() {
+            return Err(MspError::Issue(
+                "a CA's certificate is not renewed; another CA follows it".into(),
+            ));
+        }
+        let (not_before, not_after) = validity(false, None, not_after)?;
+        let same_key = old.key().bytes() == key.public().bytes();
+        let template = encode::Template {
+            serial: serial(None, "")?,
+            issuer: self.certificate.subject_der().to_vec(),
+            subject: old.subject_der().to_vec(),
+            not_before,
+            not_after,
+            public_key: key.spki()?,
+            extensions: encode::reissued_extensions(old.der(), same_key, self.certificate.subject_key_id())?,
+        };
+        Certificate::from_der(&encode::certificate(&template, &self.key)?)
+    }
+
     /// A revocation list of this CA that names certificates by serial number (see [`Certificate::serial`]), as PEM for the
     /// `crls` directory and `revocation_list` of an MSP.
     ///

@@ -10,9 +10,16 @@
 //!   users/Admin@<domain>/{msp,tls}       tls: ca.crt, client.crt, client.key
 //! ```
 //!
-//! Private keys are created with mode 0600 and directories with 0700; an existing key is never overwritten.
+//! Private keys are created with mode 0600 and directories with 0700; an existing key is never overwritten, except by [renewal](Organization::renew_identity)
+//! with a new key.
+//!
+//! What renewals and a change of CA add: `renewed/<serial>.pem` beside `msp` and `tls` of a member (certificates that others followed), `ca/next` and
+//! `ca/previous` while one CA follows another, `ca/retired-<fingerprint>` after it.
 
+mod authority;
 mod files;
+mod held;
+mod renewal;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -27,6 +34,8 @@ use crate::identity::SigningIdentity;
 use crate::msp::Msp;
 use files::{create_dir, read, write_key, write_public};
 
+pub use held::{Held, Purpose};
+pub use renewal::{Member, Renewal, Renewed, TlsDir};
 pub use spec::{NodeSpec, OrgKind, OrgSpec, UserSpec};
 
 /// An organisation's tree on disk.
@@ -306,19 +315,7 @@ impl Issuers<'_> {
             &directory.join("tlscacerts").join(tls_file),
             self.tls_ca.certificate_pem().as_bytes(),
         )?;
-        let mut config = String::from("NodeOUs:\n  Enable: true\n");
-        for (key, kind) in [
-            ("Client", Kind::Client),
-            ("Peer", Kind::Peer),
-            ("Admin", Kind::Admin),
-            ("Orderer", Kind::Orderer),
-        ] {
-            let unit = kind.unit().unwrap_or_default();
-            config.push_str(&format!(
-                "  {key}OUIdentifier:\n    Certificate: cacerts/{ca_file}\n    OrganizationalUnitIdentifier: {unit}\n"
-            ));
-        }
-        write_public(&directory.join("config.yaml"), config.as_bytes())
+        write_public(&directory.join("config.yaml"), units(Some(&ca_file)).as_bytes())
     }
 
     fn write_member(
@@ -355,6 +352,25 @@ impl Issuers<'_> {
         write_public(&tls.join(format!("{tls_name}.crt")), certificate_pem.as_bytes())?;
         write_key(&tls.join(format!("{tls_name}.key")), key_pem.as_bytes())
     }
+}
+
+/// The `config.yaml` of an MSP directory: organisational units tell roles apart, under the CA in that file of `cacerts`, or under any of the MSP's.
+fn units(ca_file: Option<&str>) -> String {
+    let mut config = String::from("NodeOUs:\n  Enable: true\n");
+    for (key, kind) in [
+        ("Client", Kind::Client),
+        ("Peer", Kind::Peer),
+        ("Admin", Kind::Admin),
+        ("Orderer", Kind::Orderer),
+    ] {
+        let unit = kind.unit().unwrap_or_default();
+        config.push_str(&format!("  {key}OUIdentifier:\n"));
+        if let Some(ca_file) = ca_file {
+            config.push_str(&format!("    Certificate: cacerts/{ca_file}\n"));
+        }
+        config.push_str(&format!("    OrganizationalUnitIdentifier: {unit}\n"));
+    }
+    config
 }
 
 fn write_ca(directory: &Path, ca: &Ca) -> Result<(), MspError> {

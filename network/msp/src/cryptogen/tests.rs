@@ -1,3 +1,5 @@
+mod renewing;
+
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;

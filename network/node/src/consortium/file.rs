@@ -77,6 +77,9 @@ pub(super) struct Batch {
 pub(super) struct Organisation {
     msp_id: String,
     domain: String,
+    /// False for one that the members took in later, or are about to.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    founder: bool,
     /// The one peer's, where `peers` is not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     hostname: Option<String>,
@@ -118,6 +121,14 @@ pub(super) struct User {
 
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+const fn yes() -> bool {
+    true
+}
+
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 impl Default for Orderer {
@@ -233,6 +244,7 @@ impl TryFrom<Organisation> for OrganisationConfig {
                 None => default.users,
                 Some(users) => users.into_iter().map(|user| user.spec(&file.domain)).collect(),
             },
+            founder: file.founder,
             ..default
         })
     }
@@ -247,6 +259,7 @@ impl From<&OrganisationConfig> for Organisation {
         Self {
             msp_id: config.msp_id.clone(),
             domain: config.domain.clone(),
+            founder: config.founder,
             hostname: one.map(|peer| peer.hostname.clone()),
             port: one.map(|peer| peer.port),
             chaincode_port: one.map(|peer| peer.chaincode_port),

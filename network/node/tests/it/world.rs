@@ -144,7 +144,7 @@ pub async fn height_at(network: &Network, msp_id: &str, index: usize, height: u6
         .expect("the channel");
     let mut heights = channel.heights();
     let reached = heights.wait_for(|now| *now >= height);
-    tokio::time::timeout(std::time::Duration::from_secs(20), reached)
+    tokio::time::timeout(std::time::Duration::from_secs(60), reached)
         .await
         .expect("in time")
         .expect("runs");

@@ -180,7 +180,7 @@ async fn over_a_socket() {
         number += 1;
     }
     assert_eq!(seen, [b"one", b"two"]);
-    tokio::time::timeout(Duration::from_secs(10), orderer.close())
+    tokio::time::timeout(Duration::from_secs(30), orderer.close())
         .await
         .expect("closes with open streams");
     assert_eq!(

@@ -101,9 +101,11 @@ async fn a_busy_chain_collects_and_keeps_the_order() {
 
 #[tokio::test]
 async fn a_timer_fills_blocks_and_then_cuts_them() {
+    // Long enough for five messages on a busy machine.
+    const TIMEOUT: Duration = Duration::from_secs(2);
     let world = World::with(|spec| {
         spec.orderer.batch_size.max_message_count = 3;
-        spec.orderer.batch_timeout = Duration::from_millis(200);
+        spec.orderer.batch_timeout = TIMEOUT;
     });
     let orderer = world.start_with(Cutting::Timer);
     let begin = Instant::now();
@@ -111,10 +113,7 @@ async fn a_timer_fills_blocks_and_then_cuts_them() {
         orderer.broadcast(world.message(&[number])).await.expect("taken");
     }
     height(&orderer, 3).await;
-    assert!(
-        begin.elapsed() >= Duration::from_millis(200),
-        "the second block was not full"
-    );
+    assert!(begin.elapsed() >= TIMEOUT, "the second block was not full");
     assert_eq!(contents(&block(&orderer, 1)), [[0], [1], [2]]);
     assert_eq!(contents(&block(&orderer, 2)), [[3], [4]]);
 }

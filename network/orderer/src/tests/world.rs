@@ -133,7 +133,7 @@ pub(super) async fn height(orderer: &Orderer, height: u64) {
     let chain = orderer.chain(CHANNEL).expect("the channel");
     let mut heights = chain.height();
     let reached = heights.wait_for(|now| *now >= height);
-    tokio::time::timeout(Duration::from_secs(20), reached)
+    tokio::time::timeout(Duration::from_secs(60), reached)
         .await
         .expect("in time")
         .expect("the chain runs");

@@ -82,7 +82,7 @@ async fn serve(peer: &Arc<Peer>) -> tonic::transport::Channel {
         address,
         ..RemoteEndpoint::default()
     }
-    .connect(Duration::from_secs(5))
+    .connect(Duration::from_secs(30))
     .expect("an address")
 }
 

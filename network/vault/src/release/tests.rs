@@ -19,11 +19,19 @@ const NOW: i64 = 1_800_000_000;
 struct OneAccess {
     tx: TxId,
     access: Mutex<CommittedAccess>,
+    /// What it was asked, since somebody last took it.
+    asked: Mutex<Vec<&'static str>>,
 }
 
 impl Chain for OneAccess {
     async fn access(&self, tx: &TxId, _: i64) -> Result<Option<CommittedAccess>, ChainError> {
+        self.asked.lock().unwrap().push("access");
         Ok((*tx == self.tx).then(|| self.access.lock().unwrap().clone()))
+    }
+
+    async fn session(&self, tx: &TxId, _: i64) -> Result<Option<Release>, ChainError> {
+        self.asked.lock().unwrap().push("session");
+        Ok((*tx == self.tx).then(|| self.access.lock().unwrap().release.clone()))
     }
 }
 
@@ -123,6 +131,7 @@ async fn world() -> World {
         fresh: true,
         in_time: true,
         epoch_unchanged: true,
+        credentialed: true,
         documents: vec![releasable(1), releasable(2)],
         obligations: vec![],
         erase_at: None,
@@ -138,6 +147,7 @@ async fn world() -> World {
         chain: OneAccess {
             tx,
             access: Mutex::new(access),
+            asked: Mutex::default(),
         },
         clinician,
         other,
@@ -282,12 +292,13 @@ async fn refuses_an_unknown_access_and_another_vault_or_channel() {
 }
 
 #[tokio::test]
-async fn refuses_when_time_epoch_or_decision_changed() {
+async fn refuses_when_time_epoch_credential_or_decision_changed_after_the_same_question() {
     let world = world().await;
-    let spoil: [fn(&mut Release); 4] = [
+    let spoil: [fn(&mut Release); 5] = [
         |r| r.fresh = false,
         |r| r.in_time = false,
         |r| r.epoch_unchanged = false,
+        |r| r.credentialed = false,
         |r| r.documents.clear(),
     ];
     for change in spoil {
@@ -295,6 +306,8 @@ async fn refuses_when_time_epoch_or_decision_changed() {
         change(&mut world.chain.access.lock().unwrap().release);
         let refused = world.ask(&signed(request(), &world.clinician)).await;
         assert!(matches!(refused, Err(Refusal::NothingPermitted)));
+        assert_eq!(*world.chain.asked.lock().unwrap(), ["access"]);
+        world.chain.asked.lock().unwrap().clear();
         *world.chain.access.lock().unwrap() = kept;
     }
 }
@@ -326,15 +339,21 @@ async fn a_file_is_open_as_long_as_its_access_and_no_longer_than_the_patient_let
         before
     };
     assert!(open(1, 1).await && open(2, 1).await);
+    assert_eq!(
+        *world.chain.asked.lock().unwrap(),
+        ["session", "session"],
+        "one question each"
+    );
     assert!(!open(3, 1).await, "another document");
     assert!(!open(1, 2).await, "another version");
     let unknown = "aa02".parse().unwrap();
     let unknown = is_session_open(&world.chain, &unknown, (document(1), 1), NOW).await;
     assert!(!unknown.unwrap());
-    let closings: [fn(&mut Release); 3] = [
+    let closings: [fn(&mut Release); 4] = [
         |release| release.in_time = false,
         |release| release.epoch_unchanged = false,
-        // A clinician who was suspended, a document that was erased: nothing is named any more.
+        |release| release.credentialed = false,
+        // A document that was erased: it is not named any more.
         |release| release.documents.clear(),
     ];
     for (at, closing) in closings.into_iter().enumerate() {
@@ -348,6 +367,9 @@ async fn a_file_is_open_as_long_as_its_access_and_no_longer_than_the_patient_let
         release.documents.clear();
     });
     assert!(open(1, 1).await, "a long download goes on");
+    let before = change(|release| release.credentialed = false);
+    assert!(!open(1, 1).await, "until its reader is suspended");
+    world.chain.access.lock().unwrap().release = before;
     change(|release| release.epoch_unchanged = false);
-    assert!(!open(1, 1).await, "until the patient takes it back");
+    assert!(!open(1, 1).await, "or the patient takes it back");
 }

@@ -1,21 +1,26 @@
 //! `GET /v1/content/{document}/{version}`: ciphertext in ranges (RFC 9110, one range), for the holder of a ticket, as long as its access is open.
+//!
+//! The ledger is asked before the first byte of every answer, and again every ten seconds while an answer goes on. So what the patient takes back, and a
+//! credential's suspension, ends a download at its next range, and one that is under way ten seconds after the own peer committed it at the latest: what was
+//! read from the store until then, two pieces of 4 MiB at most and what the connection holds, may still arrive.
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::header::{ACCEPT_RANGES, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, RANGE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use careledger_api::ids::DocumentId;
+use careledger_api::ids::{DocumentId, TxId};
 use careledger_sdk::vault::{Source, SourceError};
 use futures::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::files::Files;
 use super::now;
+use super::sessions::Sessions;
 use crate::store::{EncryptedFile, StoreError};
 
 pub(super) async fn handle(
@@ -69,7 +74,13 @@ pub(super) async fn handle(
     tracing::debug!(%tx, bytes = wanted.end - wanted.start, "sending ciphertext");
     let length = (CONTENT_LENGTH, (wanted.end - wanted.start).to_string());
     let part = format!("bytes {}-{}/{size}", wanted.start, wanted.end.saturating_sub(1));
-    let body = body(&file, wanted, files.idle, permit);
+    let session = Session {
+        sessions: Arc::clone(&files.sessions),
+        tx,
+        file: (document, version),
+        again: files.ask_again,
+    };
+    let body = body(&file, wanted, files.idle, session, permit);
     if headers.contains_key(RANGE) {
         let described = [(CONTENT_RANGE, part), length];
         (StatusCode::PARTIAL_CONTENT, described, body).into_response()
@@ -78,13 +89,47 @@ pub(super) async fn handle(
     }
 }
 
-/// The bytes of a range. A reader that takes nothing for `idle` loses the rest, so that it holds neither memory nor a place for long.
-fn body(file: &EncryptedFile, range: Range<u64>, idle: Duration, permit: OwnedSemaphorePermit) -> Body {
+/// The access under which a response goes on.
+struct Session {
+    sessions: Arc<dyn Sessions>,
+    tx: TxId,
+    file: (DocumentId, u32),
+    again: Duration,
+}
+
+impl Session {
+    /// Whether the access is open still. A peer that cannot be asked ends it as well.
+    async fn is_open(&self) -> bool {
+        let open = self.sessions.is_open(&self.tx, self.file, now()).await;
+        if !matches!(open, Ok(true)) {
+            tracing::info!(tx = %self.tx, "a file is sent no further: its access is over, taken back or cannot be looked at");
+        }
+        matches!(open, Ok(true))
+    }
+}
+
+/// The bytes of a range. A reader that takes nothing for `idle` loses the rest, so that it holds neither memory nor a place for long; and so does one whose
+/// access closed meanwhile: no piece is read from the store later than `session.again` after an answer that it is open.
+fn body(
+    file: &EncryptedFile,
+    range: Range<u64>,
+    idle: Duration,
+    session: Session,
+    permit: OwnedSemaphorePermit,
+) -> Body {
     let mut bytes = file.read(range);
     let (sender, receiver) = mpsc::channel::<Result<Bytes, SourceError>>(1);
     tokio::spawn(async move {
         let _place = permit;
-        while let Some(next) = bytes.next().await {
+        let mut asked = Instant::now();
+        loop {
+            if asked.elapsed() >= session.again {
+                if !session.is_open().await {
+                    return;
+                }
+                asked = Instant::now();
+            }
+            let Some(next) = bytes.next().await else { return };
             if !matches!(tokio::time::timeout(idle, sender.send(next)).await, Ok(Ok(()))) {
                 // The body's length was announced: an end before it is an error to the reader.
                 return;

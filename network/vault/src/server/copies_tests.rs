@@ -178,6 +178,7 @@ impl World {
                 service,
                 erasing: Mutex::new(()),
                 checking: Mutex::new(()),
+                limits: Limits::default(),
                 copies: Arc::new(Semaphore::new(COPIES)),
                 replication: replication.clone(),
             }));

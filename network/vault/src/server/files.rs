@@ -16,6 +16,8 @@ use crate::store::Store;
 
 /// The longest wait for the next bytes of an upload, or for a reader to take the next bytes of a file.
 pub(super) const IDLE: Duration = Duration::from_secs(30);
+/// For how long an answer that an access is open lets a file be sent on.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// Uploads at once; each holds about 32 MiB.
 const UPLOADS: usize = 8;
 /// Files sent at once; each holds about 4 MiB.
@@ -31,6 +33,7 @@ pub(super) struct Files {
     pub(super) uploads: Arc<Semaphore>,
     pub(super) downloads: Arc<Semaphore>,
     pub(super) idle: Duration,
+    pub(super) ask_again: Duration,
 }
 
 impl Files {
@@ -48,6 +51,7 @@ impl Files {
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             downloads: Arc::new(Semaphore::new(DOWNLOADS)),
             idle: IDLE,
+            ask_again: ASK_AGAIN,
         }
     }
 

@@ -48,6 +48,7 @@ pub(super) async fn listen(
         task,
         replication: None,
         checks: None,
+        filing: None,
     })
 }
 

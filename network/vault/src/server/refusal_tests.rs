@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use careledger_api::contracts::consent::{Demographics, FindAnswer, FindQuery, Sex};
+use careledger_api::contracts::consent::{
+    Demographics, FindAnswer, FindQuery, OfflineOpening, OfflineReport, Release, Sex, SignedTicket,
+};
 use careledger_api::contracts::record::{
     ErasureConfirmation, ErasureReceipt, IndexPage, InventoryPage, InventoryPlace, Probe, Replica,
     ReplicaView, Verification,
@@ -22,6 +24,7 @@ use reqwest::StatusCode;
 use super::*;
 use crate::find::CommittedSearch;
 use crate::kek::FileKey;
+use crate::offline::Filed;
 use crate::release::{Chain, ChainError, CommittedAccess};
 
 const HOSPITAL: &str = "HospitalMSP";
@@ -44,6 +47,10 @@ impl Peer {
 
 impl Chain for Peer {
     async fn access(&self, _: &TxId, _: i64) -> Result<Option<CommittedAccess>, ChainError> {
+        self.shows(None)
+    }
+
+    async fn session(&self, _: &TxId, _: i64) -> Result<Option<Release>, ChainError> {
         self.shows(None)
     }
 }
@@ -105,6 +112,20 @@ impl Replicas for Peer {
 
     async fn record(&self, _: Probe) -> Result<(), ChainError> {
         self.shows(())
+    }
+}
+
+impl OfflineChain for Peer {
+    async fn is_member(&self, _: &SignedTicket, _: i64) -> Result<bool, ChainError> {
+        self.shows(false)
+    }
+
+    async fn opening(&self, _: &SignedTicket, _: i64) -> Result<Option<OfflineOpening>, ChainError> {
+        self.shows(None)
+    }
+
+    async fn file(&self, _: OfflineReport) -> Result<Filed, ChainError> {
+        self.shows(Filed::Refused)
     }
 }
 
@@ -417,6 +438,7 @@ async fn what_is_no_request_and_what_this_vault_does_not_do_is_refused() {
         "/v1/release",
         "/v1/locate",
         "/v1/find",
+        "/v1/offline",
         "/v1/persons",
         "/v1/erasures",
         "/v1/checks",

@@ -7,6 +7,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
+use super::waiting::{StoredTicket, WAITING, ticket_of, waiting_context};
 use super::{Store, StoreError, StoredEntry, TICKET_CONTEXT, TICKET_KEY, context};
 use crate::kek::{FileKey, KekError, KeyEncryption, KeyProvider, Succession, TokenKey};
 use careledger_api::ids::DocumentId;
@@ -87,6 +88,21 @@ impl Store {
             if let Some(wrapped) = self.wrapped_anew(new, &wrapped, &context(document, version))? {
                 entry.wrapped = hex::encode(wrapped);
                 let json = serde_json::to_vec(&entry).map_err(|_| damaged())?;
+                self.objects.put(&path, PutPayload::from(json)).await?;
+                done += 1;
+            }
+        }
+        let mut waiting = self.objects.list(Some(&Path::from(WAITING)));
+        while let Some(object) = waiting.try_next().await? {
+            let path = object.location;
+            let damaged = || StoreError::Damaged(path.to_string());
+            let ticket = ticket_of(&path).ok_or_else(damaged)?;
+            let bytes = self.objects.get(&path).await?.bytes().await?;
+            let mut stored: StoredTicket = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
+            let wrapped = hex::decode(&stored.wrapped).map_err(|_| damaged())?;
+            if let Some(wrapped) = self.wrapped_anew(new, &wrapped, &waiting_context(&ticket))? {
+                stored.wrapped = hex::encode(wrapped);
+                let json = serde_json::to_vec(&stored).map_err(|_| damaged())?;
                 self.objects.put(&path, PutPayload::from(json)).await?;
                 done += 1;
             }

@@ -2,7 +2,8 @@
 
 use careledger_api::codes::{Action, Category, Purpose};
 use careledger_api::contracts::consent::{
-    AccessKind, AccessRecord, AccessRequest, FindAnswer, Outcome, ReleasableDocument, Release, Requester,
+    AccessKind, AccessRecord, AccessRequest, FindAnswer, OfflineOpening, OfflineReport, Outcome,
+    ReleasableDocument, Release, Requester, SignedTicket,
 };
 use careledger_api::contracts::record::{
     ErasureConfirmation, ErasureReceipt, IndexPage, InventoryPage, InventoryPlace, Probe, Replica,
@@ -18,6 +19,7 @@ use careledger_vault::erase::Erasures;
 use careledger_vault::find::{CommittedSearch, FindChain};
 use careledger_vault::integrity::Inventory;
 use careledger_vault::locate::IndexChain;
+use careledger_vault::offline::{Filed, OfflineChain};
 use careledger_vault::release::{Chain, ChainError, CommittedAccess};
 use careledger_vault::replica::Anchors;
 use careledger_vault::replication::Replicas;
@@ -72,6 +74,7 @@ impl OneAccess {
             fresh: true,
             in_time: true,
             epoch_unchanged: true,
+            credentialed: true,
             documents: vec![ReleasableDocument {
                 document,
                 version: 1,
@@ -94,6 +97,10 @@ fn nothing() -> ChainError {
 impl Chain for OneAccess {
     async fn access(&self, tx: &TxId, _now: i64) -> Result<Option<CommittedAccess>, ChainError> {
         Ok((*tx == self.access.release.record.tx).then(|| self.access.clone()))
+    }
+
+    async fn session(&self, tx: &TxId, now: i64) -> Result<Option<Release>, ChainError> {
+        Ok(self.access(tx, now).await?.map(|access| access.release))
     }
 }
 
@@ -153,6 +160,20 @@ impl Replicas for OneAccess {
     }
 
     async fn record(&self, _probe: Probe) -> Result<(), ChainError> {
+        Err(nothing())
+    }
+}
+
+impl OfflineChain for OneAccess {
+    async fn is_member(&self, _signed: &SignedTicket, _now: i64) -> Result<bool, ChainError> {
+        Err(nothing())
+    }
+
+    async fn opening(&self, _signed: &SignedTicket, _now: i64) -> Result<Option<OfflineOpening>, ChainError> {
+        Err(nothing())
+    }
+
+    async fn file(&self, _report: OfflineReport) -> Result<Filed, ChainError> {
         Err(nothing())
     }
 }

@@ -3,7 +3,7 @@
 use careledger::credentials::person_of_user;
 use careledger::health::{CLINIC, HOSPITAL, REGULATOR, consortium};
 use careledger_api::contracts::credential::{CredentialKind, Licence, Renewal, StandingQuery};
-use careledger_api::contracts::identity::{PatientQuery, SpentNonce};
+use careledger_api::contracts::identity::{AccountStep, LapsingQuery, PatientQuery, SpentNonce};
 use careledger_api::date::Period;
 use careledger_api::ids::{Hash, Nonce};
 use careledger_api::keys::{Algorithm, DeviceKey};
@@ -11,7 +11,7 @@ use careledger_api::recovery::Rules;
 use careledger_api::roles::Role;
 use careledger_sdk::Wallet;
 use careledger_sdk::credential::Verified;
-use careledger_sdk::wallet::{GuardianCard, GuardianKey, PatientAt, policy_of, unfreezing, unix_now};
+use careledger_sdk::wallet::{GuardianCard, GuardianKey, PatientAt, policy_of, salt, unfreezing, unix_now};
 
 use super::super::Story;
 use super::{ask, refused, submit};
@@ -100,6 +100,18 @@ async fn guarded(story: &Story) {
         portal,
         identity.choose_guardians[patient.choose_guardians(policy(1))]
     );
+    submit!(story, portal, identity.renew_guardians[patient.renew_guardians()]);
+    let notifier = story.client(HOSPITAL, Role::Notifier);
+    ask!(
+        story,
+        notifier,
+        identity.lapsing(HOSPITAL, LapsingQuery::default())
+    );
+    let reminder = AccountStep {
+        patient: patient.id(),
+        salt: salt(),
+    };
+    refused!(story, notifier, identity.remind_guardians(HOSPITAL, reminder));
     submit!(story, portal, identity.cancel_choice[patient.cancel_choice()]);
     refused!(story, portal, identity.cancel_choice[patient.cancel_choice()]);
 

@@ -170,6 +170,11 @@ async fn offline(story: &Story) {
         salt: salt(),
     };
     let vault = story.client(HOSPITAL, Role::Vault);
+    ask!(
+        story,
+        vault,
+        consents.offline_opening(HOSPITAL, unix_now(), report.signed.clone())
+    );
     submit!(story, vault, consents.backfill(HOSPITAL, report.clone()));
     refused!(story, vault, consents.backfill(HOSPITAL, report));
 }

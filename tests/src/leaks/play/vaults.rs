@@ -203,7 +203,7 @@ async fn webhooks(story: &Story) {
     let secret = || WebhookSecret::new(secret.clone().into_bytes()).expect("long enough");
     let allowed: AllowedHost = host.parse().expect("a host");
     let url = format!("https://{host}/{path}");
-    let patience = Duration::from_secs(5);
+    let patience = Duration::from_secs(60);
     let hook = testing::webhook_on_loopback(
         &url,
         std::slice::from_ref(&allowed),

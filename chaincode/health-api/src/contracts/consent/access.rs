@@ -196,6 +196,8 @@ pub struct Release {
     /// No grant and no revocation of that patient since the decision. Always true for a broken glass and an own access, which do not read the
     /// epoch.
     pub epoch_unchanged: bool,
+    /// The requester holds a credential that counts at the asked time, where the role needs one.
+    pub credentialed: bool,
     /// The documents that may be released: what the decision, run again, permits. Empty unless all of the above hold.
     pub documents: Vec<ReleasableDocument>,
     /// What the requester is obliged to.

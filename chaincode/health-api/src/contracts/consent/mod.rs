@@ -367,6 +367,18 @@ pub trait Consents {
         now: i64,
     ) -> Result<Release, HealthError>;
 
+    /// What a ticket of a time without the network opens at `now` (seconds since 1970, the vault's clock). Role `vault` of the custodian, which checked
+    /// the certificate. `BAD_INTENT` for a ticket that is not signed for this custodian by its certificate's key, `FORBIDDEN` for a signer who is not of
+    /// the role `emergency` of a member, `NOT_FOUND` for an unknown patient.
+    #[evaluate]
+    fn offline_opening(
+        &self,
+        ctx: &ReadContext<'_>,
+        custodian: String,
+        now: i64,
+        #[transient] signed: SignedTicket,
+    ) -> Result<OfflineOpening, HealthError>;
+
     /// Every access, attempt and broken glass of a patient, oldest first. Role `notifier` or `custodian` of the custodian.
     #[evaluate]
     fn notifications(

@@ -1,10 +1,11 @@
 //! A glass broken while the network could not be reached: care does not wait for a log, and the log is made up for.
 //!
-//! The emergency doctor signs a ticket with the key of their certificate. The custodian checks certificate and signature, hands the emergency summary out,
-//! keeps the ticket, and files it ([`Consents::backfill`](super::Consents::backfill)) when the network is back. It is then an entry of the patient's
-//! log, told and reviewed as any broken glass, and says when it happened and whether it was filed late.
+//! The emergency doctor signs a ticket with the key of their certificate. The custodian's vault checks certificate and signature, asks its own peer what
+//! the ticket opens ([`Consents::offline_opening`](super::Consents::offline_opening)), keeps the ticket, and files it
+//! ([`Consents::backfill`](super::Consents::backfill)): before it hands the emergency summary out where the ledger can be written, and otherwise when that
+//! is so again. It is then an entry of the patient's log, told and reviewed as any broken glass, and says when it happened and whether it was filed late.
 
-use super::access::BreakGlassRequest;
+use super::access::{BreakGlassRequest, ReleasableDocument};
 use crate::HealthError;
 use crate::hashing::canonical;
 use crate::ids::{Salt, TicketId};
@@ -16,6 +17,12 @@ use serde::{Deserialize, Serialize};
 pub const BACKFILL_SECONDS: i64 = 24 * 3_600;
 /// How far the doctor's and the custodian's clock may differ, seconds.
 pub const TICKET_SKEW_SECONDS: i64 = 300;
+/// Most tickets of one person that a custodian takes within an hour.
+pub const TICKETS_PER_PERSON: usize = 6;
+/// Most tickets of one organisation's people that a custodian takes within an hour.
+pub const TICKETS_PER_ORGANISATION: usize = 60;
+/// What an hour is to these limits, in seconds.
+pub const TICKET_WINDOW_SECONDS: i64 = 3_600;
 /// Longest certificate of a ticket, in bytes of PEM.
 const MAX_CERTIFICATE_BYTES: usize = 8_192;
 const DOMAIN: &str = "careledger/v1/offline-ticket";
@@ -100,6 +107,16 @@ impl SignedTicket {
             )),
         }
     }
+}
+
+/// What a ticket opens, as the custodian's own peer has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfflineOpening {
+    /// The doctor holds a credential that counts at the asked time, as far as this peer knows.
+    pub credentialed: bool,
+    /// The emergency summary, without what the patient or the consortium's policy keeps from a broken glass; nothing unless the doctor is credentialed.
+    pub documents: Vec<ReleasableDocument>,
 }
 
 /// What a custodian files of a ticket.

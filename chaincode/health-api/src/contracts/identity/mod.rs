@@ -14,7 +14,7 @@ use fabric_contract_core::{Context, ReadContext, contract};
 
 /// Device keys, in `care_<custodian>`. A patient has one id per custodian and no Fabric identity.
 ///
-/// What changes an account's head (all but `enrol`, `revoke_key`, `freeze` and `veto_recovery`) is endorsed by the custodian and a regulator. Taking a
+/// What changes an account's head (all but `enrol`, `revoke_key`, `freeze`, `veto_recovery` and `remind_guardians`) is endorsed by the custodian and a regulator. Taking a
 /// key away, freezing and vetoing need one of them, so that nobody's outage stops them.
 #[contract(name = "identity", error = HealthError)]
 pub trait Identity {
@@ -102,6 +102,27 @@ pub trait Identity {
         custodian: String,
         #[transient] choice: PolicyChoice,
         #[transient] intent: SignedIntent,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Renews the guardians who count: each does for a year after the last renewal or choice. Any organisation's client, with the patient's intent.
+    /// `CONFLICT_STATE` where none counts (who lapsed is chosen again, which waits for the delay) and while the account is frozen.
+    #[submit]
+    fn renew_guardians(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        #[transient] step: AccountStep,
+        #[transient] intent: SignedIntent,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Has the patient told that a guardian lapses within [`REMINDER_SECONDS`] or has lapsed. Role `notifier` or `custodian` of the custodian.
+    /// `CONFLICT_STATE` if none does, `DUPLICATE` if the patient was told of this lapse.
+    #[submit]
+    fn remind_guardians(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        #[transient] step: AccountStep,
     ) -> Result<Receipt, HealthError>;
 
     /// Cancels a policy that waits. Any organisation's client, with the patient's intent. `CONFLICT_STATE` if none does.
@@ -204,6 +225,15 @@ pub trait Identity {
         custodian: String,
         #[transient] query: PatientQuery,
     ) -> Result<AccountView, HealthError>;
+
+    /// Which patients are to be reminded of their guardians, by pages. Role `notifier` or `custodian` of the custodian.
+    #[evaluate]
+    fn lapsing(
+        &self,
+        ctx: &ReadContext<'_>,
+        custodian: String,
+        #[transient] query: LapsingQuery,
+    ) -> Result<LapsingPage, HealthError>;
 
     /// The same for the patient, by a signed question of a live key. A client of the organisation named as reader. A wallet asks it after enrolment, through
     /// another organisation than the one that enrolled it: there must be its own key and no other.

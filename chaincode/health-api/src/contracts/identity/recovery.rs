@@ -197,6 +197,29 @@ pub fn guardian_commitment(key: &PublicKey, opening: &Salt) -> Result<Hash, Heal
     commit("guardian", opening, key)
 }
 
+/// How long before a guardian lapses the patient is reminded, seconds: 30 days.
+pub const REMINDER_SECONDS: i64 = 30 * 86_400;
+/// Accounts that a page of [`Identity::lapsing`](super::Identity::lapsing) looks at.
+pub const LAPSING_ACCOUNTS: usize = 256;
+
+/// Asks for a page of the patients to be reminded.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LapsingQuery {
+    /// Where the page before ended; none for the first.
+    pub after: Option<PatientId>,
+}
+
+/// Patients to be reminded: a guardian of theirs lapses within [`REMINDER_SECONDS`] or has lapsed, and nobody told them of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LapsingPage {
+    /// Who, in no order that means something. A page may be empty and not the last.
+    pub patients: Vec<PatientId>,
+    /// Where the next page begins; none after the last.
+    pub next: Option<PatientId>,
+}
+
 /// A patient's account as it stands at the time of the question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountView {
@@ -223,6 +246,10 @@ crate::codes::code_enum! {
         Unfrozen = "unfrozen",
         /// A policy was chosen; it holds, or waits.
         PolicyChosen = "policy-chosen",
+        /// The guardians who count were renewed.
+        GuardiansRenewed = "guardians-renewed",
+        /// A guardian lapses within 30 days, or has lapsed: to be renewed, or chosen again.
+        GuardiansLapse = "guardians-lapse",
         /// A policy that waited was cancelled.
         PolicyCancelled = "policy-cancelled",
         /// A recovery was opened by a guardian.

@@ -148,6 +148,55 @@ pub(super) fn a_guardian_listed_twice() -> Scenario {
     }
 }
 
+/// As many guardians as the policy asks for are the attacker's, but they lapsed long ago; the attacker also had the owner's device for a moment. The
+/// owner cancels in time what waits, and vetoes nothing.
+pub(super) fn guardians_who_lapsed() -> Scenario {
+    let attackers = [guardian(1), guardian(2), officer("H", 1)];
+    let mut acts = openings_and_approvals(EVIL, &attackers);
+    let same = Act::Choose {
+        by: key(OWN),
+        policy: policy(&[1, 2, 3], 2, 4, false),
+    };
+    let renew = Act::Renew { by: key(OWN) };
+    let freeze = Act::Freeze { by: key(OWN) };
+    let guardians = [1, 2].map(|n| (Hash::from_bytes([n; 32]), key(100 + n)));
+    let unfreeze = Act::Unfreeze {
+        by: Signers::Guardians(guardians.into()),
+    };
+    acts.extend([same.clone(), renew.clone(), freeze, unfreeze]);
+    acts.extend([
+        Act::Begin,
+        Act::Execute { id: id(EVIL) },
+        Act::Cancel { by: key(OWN) },
+    ]);
+    let mut start = start(policy(&[1, 2, 3], 2, 4, false));
+    let long_ago = -2 * TICKS.guardian_life;
+    start.renewed = start.policy.guardians.iter().map(|g| (*g, long_ago)).collect();
+    Scenario {
+        start,
+        acts,
+        withheld: vec![same, renew, Act::Begin],
+        owner_vetoes: false,
+        owner_cancels: true,
+        horizon: 9,
+    }
+}
+
+#[test]
+fn guardians_who_lapsed_take_over_nothing_and_come_back_by_no_shorter_way_than_a_choice() {
+    let explored = explore(&guardians_who_lapsed(), step).unwrap();
+    assert!(explored.states > 100, "{explored:?}");
+    let careless = Scenario {
+        owner_cancels: false,
+        horizon: 14,
+        ..guardians_who_lapsed()
+    };
+    assert!(
+        explore(&careless, step).is_err(),
+        "who is chosen again counts again"
+    );
+}
+
 #[test]
 fn fewer_than_m_guardians_and_one_organisation_take_over_nothing() {
     let explored = explore(&below_the_threshold(3), step).unwrap();

@@ -16,6 +16,7 @@ pub(super) const TICKS: Rules = Rules {
     margin: 2,
     open_for: 3,
     quiet: 1,
+    guardian_life: 1_000,
     max_live_keys: 3,
 };
 
@@ -409,4 +410,61 @@ fn the_standard_times_are_those_of_the_design() {
     );
     assert_eq!(rules.institutional_delay(rules.default_delay), 7 * 86_400);
     assert_eq!(rules.institutional_delay(rules.max_delay), 60 * 86_400);
+}
+
+#[test]
+fn a_guardian_counts_for_a_year_after_the_last_renewal_and_a_lapsed_one_is_chosen_again() {
+    let chosen = Act::Choose {
+        by: key(OWN),
+        policy: policy(&[1, 2, 3], 3, 2, true),
+    };
+    let renew = Act::Renew { by: key(OWN) };
+    let year = TICKS.guardian_life;
+    let fresh = played(account(), &[(10, chosen.clone())]);
+    assert_eq!(fresh.lapses(&TICKS), Some(10 + year));
+    played(fresh.clone(), &[(10 + year - 1, open(guardian(1)))]);
+    let refused = step(&TICKS, &fresh, &open(guardian(1)), 10 + year);
+    assert!(matches!(refused, Err(HealthError::Forbidden(_))), "{refused:?}");
+    // Renewed, they count on; a renewal that was dated earlier takes nothing back.
+    let renewed = played(fresh.clone(), &[(500, renew.clone()), (499, renew.clone())]);
+    assert_eq!(renewed.lapses(&TICKS), Some(500 + year));
+    played(renewed, &[(10 + year, open(guardian(1)))]);
+    // Nor does a guardian who lapses while a recovery goes on.
+    let going_on = played(fresh.clone(), &[(10 + year - 1, open(guardian(1)))]);
+    let refused = step(&TICKS, &going_on, &approve(guardian(2)), 10 + year);
+    assert!(matches!(refused, Err(HealthError::Forbidden(_))), "{refused:?}");
+
+    let lapsed = 10 + year;
+    for (by, why) in [
+        (key(OWN), "a renewal brings nobody back"),
+        (key(EVIL), "nor does a stranger"),
+    ] {
+        assert!(step(&TICKS, &fresh, &Act::Renew { by }, lapsed).is_err(), "{why}");
+    }
+    let again = played(fresh.clone(), &[(lapsed, chosen)]);
+    assert!(again.pending.is_some(), "the same guardians, and yet it waits");
+    let back = played(again, &[(lapsed, Act::Begin), (lapsed + 4, renew)]);
+    assert_eq!(back.renewed.len(), 3);
+    assert!(back.lapses(&TICKS) >= Some(lapsed + 4 + year));
+    played(back, &[(lapsed + 5, open(guardian(1)))]);
+
+    // One who lapsed opens no frozen account either.
+    let freeze = Act::Freeze { by: key(OWN) };
+    let frozen = played(fresh, &[(20, freeze)]);
+    let all = [1, 2, 3].map(|n| (Hash::from_bytes([n; 32]), key(100 + n)));
+    let unfreeze = Act::Unfreeze {
+        by: Signers::Guardians(all.into()),
+    };
+    assert!(step(&TICKS, &frozen, &unfreeze, lapsed).is_err());
+    played(frozen, &[(lapsed - 1, unfreeze)]);
+}
+
+#[test]
+fn an_account_from_before_renewals_were_kept_is_read_and_its_guardians_count() {
+    let mut json = serde_json::to_value(account()).unwrap();
+    json.as_object_mut().unwrap().remove("renewed");
+    let before: Account = serde_json::from_value(json).unwrap();
+    assert_eq!((&before, before.lapses(&TICKS)), (&account(), None));
+    let renewed = played(before, &[(5, Act::Renew { by: key(OWN) })]);
+    assert_eq!(renewed.renewed.len(), 3);
 }

@@ -2,7 +2,7 @@
 
 use super::super::step;
 use super::exploration::{
-    a_guardian_listed_twice, a_watchful_owner, below_the_threshold, lowered_protection,
+    a_guardian_listed_twice, a_watchful_owner, below_the_threshold, guardians_who_lapsed, lowered_protection,
 };
 use super::explorer::{Machine, Scenario, explore};
 use super::*;
@@ -192,5 +192,45 @@ fn an_execution_without_delay() {
             recovery.stage = Stage::Timelocked(at - recovery.delay(rules) - rules.margin);
         }
         step(rules, &next, act, at)
+    });
+}
+
+/// A guardian counts for ever.
+#[test]
+fn guardians_who_never_lapse() {
+    found(&guardians_who_lapsed(), |rules, account, act, at| {
+        let endless = Rules {
+            guardian_life: i64::MAX,
+            ..rules.clone()
+        };
+        step(&endless, account, act, at)
+    });
+}
+
+/// A renewal brings back who lapsed.
+#[test]
+fn a_renewal_of_lapsed_guardians() {
+    found(&guardians_who_lapsed(), |rules, account, act, at| match act {
+        Act::Renew { by } if account.live.contains(by) => {
+            let mut next = account.clone().settled(rules, at);
+            next.renewed.values_mut().for_each(|renewed| *renewed = at);
+            Ok(next)
+        }
+        _ => step(rules, account, act, at),
+    });
+}
+
+/// The choice of the guardians who are chosen already holds at once, also where they lapsed.
+#[test]
+fn a_choice_of_lapsed_guardians_that_does_not_wait() {
+    found(&guardians_who_lapsed(), |rules, account, act, at| {
+        let mut next = step(rules, account, act, at)?;
+        if let (Act::Choose { .. }, Some(pending)) = (act, next.pending.as_ref())
+            && pending.policy == account.policy
+        {
+            next.renewed.values_mut().for_each(|renewed| *renewed = at);
+            next.pending = None;
+        }
+        Ok(next)
     });
 }

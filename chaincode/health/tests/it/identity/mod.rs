@@ -25,6 +25,7 @@ use serde::Serialize;
 
 mod keys;
 mod recoveries;
+mod renewals;
 
 const DAY: i64 = 86_400;
 const BOTH: [&str; 2] = [HOSPITAL, REGULATOR];

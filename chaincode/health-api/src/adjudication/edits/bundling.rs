@@ -1,0 +1,109 @@
+//! Bundling pairs: a part beside the whole, of the same performer on the same day.
+
+use super::{AppealRoute, Case, Finding, Group};
+
+/// A part is denied beside its whole, on this claim (before or after it) or on one before. A whole whose part was covered on an earlier claim is a
+/// question: what was paid for the part has to be settled with it.
+pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
+    let line = case.line;
+    if let Some(rules) = case.rules() {
+        let whole = rules.part_of.iter().any(|(whole, part)| {
+            let beside = case.services().any(|service| {
+                service.procedure == whole
+                    && service.date == line.date
+                    && service.performer == case.performer()
+            });
+            let on_claim = case.claim.lines.iter().any(|other| {
+                other.procedure == *whole
+                    && other.date == line.date
+                    && case.claim.performer(other) == case.performer()
+            });
+            !case.says(&part.unless) && (beside || on_claim)
+        });
+        if whole {
+            return Some(
+                Finding::deny(
+                    Group::Contractual,
+                    "97",
+                    "part of another procedure of that day, which is paid as a whole",
+                    AppealRoute::Correct,
+                )
+                .remark("M15"),
+            );
+        }
+    }
+    let part_paid = case.facts.history.iter().any(|prior| {
+        let part = case
+            .plan
+            .procedures
+            .get(&prior.procedure)
+            .and_then(|rules| rules.part_of.get(&line.procedure));
+        part.is_some_and(|part| {
+            prior.date == line.date
+                && prior.performer == case.performer()
+                && prior.modifiers.is_disjoint(&part.unless)
+        })
+    });
+    part_paid.then_some(Finding::pend(
+        Group::Contractual,
+        "97",
+        "a part of this procedure was paid by itself before; a person settles the one with the other",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::adjudication::tests::{Trial, line, prior};
+    use crate::adjudication::{ClaimLine, EditCode, Group, PartOf};
+
+    /// X-1002 is a part of X-1001.
+    fn trial(lines: Vec<ClaimLine>) -> Trial {
+        let mut trial = Trial::of(lines);
+        let part = PartOf {
+            unless: ["59".to_owned()].into(),
+        };
+        trial.rules("X-1002").part_of = [("X-1001".to_owned(), part)].into();
+        trial
+    }
+
+    #[test]
+    fn a_part_is_not_paid_beside_its_whole_whichever_comes_first() {
+        let part = Some((EditCode::Bundled, Group::Contractual, "97".into()));
+        let whole_first = trial(vec![line(1, "X-1001", 1, 900), line(2, "X-1002", 1, 900)]);
+        assert_eq!(
+            (whole_first.denial_of(0), whole_first.denial_of(1)),
+            (None, part.clone())
+        );
+        let part_first = trial(vec![line(1, "X-1002", 1, 900), line(2, "X-1001", 1, 900)]);
+        assert_eq!(
+            (part_first.denial_of(0), part_first.denial_of(1)),
+            (part.clone(), None)
+        );
+        let mut before = trial(vec![line(1, "X-1002", 1, 900)]);
+        assert_eq!(before.denial(), None);
+        before.facts.history.push(prior("X-1001", "2026-06-01", 1));
+        assert_eq!(before.denial(), part);
+    }
+
+    #[test]
+    fn another_day_performer_or_a_modifier_unbundles() {
+        let with = |change: fn(&mut ClaimLine)| {
+            let mut part = line(2, "X-1002", 1, 900);
+            change(&mut part);
+            trial(vec![line(1, "X-1001", 1, 900), part]).denial_of(1)
+        };
+        assert_eq!(with(|line| line.modifiers = vec!["59".into()]), None);
+        assert_eq!(with(|line| line.date = "2026-05-31".parse().unwrap()), None);
+        assert_eq!(with(|line| line.rendering_npi = Some("1000000004".into())), None);
+        assert!(with(|line| line.modifiers = vec!["25".into()]).is_some());
+    }
+
+    #[test]
+    fn a_whole_after_its_paid_part_waits_for_a_person() {
+        let mut whole = trial(vec![line(1, "X-1001", 1, 900)]);
+        whole.facts.history.push(prior("X-1002", "2026-06-01", 1));
+        assert_eq!(whole.pend(), Some(EditCode::Bundled));
+        whole.facts.history[0].modifiers = ["59".to_owned()].into();
+        assert_eq!(whole.pend(), None);
+    }
+}

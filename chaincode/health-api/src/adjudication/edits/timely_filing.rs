@@ -1,0 +1,58 @@
+//! Submitted in time.
+
+use super::{AppealRoute, Case, Finding, Group};
+
+pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
+    let days = case.facts.received.days() - case.line.date.days();
+    if days < 0 {
+        Some(Finding::deny(
+            Group::Contractual,
+            "110",
+            "the day of service lies after the submission",
+            AppealRoute::Correct,
+        ))
+    } else if days > i64::from(case.plan.timely_filing_days) {
+        Some(Finding::deny(
+            Group::Contractual,
+            "29",
+            "submitted after the plan's filing limit",
+            AppealRoute::Appeal,
+        ))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::adjudication::tests::{Trial, date, line};
+    use crate::adjudication::{EditCode, Group};
+
+    fn received(day: &str) -> Trial {
+        let mut trial = Trial::of(vec![line(1, "X-1001", 1, 900)]);
+        trial.facts.received = date(day);
+        trial
+    }
+
+    #[test]
+    fn the_last_day_is_in_time() {
+        assert_eq!(received("2026-06-01").denial(), None);
+        assert_eq!(received("2026-08-30").denial(), None);
+        assert_eq!(
+            received("2026-08-31").denial(),
+            Some((EditCode::TimelyFiling, Group::Contractual, "29".into()))
+        );
+        assert_eq!(
+            received("2026-05-31").denial(),
+            Some((EditCode::TimelyFiling, Group::Contractual, "110".into()))
+        );
+    }
+
+    #[test]
+    fn a_reviewer_may_excuse_lateness() {
+        let mut late = received("2026-08-31");
+        late.set_aside(1, EditCode::TimelyFiling);
+        assert_eq!(late.denial(), None);
+        assert!(late.first().edits[0].explanation.starts_with("set aside"));
+    }
+}

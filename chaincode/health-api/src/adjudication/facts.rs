@@ -1,0 +1,135 @@
+//! What the payer knows when it decides: everything beside claim, plan and coverage.
+
+use super::EditCode;
+use crate::date::{Date, DateRange};
+use crate::ids::AuthorisationId;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a decision rests on beside the claim, the plan and the coverage. The order of `history` does not matter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
+    /// The day on which the payer received the claim.
+    pub received: Date,
+    /// What the member has paid in the claim's year so far.
+    #[serde(default)]
+    pub paid: Accumulators,
+    /// How providers stand, by NPI.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub standing: BTreeMap<String, Standing>,
+    /// Whether the payer may see and pay the claim at all.
+    #[serde(default)]
+    pub payment: PaymentBasis,
+    /// The authorisations that lines name, as far as the payer gave them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub authorisations: BTreeMap<AuthorisationId, Authorised>,
+    /// The member's services of other claims that this payer covers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<PriorService>,
+    /// Minutes of performers' days on other claims, of all members, by NPI.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub minutes: BTreeMap<String, BTreeMap<Date, u32>>,
+    /// Lines whose service another payer has a marker of.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub elsewhere: BTreeSet<u16>,
+    /// What reviewers decided, by line and rule.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rulings: BTreeMap<u16, BTreeMap<EditCode, Ruling>>,
+}
+
+impl Facts {
+    /// Nothing is known but when the claim came and what the member has paid.
+    pub fn new(received: Date, paid: Accumulators) -> Self {
+        Self {
+            received,
+            paid,
+            standing: BTreeMap::new(),
+            payment: PaymentBasis::default(),
+            authorisations: BTreeMap::new(),
+            history: Vec::new(),
+            minutes: BTreeMap::new(),
+            elsewhere: BTreeSet::new(),
+            rulings: BTreeMap::new(),
+        }
+    }
+}
+
+/// What a member has paid in a calendar year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accumulators {
+    /// Towards the deductible.
+    pub deductible: i64,
+    /// Towards the out-of-pocket maximum.
+    pub out_of_pocket: i64,
+}
+
+/// How a provider stands with a payer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standing {
+    /// Days on which its credential counts.
+    pub active: DateRange,
+    /// Days on which it is of the payer's network; none: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<DateRange>,
+    /// First day on which it is excluded from payment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded_from: Option<Date>,
+}
+
+crate::codes::code_enum! {
+    /// Whether a payer may see and pay a claim.
+    #[derive(Default)]
+    PaymentBasis {
+        /// It may: by the patient's consent, or because none is asked for.
+        #[default]
+        Permitted = "permitted",
+        /// The patient's consent is asked for, and there is none.
+        NoConsent = "no-consent",
+        /// The patient paid in full and asked that the payer is not told (45 CFR 164.522(a)(1)(vi)).
+        SelfPaid = "self-paid",
+    }
+}
+
+/// An authorisation that the payer gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Authorised {
+    /// For what.
+    pub procedure: String,
+    /// For which days.
+    pub period: DateRange,
+    /// To whom: the billing or the rendering provider.
+    pub provider_npi: String,
+    /// Units that were not used yet.
+    pub units_left: u32,
+}
+
+/// A service of another claim that is covered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriorService {
+    /// Procedure code.
+    pub procedure: String,
+    /// Its modifiers.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub modifiers: BTreeSet<String>,
+    /// Day of service.
+    pub date: Date,
+    /// Units.
+    pub units: u32,
+    /// NPI of who did it.
+    pub performer: String,
+}
+
+crate::codes::code_enum! {
+    /// What a reviewer made of what a rule found on a line.
+    Ruling {
+        /// The rule does not count here.
+        SetAside = "SET_ASIDE",
+        /// It does: what only raised a question is a denial.
+        Upheld = "UPHELD",
+    }
+}

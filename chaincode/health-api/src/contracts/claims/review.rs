@@ -1,0 +1,140 @@
+//! What people decide about claims: information, rulings of two, appeals.
+
+use super::authorisation::{MAX_ATTACHMENTS, MAX_TEXT};
+use crate::HealthError;
+use crate::adjudication::machine::{AppealAct, AppealStatus};
+use crate::adjudication::{EditCode, Ruling};
+use crate::ids::{ClaimId, DocumentId, Salt};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Days from an adjudication within which its provider appeals.
+pub const APPEAL_DAYS: i64 = 180;
+
+/// The payer adjudicates: what it brings beside what the ledger holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdjudicationStep {
+    /// The claim.
+    pub claim: ClaimId,
+    /// The member's other claims (`claims.memberClaims`), whose services count for limits, duplicates and bundles; at most
+    /// [`MAX_PRIOR`](super::MAX_PRIOR).
+    #[serde(default)]
+    pub prior: BTreeSet<ClaimId>,
+    /// What the payer's own systems noticed.
+    #[serde(default)]
+    pub noticed: Noticed,
+    /// Salts the private values of the step.
+    pub salt: Salt,
+}
+
+impl AdjudicationStep {
+    /// A step that brings nothing.
+    pub fn new(claim: ClaimId, salt: Salt) -> Self {
+        Self {
+            claim,
+            prior: BTreeSet::new(),
+            noticed: Noticed::default(),
+            salt,
+        }
+    }
+}
+
+/// What the payer's own systems noticed of a claim. It can only raise questions, never deny by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Noticed {
+    /// Minutes of performers' days on other claims, by NPI.
+    pub minutes: BTreeMap<String, BTreeMap<crate::date::Date, u32>>,
+    /// Lines whose service another payer has a marker of.
+    pub elsewhere: BTreeSet<u16>,
+}
+
+/// The provider answers what a pended claim asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Information {
+    /// The claim.
+    pub claim: ClaimId,
+    /// 1 to [`MAX_TEXT`] bytes.
+    pub text: String,
+    /// Documents of the ledger, at most [`MAX_ATTACHMENTS`].
+    #[serde(default)]
+    pub documents: Vec<DocumentId>,
+    /// Salts the private values.
+    pub salt: Salt,
+}
+
+/// What a reviewer makes of what rules found, by line and rule.
+pub type Rulings = BTreeMap<u16, BTreeMap<EditCode, Ruling>>;
+
+/// One reviewer proposes rulings; they count once another person of the payer confirms them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulingProposal {
+    /// The claim.
+    pub claim: ClaimId,
+    /// At least one.
+    pub rulings: Rulings,
+    /// Why: 1 to [`MAX_TEXT`] bytes.
+    pub reason: String,
+    /// Salts the private value.
+    pub salt: Salt,
+}
+
+/// The provider appeals an adjudication.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppealBody {
+    /// The claim.
+    pub claim: ClaimId,
+    /// What is wrong with the adjudication: 1 to [`MAX_TEXT`] bytes.
+    pub text: String,
+    /// Documents of the ledger, at most [`MAX_ATTACHMENTS`].
+    #[serde(default)]
+    pub documents: Vec<DocumentId>,
+    /// Salts the private value.
+    pub salt: Salt,
+}
+
+/// The payer decides an appeal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppealDecision {
+    /// `uphold`, `overturn` or `divide`, and the claim with what the payer brings to a new adjudication.
+    pub act: AppealAct,
+    /// The step; its adjudication is made anew unless the decision is upheld.
+    pub step: AdjudicationStep,
+    /// What is set aside; none where the decision is upheld.
+    #[serde(default)]
+    pub rulings: Rulings,
+    /// Why: 1 to [`MAX_TEXT`] bytes.
+    pub reason: String,
+}
+
+/// An appeal as payer and provider see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppealView {
+    /// Where it stands.
+    pub status: AppealStatus,
+    /// What the provider said, level by level.
+    pub said: Vec<String>,
+    /// Documents that it named.
+    pub documents: BTreeSet<DocumentId>,
+    /// What the payer answered, level by level.
+    pub answered: Vec<String>,
+}
+
+/// `INVALID_CODE` unless a text has 1 to [`MAX_TEXT`] bytes and names at most [`MAX_ATTACHMENTS`] documents.
+pub fn check_text(text: &str, documents: &[DocumentId]) -> Result<(), HealthError> {
+    if !(1..=MAX_TEXT).contains(&text.len()) || text.chars().any(|c| c.is_control() && c != '\n') {
+        return Err(HealthError::InvalidCode(
+            "a text has 1 to 2000 bytes and no control characters".into(),
+        ));
+    }
+    if documents.len() > MAX_ATTACHMENTS {
+        return Err(HealthError::InvalidCode("at most 32 documents are named".into()));
+    }
+    Ok(())
+}

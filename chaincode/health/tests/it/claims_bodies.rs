@@ -1,0 +1,268 @@
+//! Every other role of every organisation asks every peer for every step and body of claims, and is refused.
+
+use crate::bodies::{Reader, everybody_else_is_refused};
+use crate::fixture::{HOSPITAL, INSURER, World, bytes, world};
+use careledger_api::adjudication::{Claim, Standing};
+use careledger_api::contracts::claims::{
+    AdjudicationStep, AppealAct, AppealBody, AppealDecision, AuthorisationAct, AuthorisationAnswer,
+    AuthorisationDecision, AuthorisationRequest, ClaimBody, ClaimsClient, CoverageEnd, CoverageQuery, Fold,
+    Information, MemberQuery, RemittanceBody, Reversal, RulingProposal, Rulings, StandingBody,
+};
+use careledger_api::date::DateRange;
+use careledger_api::ids::{AuthorisationId, ClaimId, CoverageId, RemittanceId, Salt};
+use careledger_api::roles::Role;
+use fabric_contract_mock::now;
+
+/// A function's name on the wire, who may call it, and the call.
+macro_rules! reader {
+    ($name:literal, $allowed:expr, $function:ident($($argument:expr),*)) => {{
+        let reader: Reader<'_> = (
+            $name,
+            $allowed,
+            Box::new(move |client, peer| {
+                now(ClaimsClient::new(client).$function($($argument),*).endorsed_by([peer]).send()).map(drop)
+            }),
+        );
+        reader
+    }};
+}
+
+fn readers(world: &World) -> Vec<Reader<'_>> {
+    let payer = || vec![(INSURER, Role::Payer)];
+    let provider = || vec![(HOSPITAL, Role::ProviderBilling)];
+    let either = || vec![(INSURER, Role::Payer), (HOSPITAL, Role::ProviderBilling)];
+    let salt = Salt::from_bytes([1; 32]);
+    let claim = ClaimId::from_bytes(bytes(1));
+    let coverage = CoverageId::from_bytes(bytes(1));
+    let authorisation = AuthorisationId::from_bytes(bytes(1));
+    let remittance = RemittanceId::from_bytes(bytes(1));
+    let day = world.today();
+    let period = DateRange {
+        from: day,
+        until: day,
+    };
+    let step = move || AdjudicationStep::new(claim, salt);
+    let text = || "a reason".to_owned();
+    vec![
+        reader!(
+            "claims:endCoverage",
+            payer(),
+            end_coverage(
+                INSURER,
+                CoverageEnd {
+                    coverage,
+                    last: day,
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:setStanding",
+            payer(),
+            set_standing(
+                INSURER,
+                StandingBody {
+                    npi: "1234567893".into(),
+                    standing: Standing {
+                        active: period,
+                        network: None,
+                        excluded_from: None
+                    },
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:requestAuthorisation",
+            provider(),
+            request_authorisation(
+                INSURER,
+                HOSPITAL,
+                AuthorisationRequest {
+                    id: authorisation,
+                    coverage,
+                    procedure: "X-1".into(),
+                    units: 0,
+                    period,
+                    provider_npi: String::new(),
+                    urgent: false,
+                    documents: vec![],
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:decideAuthorisation",
+            payer(),
+            decide_authorisation(
+                INSURER,
+                HOSPITAL,
+                AuthorisationDecision {
+                    id: authorisation,
+                    act: AuthorisationAct::Approve,
+                    given: None,
+                    reason: None,
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:answerAuthorisation",
+            provider(),
+            answer_authorisation(
+                INSURER,
+                HOSPITAL,
+                AuthorisationAnswer {
+                    id: authorisation,
+                    act: AuthorisationAct::Cancel,
+                    text: text(),
+                    documents: vec![],
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:authorisation",
+            either(),
+            authorisation(INSURER, HOSPITAL, authorisation)
+        ),
+        reader!(
+            "claims:replaceClaim",
+            provider(),
+            replace_claim(
+                INSURER,
+                HOSPITAL,
+                ClaimBody {
+                    claim: Claim::new(claim, coverage, "", "USD", vec![]),
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:provideInformation",
+            provider(),
+            provide_information(
+                INSURER,
+                HOSPITAL,
+                Information {
+                    claim,
+                    text: text(),
+                    documents: vec![],
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:proposeRuling",
+            payer(),
+            propose_ruling(
+                INSURER,
+                HOSPITAL,
+                RulingProposal {
+                    claim,
+                    rulings: Rulings::new(),
+                    reason: text(),
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:confirmRuling",
+            payer(),
+            confirm_ruling(INSURER, HOSPITAL, step())
+        ),
+        reader!(
+            "claims:appeal",
+            provider(),
+            appeal(
+                INSURER,
+                HOSPITAL,
+                AppealBody {
+                    claim,
+                    text: text(),
+                    documents: vec![],
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:decideAppeal",
+            payer(),
+            decide_appeal(
+                INSURER,
+                HOSPITAL,
+                AppealDecision {
+                    act: AppealAct::Uphold,
+                    step: step(),
+                    rulings: Rulings::new(),
+                    reason: text()
+                }
+            )
+        ),
+        reader!(
+            "claims:remit",
+            payer(),
+            remit(
+                INSURER,
+                HOSPITAL,
+                RemittanceBody {
+                    id: remittance,
+                    claims: [claim].into(),
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:remittance",
+            either(),
+            remittance(INSURER, HOSPITAL, remittance)
+        ),
+        reader!(
+            "claims:reverse",
+            payer(),
+            reverse(
+                INSURER,
+                HOSPITAL,
+                Reversal {
+                    claim,
+                    reason: text(),
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:foldAccumulators",
+            payer(),
+            fold_accumulators(
+                INSURER,
+                Fold {
+                    coverage,
+                    year: 2027,
+                    deltas: Default::default(),
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:deltas",
+            payer(),
+            deltas(INSURER, MemberQuery { coverage, year: 2027 })
+        ),
+        reader!(
+            "claims:memberClaims",
+            payer(),
+            member_claims(INSURER, CoverageQuery { coverage })
+        ),
+        reader!(
+            "claims:explanation",
+            either(),
+            explanation(INSURER, HOSPITAL, claim)
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn everybody_but_payer_and_provider_is_refused() {
+    let world = world().await;
+    everybody_else_is_refused(&world, readers(&world));
+}

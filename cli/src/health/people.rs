@@ -1,0 +1,66 @@
+//! Who works in an organisation that joins later.
+
+use careledger_api::consortium::OrganisationRole;
+use careledger_api::roles::{ROLE_ATTRIBUTE, Role};
+use fabric_msp::cryptogen::UserSpec;
+use fabric_node::NetworkSummary;
+
+const CUSTODIAN: [Role; 12] = [
+    Role::Admin,
+    Role::Custodian,
+    Role::Registrar,
+    Role::Vault,
+    Role::Notifier,
+    Role::Portal,
+    Role::Dpo,
+    Role::ProviderBilling,
+    Role::Clinician,
+    Role::Emergency,
+    Role::Issuer,
+    Role::RecoveryOfficer,
+];
+const PAYER: [Role; 3] = [Role::Admin, Role::Payer, Role::Portal];
+const REGULATOR: [Role; 7] = [
+    Role::Admin,
+    Role::Issuer,
+    Role::RecoveryOfficer,
+    Role::Vault,
+    Role::Dpo,
+    Role::Auditor,
+    Role::Portal,
+];
+
+/// A person of each role that an organisation with these roles needs, named by the role.
+pub fn people<'a>(roles: impl IntoIterator<Item = &'a OrganisationRole>, domain: &str) -> Vec<UserSpec> {
+    let mut wanted: Vec<Role> = roles
+        .into_iter()
+        .flat_map(|role| match role {
+            OrganisationRole::Custodian => CUSTODIAN.as_slice(),
+            OrganisationRole::Payer => PAYER.as_slice(),
+            OrganisationRole::Regulator => REGULATOR.as_slice(),
+            // What later versions add needs nobody until they say whom.
+            _ => &[],
+        })
+        .copied()
+        .collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let person = |role: Role| {
+        UserSpec::client(&format!("{role}@{domain}")).with_attribute(ROLE_ATTRIBUTE, role.as_str())
+    };
+    wanted.into_iter().map(person).collect()
+}
+
+/// The roles among an organisation's users that ask for patients' data.
+pub fn asking_in(network: &NetworkSummary, msp_id: &str) -> Vec<Role> {
+    let users = network
+        .organisation(msp_id)
+        .map(|organisation| &organisation.users);
+    Role::ALL
+        .iter()
+        .copied()
+        .filter(|role| {
+            role.needs_credential() && users.is_some_and(|users| users.contains_key(role.as_str()))
+        })
+        .collect()
+}
