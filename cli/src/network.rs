@@ -92,11 +92,13 @@ async fn up_embedded(args: &UpArgs, output: &Output) -> Result<()> {
             output.line(format!("  {holder:<16} {what:<28} {}", vault.url));
         }
     }
+    // Whoever reads `ready` may end it at once.
+    let interrupted = interrupted()?;
     output.line("ready");
     output.document(
         &json!({ "ready": true, "ms": ms, "network": summary, "vaults": found, "replicas": replicas }),
     );
-    serve_until_interrupted(&mut network).await?;
+    serve_until(interrupted, &mut network).await;
     output.doing("stopping");
     if let Some(vaults) = vaults {
         vaults.stop().await;
@@ -106,14 +108,14 @@ async fn up_embedded(args: &UpArgs, output: &Output) -> Result<()> {
 }
 
 /// Does what other commands ask of the running network.
-async fn serve_until_interrupted(network: &mut Network) -> Result<()> {
-    let mut interrupted = pin!(interrupted());
+async fn serve_until(interrupted: impl Future<Output = ()>, network: &mut Network) {
+    let mut interrupted = pin!(interrupted);
     let Some(control) = Control::open(network.dir()) else {
         return interrupted.await;
     };
     loop {
         tokio::select! {
-            stopped = &mut interrupted => return stopped,
+            () = &mut interrupted => return,
             request = control.next() => control::serve(network, request).await,
         }
     }
@@ -285,12 +287,14 @@ pub(crate) fn description(summary: &NetworkSummary, ms: f64) -> Vec<String> {
     lines
 }
 
-/// Waits for SIGINT or SIGTERM.
-pub(crate) async fn interrupted() -> Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupt = tokio::signal::ctrl_c() => interrupt?,
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+/// Done at SIGINT or SIGTERM, also at one that comes between this call and the first wait.
+pub(crate) fn interrupted() -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }

@@ -1,6 +1,7 @@
 //! `careledger notify`: a custodian tells of every access and of whatever happens to patients' keys, on its standard output or by a webhook.
 
 use std::path::PathBuf;
+use std::pin::pin;
 
 use careledger_api::HealthError;
 use careledger_api::contracts::consent::{Delivery as ReceiptOf, DeliveryChannel, Notice};
@@ -93,10 +94,11 @@ async fn announce(
 ) -> Result<()> {
     let client = site.client(&args.custodian, Role::Notifier).await?;
     let mut outbox = Outbox::open(&client, &args.custodian, journal, webhook, RetryPolicy::default()).await?;
+    let interrupted = network::interrupted()?;
     output.line("ready");
     tokio::select! {
         stopped = outbox.run() => match stopped? {},
-        interrupted = network::interrupted() => interrupted,
+        () = interrupted => Ok(()),
     }
 }
 
@@ -105,10 +107,11 @@ async fn print(args: &NotifyArgs, site: &Site, journal: PathBuf, output: &Output
     let client = site.client(&args.custodian, Role::Notifier).await?;
     let mut notifications = Notifications::open(&client, &args.custodian, journal).await?;
     let mut left = args.count.unwrap_or(u64::MAX);
+    let mut interrupted = pin!(network::interrupted()?);
     while left > 0 {
         let delivery = tokio::select! {
             delivery = notifications.next() => delivery?,
-            interrupted = network::interrupted() => return interrupted,
+            () = &mut interrupted => return Ok(()),
         };
         output.line(line(&delivery));
         output.document(&document(&delivery));

@@ -171,6 +171,8 @@ fn a_network_goes_on_from_its_backup() {
             .join("peers/peer0.hospital.example.com/channels/health/db")
             .exists()
     );
+    let inside = refused(&world.backup("network/backup"));
+    assert!(inside.contains("which is to be copied"), "{inside}");
     let there = refused(&world.backup("backup"));
     assert!(there.contains("is there"), "{there}");
     let full = refused(&world.restore("backup", "network", &[]));

@@ -98,11 +98,15 @@ fn consents_records_and_the_log_move_to_another_channel() {
     };
     done(fetch(&old, &granted, "laboratory", "before"));
     refused(fetch(&old, &kept, "imaging", "none"));
-    let log = |dir: &str| {
+    // What was refused is in the log once the hospital's peer has its block.
+    let log = |dir: &str, entries: usize| loop {
         let log = done(at(dir, &["consent", "log"], &patient));
-        log["log"].as_array().expect("a list").clone()
+        let log = log["log"].as_array().expect("a list").clone();
+        if log.len() >= entries {
+            break log;
+        }
     };
-    let logged = log(&old);
+    let logged = log(&old, 2);
     assert_eq!(logged.len(), 2);
 
     // While it runs, nothing is exported.
@@ -135,7 +139,7 @@ fn consents_records_and_the_log_move_to_another_channel() {
         &["--as", "InsurerMSP"],
     );
     assert_eq!(done(verify)["verification"], "MATCH");
-    let moved = log(&new);
+    let moved = log(&new, 4);
     assert_eq!((&moved[..2], moved.len()), (&logged[..], 4));
     done(at(&new, &["consent", "revoke", "--to", "ClinicMSP"], &patient));
     refused(fetch(&new, &granted, "laboratory", "none"));
@@ -147,6 +151,15 @@ fn consents_records_and_the_log_move_to_another_channel() {
     done(at(&new, &[&grant[..], &terms].concat(), &patient));
     done(fetch(&new, &granted, "laboratory", "again"));
     assert!(third.stop().success());
+    let further = world.refused(&[
+        "network",
+        "export",
+        "--dir",
+        &new,
+        "--out",
+        &world.path("further"),
+    ]);
+    assert!(further.contains("moved here from channel health"), "{further}");
 
     // The old log is proven as long as its blocks are there.
     let (blocks, genesis) = (format!("{out}/blocks"), format!("{out}/health.block"));

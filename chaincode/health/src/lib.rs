@@ -61,7 +61,7 @@
 //! | `off~A`, `offdone~A` | an act that one officer proposed, the other's confirmation | never |
 //! | `again~T` | an act carried once more | never |
 //! | `acc~P~T`, `tx~T` | an access or broken glass, the way to it by transaction | never |
-//! | `offl~K` | a glass broken without the network, as it was signed | never |
+//! | `offl~H` | a glass broken without the network, as it was signed | never |
 //! | `bg~T`, `bgrev~T`, `bgesc~T` | a broken glass to review, its review, its way to the regulator | never |
 //! | `disc~P~T`, `ack~P~T` | a disclosure outside the ledger, the receipt of a notification | never |
 //! | `tell~P` | whether the patient wants to be told of accesses | by the patient |

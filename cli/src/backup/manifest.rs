@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use careledger_sdk::wallet::unix_now;
@@ -124,7 +124,8 @@ impl Manifest {
                     let name = name.to_str().ok_or("a file's name is no text")?.to_owned();
                     let content = copy(&entry.path(), &root.join(&name), told)?;
                     self.files.insert(name, content);
-                } else {
+                } else if !kind.is_socket() {
+                    // A socket is nobody's content; a process that was killed leaves its own.
                     let path = entry.path();
                     return Err(format!("{} is neither file nor directory", path.display()).into());
                 }

@@ -16,7 +16,7 @@ mod embedded;
 mod manifest;
 mod volumes;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -60,6 +60,7 @@ pub struct RestoreArgs {
 
 /// Makes a backup.
 pub async fn backup(args: &BackupArgs, output: &Output) -> Result<()> {
+    refuse_inside(&args.dir, &args.out)?;
     if fabric::is_in(&args.dir) {
         return volumes::backup(args, output).await;
     }
@@ -68,6 +69,25 @@ pub async fn backup(args: &BackupArgs, output: &Output) -> Result<()> {
     }
     let (args, output) = ((args.dir.clone(), args.out.clone()), output.clone());
     tokio::task::spawn_blocking(move || embedded::backup(&args.0, &args.1, &output)).await?
+}
+
+/// A backup inside of what it copies would copy itself.
+fn refuse_inside(dir: &Path, out: &Path) -> Result<()> {
+    let dir = dir
+        .canonicalize()
+        .map_err(|error| format!("{}: {error}", dir.display()))?;
+    let there = std::path::absolute(out)?;
+    // What exists of the way there, with no link left in it.
+    let existing = there.ancestors().find_map(|above| above.canonicalize().ok());
+    if existing.is_some_and(|existing| existing.starts_with(&dir)) {
+        return Err(format!(
+            "{} lies in {}, which is to be copied; name a directory elsewhere",
+            out.display(),
+            dir.display()
+        )
+        .into());
+    }
+    Ok(())
 }
 
 /// Restores from one.

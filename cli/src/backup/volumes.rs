@@ -36,21 +36,17 @@ pub(super) async fn backup(args: &BackupArgs, output: &Output) -> Result<()> {
     let volumes = Volumes::open(&args.dir).await?;
     private_dir(&args.out.join("volumes"))?;
     let mut manifest = Manifest::new(Engine::Fabric, &network.channel);
-    for node in &nodes {
-        output.doing(format!("{node}: stopping"));
-        volumes.compose.run(&["stop", node]).await?;
-        output.doing(format!("{node}: copying"));
-        let name = archive(node);
-        let saved = volumes.save(node, &args.out.join(&name)).await;
-        output.doing(format!("{node}: starting"));
-        volumes.compose.run(&["start", node]).await?;
-        saved?;
-        answered(&network, node).await?;
-        manifest.add_file(&args.out, &name, &mut |_| {})?;
-        output.line(format!(
-            "{node:<32} {} bytes",
-            manifest.bytes(&|file| file == name)
-        ));
+    for group in at_once(&network, &nodes) {
+        save(&volumes, &group, args, output).await?;
+        for node in group {
+            answered(&network, node).await?;
+            let name = archive(node);
+            manifest.add_file(&args.out, &name, &mut |_| {})?;
+            output.line(format!(
+                "{node:<32} {} bytes",
+                manifest.bytes(&|file| file == name)
+            ));
+        }
     }
     manifest.add_tree(&args.dir, &args.out, "network", &|_| false, &mut |_| {})?;
     manifest.write(&args.out)?;
@@ -135,7 +131,37 @@ fn restore_directory(args: &RestoreArgs, manifest: &Manifest, output: &Output) -
     Ok(())
 }
 
-/// Ordering nodes, peers, vaults: those with a volume of their own, in the order in which they are backed up.
+/// Peers and vaults each by itself, and the ordering nodes together at the end: no peer's copy has a block that the ordering nodes' copies lack, and these have
+/// all promised the same.
+fn at_once<'a>(network: &NetworkSummary, nodes: &'a [String]) -> Vec<Vec<&'a str>> {
+    let is_orderer = |node: &&String| network.orderers.iter().any(|orderer| orderer.host == **node);
+    let (orderers, others): (Vec<&String>, Vec<&String>) = nodes.iter().partition(is_orderer);
+    let mut groups: Vec<Vec<&str>> = others.into_iter().map(|node| vec![node.as_str()]).collect();
+    groups.extend((!orderers.is_empty()).then(|| orderers.into_iter().map(String::as_str).collect()));
+    groups
+}
+
+/// Writes the archives of nodes that are stopped for it, and starts them again whatever comes of it.
+async fn save(volumes: &Volumes, group: &[&str], args: &BackupArgs, output: &Output) -> Result<()> {
+    let mut saved = Ok(());
+    for node in group {
+        output.doing(format!("{node}: stopping"));
+        saved = saved.and(volumes.compose.run(&["stop", node]).await.map(drop));
+    }
+    for node in group {
+        output.doing(format!("{node}: copying"));
+        if saved.is_ok() {
+            saved = volumes.save(node, &args.out.join(archive(node))).await;
+        }
+    }
+    for node in group {
+        output.doing(format!("{node}: starting"));
+        saved = saved.and(volumes.compose.run(&["start", node]).await.map(drop));
+    }
+    saved
+}
+
+/// Peers, vaults, ordering nodes: those with a volume of their own.
 fn all_nodes(dir: &Path, network: &NetworkSummary) -> Result<Vec<String>> {
     let orderers = network.orderers.iter().map(|node| node.host.clone());
     let peers = network

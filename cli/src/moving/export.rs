@@ -67,6 +67,13 @@ pub async fn export(args: &ExportArgs, output: &Output) -> Result<()> {
         .map_err(|error| format!("{}: {error}", network.genesis_block.display()))?;
 
     let state = State::of(chain.auditor.state())?;
+    if let Some(moved) = &state.registered.moved_from {
+        return Err(format!(
+            "the consortium moved here from channel {} and cannot move on yet: consents signed there would not count on a third channel",
+            moved.channel
+        )
+        .into());
+    }
     let mut consortium = state.registered.consortium.clone();
     consortium.channel = match &args.channel {
         Some(name) if *name == network.channel => {

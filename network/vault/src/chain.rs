@@ -187,7 +187,8 @@ impl OfflineChain for PeerChain {
             .endorsed_by([self.holder.clone()])
             .send();
         match filed.await {
-            Ok(_) | Err(CallError::Contract(HealthError::Duplicate(_))) => Ok(Filed::Written),
+            Ok(_) => Ok(Filed::Written),
+            Err(CallError::Contract(HealthError::Duplicate(_))) => Ok(Filed::Before),
             Err(CallError::Contract(_)) => Ok(Filed::Refused),
             Err(error) => Err(ChainError(error.to_string())),
         }

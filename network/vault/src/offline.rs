@@ -34,6 +34,8 @@ use crate::store::{Store, StoreError};
 pub const FILING: Duration = Duration::from_secs(5);
 /// The pause between two attempts to file what waits.
 pub(crate) const AGAIN: Duration = Duration::from_secs(30);
+/// How long a ticket may be under way, seconds: more than [`FILING`].
+const UNDER_WAY: u64 = 20;
 
 /// What the vault asks its own organisation's peer about tickets, and has it write. Only [`file`](Self::file) needs more than that peer.
 pub trait OfflineChain: Send + Sync {
@@ -51,7 +53,7 @@ pub trait OfflineChain: Send + Sync {
         now: i64,
     ) -> impl Future<Output = Result<Option<OfflineOpening>, ChainError>> + Send;
 
-    /// Files a ticket, and waits for the commit. One that was filed before is filed.
+    /// Files a ticket, and waits for the commit.
     fn file(&self, report: OfflineReport) -> impl Future<Output = Result<Filed, ChainError>> + Send;
 }
 
@@ -60,6 +62,8 @@ pub trait OfflineChain: Send + Sync {
 pub enum Filed {
     /// It is in the patient's log.
     Written,
+    /// It was in the patient's log before: what it opens was opened then, and is not opened again unlogged.
+    Before,
     /// The contract does not take it, now or later.
     Refused,
 }
@@ -123,8 +127,10 @@ impl<C: OfflineChain> Desk<'_, C> {
         match tokio::time::timeout(self.filing, self.chain.file(report.clone())).await {
             Ok(Ok(filed)) => {
                 self.store.drop_waiting(&ticket.id).await?;
-                if filed == Filed::Refused {
-                    return Err(Refusal::NothingPermitted);
+                match filed {
+                    Filed::Written => {}
+                    Filed::Before => return Err(Refusal::AlreadyServed),
+                    Filed::Refused => return Err(Refusal::NothingPermitted),
                 }
             }
             Ok(Err(error)) => tracing::warn!(ticket = %ticket.id, %error, "a ticket waits to be filed"),
@@ -173,13 +179,18 @@ impl<C: OfflineChain> Desk<'_, C> {
         })
     }
 
-    /// Files what waits, one after the other; gives how many still do. A ticket that cannot be filed now keeps no other from it.
-    pub async fn file_waiting(&self) -> Result<usize, StoreError> {
+    /// Files what waits at `now` (the vault's clock), one after the other; gives how many still do. A ticket that cannot be filed now keeps no other from it,
+    /// and one that [`open`](Self::open) may still be filing is left to it.
+    pub async fn file_waiting(&self, now: i64) -> Result<usize, StoreError> {
         let mut left = 0;
         for report in self.store.waiting().await? {
             let ticket = report.signed.ticket.id;
+            if now.abs_diff(report.at) < UNDER_WAY {
+                left += 1;
+                continue;
+            }
             match self.chain.file(report).await {
-                Ok(Filed::Written) => {
+                Ok(Filed::Written | Filed::Before) => {
                     self.store.drop_waiting(&ticket).await?;
                     tracing::info!(%ticket, "a ticket was filed");
                     continue;

@@ -1,8 +1,9 @@
 //! The money of a line that the rules let pass: price, quantity and limits, deductible, copay, coinsurance, the year's maximum, other payers.
 //!
 //! # Rounding
-//! All amounts are whole minor units of the claim's currency. The only division is a share ([`share`]): hundredths of a percent of a line's
-//! amount, rounded half up to the minor unit, line by line. Nothing else rounds, so sums of lines are exact.
+//! All amounts are whole minor units of the claim's currency. Two things are divided, line by line, rounded half up to the minor unit: a share
+//! ([`share`]), hundredths of a percent of a line's amount, and the charge of the units that are covered ([`part_of_charge`]). Nothing else rounds, so
+//! sums of lines are exact.
 //!
 //! # Order
 //! ```text
@@ -26,7 +27,8 @@ pub(super) fn settle(case: &Case<'_>, price: Price, paid: &mut Accumulators) -> 
     let on_line = line.units.min(price.max_units);
     let covered = limited.map_or(on_line, |left| on_line.min(left.units));
     // At most 999 units at 10^9: no overflow.
-    let worth = |units: u32| line.charge.min(price.amount * i64::from(units));
+    let worth =
+        |units: u32| part_of_charge(line.charge, units, line.units).min(price.amount * i64::from(units));
     let (full, counted, eligible) = (worth(line.units), worth(on_line), worth(covered));
     let inside = credential::in_network(case);
 
@@ -187,6 +189,13 @@ fn cost_share(case: &Case<'_>, eligible: i64, inside: bool, paid: Accumulators) 
     }
 }
 
+/// What was charged for so many of a line's units, rounded half up: who charges less than the price is paid no more for the units that are covered than was
+/// charged for these. At most 10^12 times 999: no overflow.
+fn part_of_charge(charge: i64, units: u32, all: u32) -> i64 {
+    let (units, all) = (i64::from(units), i64::from(all.max(1)));
+    (2 * charge * units + all) / (2 * all)
+}
+
 /// `amount` times hundredths of a percent, rounded half up. At most 10^12 times 10^4: no overflow.
 pub(super) fn share(amount: i64, hundredths_of_percent: u16) -> i64 {
     (amount * i64::from(hundredths_of_percent) + 5_000) / 10_000
@@ -303,6 +312,9 @@ mod tests {
     fn more_units_than_a_line_may_have_are_the_providers() {
         let many = Trial::of(vec![line(1, "X-1002", 9, 9_000)]).first();
         assert_eq!((codes(&many)[0], many.co), (EditCode::Quantity, 5_000));
+        // Charged far below the price: four of the nine units are what was charged for four.
+        let cheap = Trial::of(vec![line(1, "X-1002", 9, 900)]).first();
+        assert_eq!((cheap.co, cheap.allowed + cheap.pr), (500, 400));
     }
 
     #[test]

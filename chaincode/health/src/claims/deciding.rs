@@ -130,15 +130,17 @@ pub(super) fn undo(
     let coverage = stored.claim.coverage;
     let key = paid_key(&coverage, stored.claim.year()?);
     let paid: Paid = own.get(ctx, &key)?.unwrap_or_default();
+    // The provider chose the step's salt, and is not to try out what the payer keeps against the hashes in the block.
+    let secret = own.secret(ctx)?;
     if basis.added != Accumulators::default() {
         let accumulators = minus(paid.accumulators, basis.added);
-        let salt = Some(derived_salt(salt, "paid", &tx));
+        let salt = Some(derived_salt(&secret, "paid", &tx));
         own.put(ctx, &key, &Paid { accumulators, salt })?;
     }
     let services = Services {
         claim: id,
         services: Vec::new(),
-        salt: derived_salt(salt, "services", &tx),
+        salt: derived_salt(&secret, "services", &tx),
     };
     own.put(ctx, &services_key(&coverage, &id), &services)
 }

@@ -76,6 +76,12 @@ pub(super) fn replace_claim(
         }
     };
     let before: StoredClaim = pair.get(ctx, &claim_key(&old))?.ok_or(HealthError::NotFound)?;
+    // Its lines are those of the claim that it took back: replaced in its turn, they would be claimed beside that one's replacement.
+    if before.claim.frequency == Frequency::Void {
+        return Err(HealthError::InvalidCode(
+            "a void is neither replaced nor voided; name the claim that it took back".into(),
+        ));
+    }
     let standing = Standing::of(ctx, &pair, &old)?;
     let act = if voids { ClaimAct::Void } else { ClaimAct::Replace };
     standing.status.after(act)?;

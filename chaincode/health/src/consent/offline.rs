@@ -9,17 +9,18 @@ use crate::state::{Collection, derived_salt, done, registered, tx_id};
 use careledger_api::codes::Category;
 use careledger_api::consortium::Consortium;
 use careledger_api::contracts::consent::{
-    AccessKind, AccessRecord, BACKFILL_SECONDS, Offline, OfflineOpening, OfflineReport, Outcome, Requester,
-    SignedTicket, TICKET_SKEW_SECONDS,
+    AccessKind, AccessRecord, BACKFILL_SECONDS, Offline, OfflineOpening, OfflineReport, OfflineTicket,
+    Outcome, Requester, SignedTicket, TICKET_SKEW_SECONDS,
 };
 use careledger_api::event::EventKind;
-use careledger_api::ids::{Salt, TicketId, TxId};
+use careledger_api::hashing::{canonical, tagged_hash};
+use careledger_api::ids::{Salt, TxId};
 use careledger_api::roles::Role;
 use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::{Context, ReadContext};
 use serde::{Deserialize, Serialize};
 
-/// The value of `offl~K`: the ticket as it was signed.
+/// The value of `offl~H`: the ticket as it was signed.
 #[derive(Serialize, Deserialize)]
 struct StoredTicket {
     signed: SignedTicket,
@@ -27,8 +28,11 @@ struct StoredTicket {
     salt: Salt,
 }
 
-fn ticket_key(id: &TicketId) -> String {
-    format!("offl~{id}")
+/// The whole ticket is its key, and what came of it: its id was drawn by the device that signed it, and two tickets under one id are two accesses, as are
+/// the ticket that was refused and the same one that opened something later.
+fn ticket_key(ticket: &OfflineTicket, opened: bool) -> Result<String, HealthError> {
+    let hash = tagged_hash("offline-ticket", &[&canonical(ticket)?, &[u8::from(opened)]]);
+    Ok(format!("offl~{hash}"))
 }
 
 /// What a ticket opens now. That its certificate is the organisation's is checked by the vault, which asks.
@@ -142,7 +146,7 @@ pub(super) fn backfill(
         }),
         requester,
     };
-    let (key, reason) = (ticket_key(&ticket.id), ticket.request.reason);
+    let (key, reason) = (ticket_key(ticket, opened)?, ticket.request.reason);
     let kept = StoredTicket { signed, tx, salt };
     if !care.write_once(ctx, &key, &kept)? {
         return Err(HealthError::Duplicate("this ticket was filed before".into()));

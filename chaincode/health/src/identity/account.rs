@@ -180,7 +180,7 @@ pub(super) fn lapses(account: &Account) -> Option<i64> {
     account.lapses(&RULES)
 }
 
-/// The accounts behind that of `after`, at most `limit`, as their heads have them: for a question.
+/// The accounts behind that of `after`, at most `limit`, as they are now, with what came into force by the passing of time: for a question.
 pub(super) fn listed(
     ctx: &ReadContext<'_>,
     care: &Collection,
@@ -189,9 +189,10 @@ pub(super) fn listed(
 ) -> Result<Vec<(PatientId, Account)>, HealthError> {
     let after = after.map(account_key);
     let heads: Vec<StoredAccount> = care.list_after(ctx, "acct~", after.as_deref(), limit)?;
+    let now = ctx.timestamp().seconds;
     let named = heads.into_iter().map(|head| {
         let patient = PatientId::derive(&head.first, &head.random);
-        (patient, head.account)
+        (patient, head.account.settled(&RULES, now))
     });
     Ok(named.collect())
 }

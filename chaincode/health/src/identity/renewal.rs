@@ -1,6 +1,6 @@
 //! Guardians count for a year: the patient renews them, and is reminded in time.
 
-use super::account::{self, close, lapses, listed, salt_for, write_notice};
+use super::account::{self, RULES, close, lapses, listed, salt_for, write_notice};
 use super::load_for_stranger;
 use crate::caller::Caller;
 use crate::consent::is_dead;
@@ -43,9 +43,12 @@ pub(super) fn remind(ctx: &Context<'_>, custodian: &str, step: &AccountStep) -> 
     Caller::of(ctx)?.require(custodian, &[Role::Notifier, Role::Custodian])?;
     let care = Collection::care(&consortium, custodian)?;
     salt.require_drawn()?;
-    let loaded = load_for_stranger(ctx, &care, patient)?;
-    let lapse = lapses(&loaded.account)
-        .filter(|lapse| is_near(*lapse, ctx.timestamp().seconds))
+    let now = ctx.timestamp().seconds;
+    let account = load_for_stranger(ctx, &care, patient)?
+        .account
+        .settled(&RULES, now);
+    let lapse = lapses(&account)
+        .filter(|lapse| is_near(*lapse, now))
         .ok_or_else(|| {
             HealthError::ConflictState("none of the patient's guardians lapses within 30 days".into())
         })?;

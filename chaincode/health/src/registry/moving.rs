@@ -38,6 +38,13 @@ pub(super) fn declare(ctx: &Context<'_>, origin: &Origin) -> Result<Receipt, Hea
             "a consortium moves to a channel of another name: what was signed for the old one must not count again".into(),
         ));
     }
+    // Organisations are counted: who could change the list of them first would count alone.
+    if current.moved_from.is_none() && current.version != 1 {
+        return Err(HealthError::ConflictState(
+            "a consortium moves to a channel on which its organisations stand as they were established"
+                .into(),
+        ));
+    }
     for collection in origin.collections.keys() {
         Collection::declared(&current.consortium, collection)?;
     }

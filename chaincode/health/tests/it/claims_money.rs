@@ -161,6 +161,12 @@ async fn a_void_takes_back_exactly_its_claim() {
         adjudicate(&world, id(2)).await.is_err(),
         "a void is never adjudicated"
     );
+    // The void is no claim of its own: replaced beside the claim that it took back, one service would be claimed twice.
+    for frequency in [Frequency::Replacement, Frequency::Void] {
+        let of_void = instead(&world, 4, 2, frequency);
+        let of_void = at!(world, &biller, INSURER, replace_claim(INSURER, HOSPITAL, of_void));
+        assert!(matches!(of_void, Err(HealthError::InvalidCode(_))), "{of_void:?}");
+    }
     // What was voided can be claimed again, as a replacement of it.
     let again = instead(&world, 3, 1, Frequency::Replacement);
     at!(world, &biller, INSURER, replace_claim(INSURER, HOSPITAL, again)).unwrap();

@@ -99,6 +99,29 @@ async fn what_was_opened_without_the_network_is_told_reviewed_and_opens_nothing_
 }
 
 #[tokio::test]
+async fn two_tickets_under_one_id_and_one_that_opens_after_a_refusal_are_all_told() {
+    let world = world().await;
+    let doctor = world.client(CLINIC, Role::Emergency);
+    let first = ticket(&world, 1);
+    let mut second = first.clone();
+    second.request.reason = OverrideReason::Incompetent;
+    let mut refused = report(&world, signed(first.clone(), &doctor));
+    refused.opened = false;
+    world.advance(120);
+    file(&world, refused).await.unwrap();
+    for ticket in [first, second] {
+        world.advance(1);
+        let report = report(&world, signed(ticket, &doctor));
+        file(&world, report.clone()).await.unwrap();
+        let again = file(&world, report).await;
+        assert!(matches!(again, Err(HealthError::Duplicate(_))), "{again:?}");
+    }
+    let told = world.notifications().await.unwrap();
+    let told = told.iter().filter(|told| told.kind == AccessKind::Offline);
+    assert_eq!(told.count(), 3);
+}
+
+#[tokio::test]
 async fn late_and_uncredentialed_glasses_are_written_and_marked() {
     let world = world().await;
     let (known, stranger) = (

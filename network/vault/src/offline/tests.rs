@@ -25,6 +25,7 @@ enum Ledger {
     Fails,
     Hangs,
     Refuses,
+    Knows,
 }
 
 /// The own organisation's peer, which knows one doctor, and the way to the ledger.
@@ -50,6 +51,7 @@ impl OfflineChain for Peer {
             Ledger::Fails => Err(ChainError("no orderer".into())),
             Ledger::Hangs => std::future::pending().await,
             Ledger::Refuses => Ok(Filed::Refused),
+            Ledger::Knows => Ok(Filed::Before),
             Ledger::Writes => {
                 let mut filed = self.filed.lock().unwrap();
                 filed.push((report.signed.ticket.id, report.opened));
@@ -150,7 +152,7 @@ impl World {
     }
 
     async fn left(&self) -> usize {
-        self.desk(&scope()).file_waiting().await.unwrap()
+        self.desk(&scope()).file_waiting(NOW + 60).await.unwrap()
     }
 
     fn filed(&self) -> Vec<(TicketId, bool)> {
@@ -273,6 +275,24 @@ async fn what_the_ledger_refuses_to_log_opens_nothing() {
         (0, 0),
         "and is not tried again"
     );
+}
+
+#[tokio::test]
+async fn what_the_ledger_has_logged_before_opens_nothing_again() {
+    let world = world(Ledger::Knows).await;
+    let refused = world.hand_in(&world.signed(world.ticket(1))).await;
+    assert!(matches!(refused, Err(Refusal::AlreadyServed)));
+    assert!(world.store.waiting().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_ticket_under_way_is_left_to_who_is_filing_it() {
+    let world = world(Ledger::Fails).await;
+    world.hand_in(&world.signed(world.ticket(1))).await.unwrap();
+    world.ledger(Ledger::Writes);
+    assert_eq!(world.desk(&scope()).file_waiting(NOW + 1).await.unwrap(), 1);
+    assert!(world.filed().is_empty());
+    assert_eq!((world.left().await, world.filed().len()), (0, 1));
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ pub(super) async fn handle<C: OfflineChain + 'static>(
 /// Files what waits for as long as the vault runs.
 pub(super) async fn by_itself<C: OfflineChain>(shared: Arc<Shared<C>>) {
     loop {
-        if let Err(error) = desk(&shared).file_waiting().await {
+        if let Err(error) = desk(&shared).file_waiting(now()).await {
             tracing::error!(%error, "the tickets that wait cannot be read");
         }
         tokio::time::sleep(AGAIN).await;

@@ -101,12 +101,20 @@ fn line(trial: &Trial, position: usize, units: &[u32], paid: &mut Accumulators) 
         }
     }
 
-    // Each minor unit of the charge lies within the price of so many units.
+    // Each minor unit of the charge lies within the price of so many units, and within what was charged for these. Half up, as below.
+    let bound = |units: u32| {
+        let mut charged = 0;
+        while (2 * charged + 1) * i64::from(line.units) <= 2 * line.charge * i64::from(units) {
+            charged += 1;
+        }
+        charged.min(price.amount * i64::from(units))
+    };
+    let (bound_within, bound_on_line, bound_line) = (bound(within), bound(on_line), bound(line.units));
     let mut bearers: Vec<Bearer> = (0..line.charge)
         .map(|cent| match cent {
-            cent if cent < price.amount * i64::from(within) => Bearer::Payer,
-            cent if cent < price.amount * i64::from(on_line) => Bearer::NotCovered,
-            cent if cent < price.amount * i64::from(line.units) => Bearer::Contract,
+            cent if cent < bound_within => Bearer::Payer,
+            cent if cent < bound_on_line => Bearer::NotCovered,
+            cent if cent < bound_line => Bearer::Contract,
             _ if inside => Bearer::Contract,
             _ => Bearer::NotCovered,
         })

@@ -105,3 +105,20 @@ async fn the_patient_is_told_once_before_the_guardians_lapse() {
     // A page begins behind the one before.
     nobody(lapsing(&world, Some(PatientId::from_bytes([0xff; 32]))));
 }
+
+#[tokio::test]
+async fn guardians_whose_choice_had_to_wait_are_told_of_too() {
+    let world = world().await;
+    let patient = world.wallet.patient();
+    // Shorter than the delay in force: it waits, and nothing is written when it comes into force.
+    choose(&world, &owner(), &policy(2, RULES.min_delay)).unwrap();
+    begin(&world).unwrap();
+    let waited = RULES.default_delay + RULES.margin;
+    advance(&world, waited + YEAR - REMINDER_SECONDS - 1);
+    assert_eq!(lapsing(&world, None).patients, []);
+    advance(&world, 1);
+    assert_eq!(lapsing(&world, None).patients, [patient]);
+    let reminded = remind(&world).unwrap();
+    assert_eq!(told(&world, reminded), IdentityAct::GuardiansLapse);
+    assert_eq!(lapsing(&world, None).patients, []);
+}
