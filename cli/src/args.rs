@@ -9,6 +9,7 @@ use fabric_render::VaultNode;
 
 use crate::audit::args::AuditCommand;
 use crate::backup::{BackupArgs, RestoreArgs};
+use crate::claim::args::ClaimCommand;
 use crate::consent::args::ConsentCommand;
 use crate::credential::args::CredentialCommand;
 use crate::moving::ExportArgs;
@@ -70,6 +71,9 @@ pub enum Command {
     /// Credentials: who may ask for patients' data at all.
     #[command(subcommand)]
     Credential(CredentialCommand),
+    /// Claims: from a billing system's file to the money.
+    #[command(subcommand)]
+    Claim(ClaimCommand),
     /// Tell of every access to a custodian's records and of whatever happens to its patients' keys, here or by a webhook; runs until interrupted.
     Notify(NotifyArgs),
     /// Put a load on a network and report throughput and latency.
@@ -301,6 +305,10 @@ pub enum BenchMode {
     Fetch,
     /// The same with broken glass for the emergency summary, one client in eight (at least one); the others ask for access meanwhile and do not count.
     Emergency,
+    /// From a claim's submission over its adjudication to its remittance, each claim of a generated month once.
+    Claim,
+    /// The adjudication engine alone, without a network: one thread, all of them, and the batch of a generated month with the search for frauds.
+    Adjudicate,
 }
 
 /// `careledger bench`.
@@ -318,9 +326,12 @@ pub struct BenchArgs {
     /// Measure until this many transactions are done, however long that takes, from the first one on; Ctrl-C ends it and reports how far it came.
     #[arg(long, value_name = "N", conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..))]
     pub transactions: Option<u64>,
-    /// Patients that `--mode access` asks about in turn, on the embedded network.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub patients: u32,
+    /// Patients that `--mode access` asks about in turn, on the embedded network [default: 1]; members of `--mode claim` (2,000) and `adjudicate` (15,000).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub patients: Option<u32>,
+    /// Seed of the month for `--mode claim` and `adjudicate`.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub month_seed: u64,
     /// Organisations of the embedded network; a majority endorses.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=16))]
     pub organisations: u32,

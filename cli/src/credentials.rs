@@ -28,14 +28,14 @@ pub struct Issued {
     pub block: u64,
 }
 
-/// Issues credentials to the member's people of these roles and, where the member keeps a collection, files the details behind them. `None` if they
+/// Issues credentials to the member's people of these names (a role is its person's name) and, where the member keeps a collection, files the details behind them. `None` if they
 /// have them. Returns when every member's first peer knows the credentials.
-pub async fn issue(gateways: &Gateways, msp_id: &str, roles: &[Role]) -> Result<Option<Issued>> {
+pub async fn issue(gateways: &Gateways, msp_id: &str, people: &[&str]) -> Result<Option<Issued>> {
     let now = unix_now();
-    let prepared = roles
+    let prepared = people
         .iter()
         .zip(NPIS.iter().cycle())
-        .map(|(role, npi)| prepare(gateways, msp_id, *role, npi, now))
+        .map(|(name, npi)| prepare(gateways, msp_id, name, npi, now))
         .collect::<Result<Vec<PreparedCredential>>>()?;
     let issuer = gateways.health(msp_id, Role::Issuer)?;
     let public = prepared.iter().map(|p| p.public.clone()).collect();
@@ -68,12 +68,12 @@ pub fn person_of_user(user: &SigningIdentity) -> std::result::Result<PersonId, H
     person_of_certificate(user.msp_id(), pem.as_bytes())
 }
 
-fn prepare(gateways: &Gateways, msp_id: &str, role: Role, npi: &str, now: i64) -> Result<PreparedCredential> {
-    let person = person_of_user(&gateways.identity(msp_id, role.as_str())?)?;
+fn prepare(gateways: &Gateways, msp_id: &str, name: &str, npi: &str, now: i64) -> Result<PreparedCredential> {
+    let person = person_of_user(&gateways.identity(msp_id, name)?)?;
     let verified = Verified {
-        kind: match role {
-            Role::Researcher => CredentialKind::Affiliation,
-            _ => CredentialKind::Licence,
+        kind: match name.parse() {
+            Ok(Role::Clinician | Role::Emergency) => CredentialKind::Licence,
+            _ => CredentialKind::Affiliation,
         },
         period: Period {
             from: now - 3_600,
@@ -82,7 +82,7 @@ fn prepare(gateways: &Gateways, msp_id: &str, role: Role, npi: &str, now: i64) -
         npi: npi.to_owned(),
         licence: Licence {
             jurisdiction: "US-MA".to_owned(),
-            number: format!("{role}-1"),
+            number: format!("{name}-1"),
         },
         class: "MD".to_owned(),
     };

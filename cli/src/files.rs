@@ -15,17 +15,27 @@ use crate::Result;
 
 /// Largest file that is read, bytes.
 const MAX_FILE: u64 = 64 * 1024;
+/// Largest list that is read, bytes.
+const MAX_LIST: u64 = 64 << 20;
 
 /// Writes a new file for its owner alone; one that is there is never overwritten.
 pub(crate) fn write(path: &Path, content: &impl Serialize) -> Result<()> {
-    let bytes = serde_json::to_vec_pretty(content)?;
+    write_new(path, &serde_json::to_vec_pretty(content)?)
+}
+
+/// The same for a file of text.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<()> {
+    write_new(path, text.as_bytes())
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     let written = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)
         .and_then(|mut file| {
-            file.write_all(&bytes)?;
+            file.write_all(bytes)?;
             file.sync_all()
         });
     written.map_err(|e| format!("{}: {e}", path.display()).into())
@@ -33,8 +43,17 @@ pub(crate) fn write(path: &Path, content: &impl Serialize) -> Result<()> {
 
 /// Reads what [`write`] wrote; `what` says what it should be.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
+    read_up_to(path, what, MAX_FILE)
+}
+
+/// The same for a list that grows with an institution: up to 64 MiB.
+pub(crate) fn read_list<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
+    read_up_to(path, what, MAX_LIST)
+}
+
+fn read_up_to<T: DeserializeOwned>(path: &Path, what: &str, most: u64) -> Result<T> {
     let unreadable = |e: std::io::Error| format!("{}: {e}", path.display());
-    if std::fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE {
+    if std::fs::metadata(path).map_err(unreadable)?.len() > most {
         return Err(format!("{} is no {what}: it is too large", path.display()).into());
     }
     let bytes = std::fs::read(path).map_err(unreadable)?;

@@ -40,7 +40,7 @@ pub const CHAINCODE: &str = "careledger";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Who works where. Common names are random in production; here they say the role and nobody's name.
-const PEOPLE: [(&str, Role); 28] = [
+const PEOPLE: [(&str, Role); 30] = [
     (HOSPITAL, Role::Admin),
     (HOSPITAL, Role::Custodian),
     (HOSPITAL, Role::Registrar),
@@ -60,6 +60,7 @@ const PEOPLE: [(&str, Role); 28] = [
     (CLINIC, Role::Dpo),
     (INSURER, Role::Payer),
     (INSURER, Role::Portal),
+    (INSURER, Role::Issuer),
     (HOSPITAL, Role::Issuer),
     (HOSPITAL, Role::RecoveryOfficer),
     (CLINIC, Role::Issuer),
@@ -67,6 +68,7 @@ const PEOPLE: [(&str, Role); 28] = [
     (REGULATOR, Role::RecoveryOfficer),
     (REGULATOR, Role::Vault),
     (REGULATOR, Role::Dpo),
+    (REGULATOR, Role::Legal),
     (REGULATOR, Role::Auditor),
     (REGULATOR, Role::Portal),
 ];
@@ -108,6 +110,11 @@ pub fn network_config() -> NetworkConfig {
             organisation
                 .users
                 .push(UserSpec::client(&name).with_attribute(ROLE_ATTRIBUTE, role.as_str()));
+        }
+        if organisation.msp_id == INSURER {
+            organisation
+                .users
+                .push(people::second_payer(&organisation.domain));
         }
     }
     config.with_chaincode(CHAINCODE, in_process())
@@ -393,12 +400,14 @@ pub async fn found(gateways: &Gateways, tell: &mut (dyn FnMut(Established) + Sen
         {
             asking = people::asking_in(gateways.network(), &member.msp_id);
         }
-        if asking.is_empty() {
+        let mut credited: Vec<&str> = asking.iter().map(|role| role.as_str()).collect();
+        credited.extend(people::reviewing_in(gateways.network(), &member.msp_id));
+        if credited.is_empty() {
             continue;
         }
-        if let Some(issued) = credentials::issue(gateways, &member.msp_id, &asking).await? {
+        if let Some(issued) = credentials::issue(gateways, &member.msp_id, &credited).await? {
             tell(Established {
-                what: format!("{} issues its clinicians' credentials", member.msp_id),
+                what: format!("{} issues its people's credentials", member.msp_id),
                 tx_id: issued.tx_id,
                 block: issued.block,
                 together: false,

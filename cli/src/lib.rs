@@ -1,7 +1,7 @@
 //! The `careledger` command for admins, developers and auditors, as a library; `main.rs` only calls [`main`].
 //!
 //! ```text
-//! args (clap) -> demo | network | audit | bench | wallet | consent | record | credential | notify -> Output: text on a terminal, or one JSON document
+//! args (clap) -> demo | network | audit | bench | wallet | consent | record | credential | claim | notify -> Output: text on a terminal, or one JSON document
 //! ```
 //!
 //! Exit codes: 0 success, 1 a refused or failed action with its reason on stderr, 2 wrong usage.
@@ -11,6 +11,7 @@ pub mod args;
 pub mod audit;
 pub mod backup;
 pub mod bench;
+pub mod claim;
 pub mod consent;
 pub mod credential;
 pub mod credentials;
@@ -83,6 +84,7 @@ pub async fn run(command: &Command, output: &Output) -> Result<()> {
         Command::Record(command) => record::run(command, output).await,
         Command::Wallet(command) => wallet::run(command, output).await,
         Command::Credential(command) => credential::run(command, output).await,
+        Command::Claim(command) => claim::run(command, output).await,
         Command::Notify(args) => notify::run(args, output).await,
         Command::Bench(args) => bench::run(args, output).await,
     }

@@ -44,6 +44,9 @@ async fn up_embedded(args: &UpArgs, output: &Output) -> Result<()> {
     if from.is_some() && !is_health {
         return Err("an export is of a health consortium; leave --consortium out".into());
     }
+    if from.is_none() {
+        moving::refuse_half(&args.engine.dir(args.dir.as_ref()))?;
+    }
     output.doing("starting the network");
     let mut network = Network::start(config(args, from.as_ref())?).await?;
     let mut vaults = None;
@@ -54,12 +57,12 @@ async fn up_embedded(args: &UpArgs, output: &Output) -> Result<()> {
         match &from {
             None => health::establish(&gateways, &packages, &mut |_| {}).await?,
             Some(export) => {
+                let dir = &network.summary().dir;
+                moving::begin(dir)?;
+                moving::copy_vaults(&export.vaults(), &dir.join("vaults"))?;
                 health::deploy_chaincode(&gateways, &packages).await?;
                 moving::found(&gateways, export, &mut |done| output.doing(done.what)).await?;
-                let (old, new) = (export.vaults(), network.summary().dir.join("vaults"));
-                if old.is_dir() && !new.exists() {
-                    fabric_node::copy_tree(&old, &new)?;
-                }
+                moving::finish(dir)?;
             }
         }
         gateways.learn_consortium().await;

@@ -74,7 +74,15 @@ impl Site {
 
     /// A typed health client through a member's first peer, as its person with that role.
     pub async fn client(&self, msp_id: &str, role: Role) -> Result<HealthClient> {
-        let identity = self.identity(msp_id, role)?;
+        self.client_of(msp_id, self.identity(msp_id, role)?).await
+    }
+
+    /// The same as a person by name.
+    pub async fn client_named(&self, msp_id: &str, name: &str) -> Result<HealthClient> {
+        self.client_of(msp_id, self.person(msp_id, name)?).await
+    }
+
+    async fn client_of(&self, msp_id: &str, identity: SigningIdentity) -> Result<HealthClient> {
         let organisation = self.organisation(msp_id)?;
         let channel = Endpoint::tls_ca_file(organisation.endpoint.to_string(), &organisation.tls_ca)?
             .server_name(organisation.host.clone())
@@ -110,7 +118,8 @@ impl Site {
         self.settle_at(members, tx_id).await;
     }
 
-    async fn settle_at(&self, members: impl Iterator<Item = &str>, tx_id: &str) {
+    /// As [`settle`](Self::settle), at these members.
+    pub async fn settle_at(&self, members: impl IntoIterator<Item = &str>, tx_id: &str) {
         for member in members {
             let caught_up = async {
                 let client = self.client(member, Role::Portal).await?;
@@ -137,6 +146,19 @@ impl Site {
             format!(
                 "{msp_id} has nobody with the role {role}; its people are {}",
                 roles.join(", ")
+            )
+        })?;
+        Ok(SigningIdentity::from_msp_dir(dir, msp_id)?)
+    }
+
+    /// The identity of a member's person by name, such as `payer2`.
+    pub fn person(&self, msp_id: &str, name: &str) -> Result<SigningIdentity> {
+        let users = &self.organisation(msp_id)?.users;
+        let dir = users.get(name).ok_or_else(|| {
+            let names: Vec<&str> = users.keys().map(String::as_str).collect();
+            format!(
+                "{msp_id} has nobody called {name}; its people are {}",
+                names.join(", ")
             )
         })?;
         Ok(SigningIdentity::from_msp_dir(dir, msp_id)?)

@@ -15,7 +15,7 @@ pub mod seeds;
 mod targets;
 mod world;
 
-use targets::{channel, health, identity, messages, package, peer, policy, shim, state};
+use targets::{channel, claims, health, identity, messages, package, peer, policy, shim, state};
 
 /// One thing to fuzz.
 #[derive(Debug, Clone, Copy)]
@@ -62,4 +62,6 @@ pub const TARGETS: &[Target] = &[
     target!("shim", shim::stream, seeds::shim),
     target!("fhir", health::fhir, seeds::fhir),
     target!("intent", health::intent, seeds::intent),
+    target!("claim-fhir", claims::claim_fhir, seeds::claim_fhir),
+    target!("claim-x12", claims::claim_x12, seeds::claim_x12),
 ];

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use careledger::health::{HOSPITAL, INSURER};
 use careledger_api::adjudication::{Claim, ClaimLine, Coverage, NetworkRules, Plan, Price};
-use careledger_api::contracts::claims::{AdjudicationStep, ClaimBody, CoverageBody, Payment, PlanBody};
+use careledger_api::contracts::claims::{
+    AdjudicationStep, ClaimBody, ClaimView, CoverageBody, Payment, PlanBody,
+};
 use careledger_api::date::{Date, DateRange};
 use careledger_api::ids::{ClaimId, CoverageId, PlanId};
 use careledger_api::roles::Role;
+use careledger_sdk::HealthClient;
 use careledger_sdk::wallet::{salt, unix_now};
 
 use crate::hospital::Hospital;
@@ -36,79 +39,83 @@ pub struct PaidClaim {
 pub async fn paid_claim(hospital: &Hospital) -> PaidClaim {
     let payer = hospital.client(INSURER, Role::Payer);
     let provider = hospital.client(HOSPITAL, Role::ProviderBilling);
-    let plan = PlanBody {
-        plan: plan(),
-        salt: salt(),
-    };
+    let covered = cover(&payer, plan()).await;
+    let claim = visit(covered.coverage.id);
+    submit(&provider, &claim).await;
+    adjudicate(&payer, claim.id).await;
+    let reference = format!("REMIT-{}", hex::encode(rand::random::<[u8; 12]>()));
+    let payment = payment(&payer, claim.id, &reference).await;
+    let paid = payer.claims().pay(INSURER, HOSPITAL, payment).send().await;
+    PaidClaim {
+        claim: claim.id,
+        coverage: covered.coverage.id,
+        coverage_salt: covered.salt.to_string(),
+        reference,
+        tx_id: paid.expect("paid").tx_id,
+    }
+}
+
+/// Publishes and loads a plan, and covers a member by it.
+pub async fn cover(payer: &HealthClient, plan: Plan) -> CoverageBody {
+    let plan = PlanBody { plan, salt: salt() };
     let period = DateRange {
         from: "2000-01-01".parse().expect("a date"),
         until: "2199-12-31".parse().expect("a date"),
     };
     let id = CoverageId::from_bytes(rand::random());
-    let coverage = Coverage::new(id, plan.plan.id, plan.plan.version, period);
     let covered = CoverageBody {
-        coverage,
+        coverage: Coverage::new(id, plan.plan.id, plan.plan.version, period),
         salt: salt(),
     };
-    let coverage_salt = covered.salt.to_string();
     let commitment = plan.commitment().expect("a commitment");
     let claims = payer.claims();
-    claims
-        .publish_plan(plan.plan.id, plan.plan.version, commitment)
-        .send()
-        .await
-        .expect("published");
+    let published = claims.publish_plan(plan.plan.id, plan.plan.version, commitment);
+    published.send().await.expect("published");
     claims.load_plan(INSURER, plan).send().await.expect("loaded");
-    claims
-        .enrol_member(INSURER, covered)
-        .send()
-        .await
-        .expect("covered");
+    let enrolled = claims.enrol_member(INSURER, covered.clone()).send().await;
+    enrolled.expect("covered");
+    covered
+}
 
-    let claim = claim(id);
-    let paid = PaidClaim {
-        claim: claim.id,
-        coverage: id,
-        coverage_salt,
-        reference: format!("REMIT-{}", hex::encode(rand::random::<[u8; 12]>())),
-        tx_id: String::new(),
-    };
-    let body = ClaimBody { claim, salt: salt() };
-    let submitted = provider.claims().submit_claim(INSURER, HOSPITAL, body).send();
-    let submitted = submitted.await.expect("submitted");
-    payer
-        .caught_up(&submitted.tx_id)
-        .await
-        .expect("the insurer's peer has it");
-    let step = AdjudicationStep::new(paid.claim, salt());
-    claims
-        .adjudicate(INSURER, HOSPITAL, step)
-        .send()
-        .await
-        .expect("adjudicated");
-    let view = claims
-        .claim(INSURER, HOSPITAL, paid.claim)
-        .endorsed_by([INSURER])
-        .send();
-    let adjudication = view
-        .await
-        .expect("the payer's view")
-        .adjudication
-        .expect("adjudicated");
-    let payment = Payment {
-        claim: paid.claim,
-        amount: adjudication.allowed,
-        reference: paid.reference.clone(),
+/// The hospital submits a claim.
+pub async fn submit(provider: &HealthClient, claim: &Claim) {
+    let body = ClaimBody {
+        claim: claim.clone(),
         salt: salt(),
     };
-    let payment = claims.pay(INSURER, HOSPITAL, payment).send().await.expect("paid");
-    PaidClaim {
-        tx_id: payment.tx_id,
-        ..paid
+    let submitted = provider.claims().submit_claim(INSURER, HOSPITAL, body).send();
+    submitted.await.expect("submitted");
+}
+
+/// The insurer adjudicates a claim.
+pub async fn adjudicate(payer: &HealthClient, claim: ClaimId) {
+    let step = AdjudicationStep::new(claim, salt());
+    let adjudicated = payer.claims().adjudicate(INSURER, HOSPITAL, step).send().await;
+    adjudicated.expect("adjudicated");
+}
+
+/// A claim as the insurer's own peer has it.
+pub async fn view(payer: &HealthClient, claim: ClaimId) -> ClaimView {
+    let view = payer.claims().claim(INSURER, HOSPITAL, claim);
+    view.endorsed_by([INSURER])
+        .send()
+        .await
+        .expect("the payer's view")
+}
+
+/// The payment of what was allowed, by a bank's reference.
+pub async fn payment(payer: &HealthClient, claim: ClaimId, reference: &str) -> Payment {
+    let adjudication = view(payer, claim).await.adjudication;
+    Payment {
+        claim,
+        amount: adjudication.expect("adjudicated").allowed,
+        reference: reference.to_owned(),
+        salt: salt(),
     }
 }
 
-fn plan() -> Plan {
+/// A plan with a price for [`PROCEDURE`].
+pub fn plan() -> Plan {
     Plan {
         id: PlanId::from_bytes(rand::random()),
         version: 1,
@@ -130,7 +137,8 @@ fn plan() -> Plan {
     }
 }
 
-fn claim(coverage: CoverageId) -> Claim {
+/// A visit of today.
+pub fn visit(coverage: CoverageId) -> Claim {
     let today = Date::from_unix(unix_now()).expect("a date");
     let line = ClaimLine::new(1, PROCEDURE, today, 1, 18_000);
     let id = ClaimId::from_bytes(rand::random());

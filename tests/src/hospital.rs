@@ -8,8 +8,10 @@ use std::sync::Arc;
 use careledger::credentials;
 use careledger::health::{self, CLINIC, Gateways, HOSPITAL, Packages, REGULATOR};
 use careledger::vault::{self, VaultPlan};
-use careledger_api::codes::{Action, Category, Purpose};
-use careledger_api::contracts::consent::{AccessRequest, ActorFilter, Consent, Effect, Provision};
+use careledger_api::codes::{Action, Category, OverrideReason, Purpose};
+use careledger_api::contracts::consent::{
+    AccessRequest, ActorFilter, BreakGlassRequest, Consent, Effect, Provision,
+};
 use careledger_api::date::Period;
 use careledger_api::ids::{DocumentId, KemPublicKey, TxId};
 use careledger_api::roles::{ROLE_ATTRIBUTE, Role};
@@ -272,6 +274,18 @@ impl Hospital {
         access.tx_id.parse().expect("a transaction id")
     }
 
+    /// What an emergency doctor asks for half an hour.
+    pub fn emergency(&self, kem_key: KemPublicKey) -> BreakGlassRequest {
+        BreakGlassRequest {
+            patient: self.patient.id(),
+            reason: OverrideReason::Emergency,
+            minutes: 30,
+            attest: true,
+            encounter: None,
+            kem_key,
+        }
+    }
+
     /// What such an access asks.
     pub fn request(&self, categories: &[Category], kem_key: KemPublicKey) -> AccessRequest {
         AccessRequest {
@@ -413,10 +427,10 @@ async fn start_vault(
 async fn credit_everybody(gateways: &Gateways) {
     for member in health::consortium().organisations {
         let have = health::asking(&member.msp_id);
-        let others: Vec<Role> = Role::ALL
+        let others: Vec<&str> = Role::ALL
             .iter()
-            .copied()
             .filter(|role| role.needs_credential() && !have.contains(role))
+            .map(|role| role.as_str())
             .collect();
         credentials::issue(gateways, &member.msp_id, &others)
             .await

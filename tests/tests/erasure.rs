@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use careledger::health::{CHAINCODE, CLINIC, Gateways, HOSPITAL, REGULATOR, consortium};
 use careledger::vault::{self, VaultPlan};
-use careledger_api::codes::{Category, OverrideReason};
-use careledger_api::contracts::consent::{BreakGlassRequest, Demographics, Sex};
+use careledger_api::codes::Category;
+use careledger_api::contracts::consent::{Demographics, Sex};
 use careledger_api::contracts::record::{ProbeResult, Purge, Replica, Verification};
 use careledger_api::ids::{DocumentId, PatientId, ReplicaId, TxId};
 use careledger_api::roles::Role;
@@ -240,14 +240,7 @@ async fn with_the_custodian_gone_the_emergency_summary_comes_from_the_replica() 
     let Hospital { server, .. } = &hospital;
     let gone = server.address();
     let kem = KemKeyPair::generate();
-    let request = BreakGlassRequest {
-        patient: hospital.patient.id(),
-        reason: OverrideReason::Emergency,
-        minutes: 30,
-        attest: true,
-        encounter: None,
-        kem_key: kem.public(),
-    };
+    let request = hospital.emergency(kem.public());
     let emergency = hospital.client(CLINIC, Role::Emergency);
     let broken = emergency
         .consents()

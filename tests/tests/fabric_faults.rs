@@ -118,7 +118,7 @@ async fn one_of_three_ordering_nodes_is_lost() {
         load.more(SOME).await;
         case.compose(&["kill", &orderer.host]).await;
         load.more(SOME).await;
-        case.compose(&["up", "-d", "--no-deps", &orderer.host]).await;
+        case.compose(&["start", &orderer.host]).await;
         let outcome = load.finish().await;
         case.nothing_is_lost(&format!("{} killed", orderer.host), &outcome)
             .await;

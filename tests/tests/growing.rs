@@ -155,7 +155,7 @@ async fn an_organisation_joins_and_its_clinician_gets_what_the_patient_permits()
         "the definition is committed",
         "collection care_LaboratoryMSP gets its secret",
         "collection pair_InsurerMSP_LaboratoryMSP gets its secret",
-        "LaboratoryMSP issues its clinicians' credentials",
+        "LaboratoryMSP issues its people's credentials",
     ] {
         assert!(
             told.committed.iter().any(|what| what == expected),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use careledger::health::{CLINIC, HOSPITAL, consortium};
 use careledger_api::HealthError;
-use careledger_api::codes::{Category, OverrideReason};
-use careledger_api::contracts::consent::{BreakGlassRequest, Consent};
+use careledger_api::codes::Category;
+use careledger_api::contracts::consent::Consent;
 use careledger_api::contracts::record::EmergencyChoice;
 use careledger_api::date::Period;
 use careledger_api::ids::{DocumentId, Nonce, TxId};
@@ -318,14 +318,7 @@ async fn the_vault_gives_no_key_beyond_a_committed_permitted_access() {
     refused(CLINICIAN, &after, &GRANTED, "an access after the revocation").await;
 
     // A broken glass opens the summary and nothing else, to who broke it.
-    let request = BreakGlassRequest {
-        patient: hospital.patient.id(),
-        reason: OverrideReason::Emergency,
-        minutes: 30,
-        attest: true,
-        encounter: None,
-        kem_key: kem.public(),
-    };
+    let request = hospital.emergency(kem.public());
     let emergency = hospital.client(CLINIC, Role::Emergency);
     let broken = emergency
         .consents()

@@ -88,6 +88,9 @@ fn consents_records_and_the_log_move_to_another_channel() {
     let grant = ["consent", "grant", "--to", "ClinicMSP", "--purpose", "TREAT"];
     let terms = ["--category", "laboratory", "--for", "2h"];
     done(at(&old, &[&grant[..], &terms].concat(), &patient));
+    let to_hospital = ["consent", "grant", "--to", "HospitalMSP", "--purpose", "TREAT"];
+    let imaging = ["--category", "imaging", "--for", "2h"];
+    done(at(&old, &[&to_hospital[..], &imaging].concat(), &patient));
     let fetch = |dir: &str, document: &str, category: &str, to: &str| {
         let to = world.path(to);
         at(
@@ -151,15 +154,37 @@ fn consents_records_and_the_log_move_to_another_channel() {
     done(at(&new, &[&grant[..], &terms].concat(), &patient));
     done(fetch(&new, &granted, "laboratory", "again"));
     assert!(third.stop().success());
-    let further = world.refused(&[
+
+    // It moves on, with what was signed for either channel, and never back.
+    let (last, further) = (world.path("last"), world.path("further"));
+    let back = world.path("back");
+    let back = [
         "network",
         "export",
         "--dir",
         &new,
         "--out",
-        &world.path("further"),
-    ]);
-    assert!(further.contains("moved here from channel health"), "{further}");
+        &back,
+        "--channel",
+        "health",
+    ];
+    let back = world.refused(&back);
+    assert!(back.contains("another name"), "{back}");
+    let exported = world.done(&["network", "export", "--dir", &new, "--out", &further]);
+    assert_eq!(exported["channel"], "health-3");
+    let fourth = world.start("last", &["--from", &further]);
+    done(fetch(&last, &granted, "laboratory", "thrice"));
+    refused(fetch(&last, &kept, "imaging", "none"));
+    let own = world.path("own");
+    let fetch_own = ["record", "fetch", &kept, "--out", &own, "--as", "HospitalMSP"];
+    done(at(
+        &last,
+        &fetch_own,
+        &["--patient", &id, "--category", "imaging"],
+    ));
+    let moved = log(&last, 8);
+    assert_eq!(&moved[..2], &logged[..]);
+    assert!(fourth.stop().success());
 
     // The old log is proven as long as its blocks are there.
     let (blocks, genesis) = (format!("{out}/blocks"), format!("{out}/health.block"));

@@ -2,10 +2,8 @@
 
 use careledger::health::{CLINIC, HOSPITAL, consortium};
 use careledger_api::HealthError;
-use careledger_api::codes::{Category, OverrideReason};
-use careledger_api::contracts::consent::{
-    AccessKind, BreakGlassRequest, Notification, OfflineTicket, SignedTicket,
-};
+use careledger_api::codes::Category;
+use careledger_api::contracts::consent::{AccessKind, Notification, OfflineTicket, SignedTicket};
 use careledger_api::contracts::identity::PatientQuery;
 use careledger_api::ids::TicketId;
 use careledger_api::roles::Role;
@@ -21,14 +19,7 @@ fn ticket(hospital: &Hospital, doctor: &SigningIdentity, kem: &KemKeyPair) -> Si
         id: TicketId::from_bytes(rand::random()),
         consortium: consortium().id,
         custodian: HOSPITAL.to_owned(),
-        request: BreakGlassRequest {
-            patient: hospital.patient.id(),
-            reason: OverrideReason::Emergency,
-            minutes: 30,
-            attest: true,
-            encounter: None,
-            kem_key: kem.public(),
-        },
+        request: hospital.emergency(kem.public()),
         at: unix_now(),
     };
     let certificate = doctor.identity().certificate_pem();

@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use careledger::health::{CHAINCODE, CLINIC, HOSPITAL, INSURER, REGULATOR, consortium};
 use careledger_api::HealthError;
-use careledger_api::codes::OverrideReason;
 use careledger_api::contracts::claims::EligibilityQuery;
-use careledger_api::contracts::consent::{BreakGlassRequest, Requester};
+use careledger_api::contracts::consent::Requester;
 use careledger_api::contracts::identity::PatientQuery;
 use careledger_api::date::Date;
 use careledger_api::ids::{ClaimId, CoverageId, TxId};
@@ -99,14 +98,7 @@ impl Case {
         hospital.grant().await;
         let kem = KemKeyPair::generate();
         let access = hospital.access(&GRANTED, &kem).await;
-        let request = BreakGlassRequest {
-            patient: hospital.patient.id(),
-            reason: OverrideReason::Emergency,
-            minutes: 30,
-            attest: true,
-            encounter: None,
-            kem_key: kem.public(),
-        };
+        let request = hospital.emergency(kem.public());
         let emergency = hospital.client(CLINIC, Role::Emergency);
         emergency
             .consents()

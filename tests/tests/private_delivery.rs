@@ -6,8 +6,7 @@ use std::path::Path;
 
 use careledger::health::{CHAINCODE, CLINIC, HOSPITAL, INSURER, REGULATOR, consortium};
 use careledger_api::HealthError;
-use careledger_api::codes::OverrideReason;
-use careledger_api::contracts::consent::{BreakGlassRequest, LogQuery, SignedQuery};
+use careledger_api::contracts::consent::{LogQuery, SignedQuery};
 use careledger_api::ids::{ConsentId, TxId};
 use careledger_api::roles::Role;
 use careledger_sdk::HealthCallError;
@@ -42,14 +41,7 @@ impl Story {
         let consent = hospital.grant().await.body.id;
         let kem = KemKeyPair::generate();
         let access = hospital.access(&GRANTED, &kem).await;
-        let request = BreakGlassRequest {
-            patient: hospital.patient.id(),
-            reason: OverrideReason::Emergency,
-            minutes: 30,
-            attest: true,
-            encounter: None,
-            kem_key: kem.public(),
-        };
+        let request = hospital.emergency(kem.public());
         let emergency = hospital.client(CLINIC, Role::Emergency);
         let broken = emergency.consents().break_glass(HOSPITAL, request).send().await;
         broken.expect("the glass is broken");

@@ -79,34 +79,39 @@ async fn answers(address: &str) -> Result<(), ShimError> {
     }
 }
 
-/// Done at SIGINT (Ctrl-C) or SIGTERM (a container's stop). Where signals cannot be had, only a kill ends the server.
-async fn stopped() {
-    let interrupt = async {
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::warn!(%error, "no handler for SIGINT");
-            std::future::pending::<()>().await;
-        }
+/// Done at SIGINT (Ctrl-C) or SIGTERM (a container's stop), also at one that comes between this call and the first wait. Where signals cannot be had, only a
+/// kill ends the server.
+#[cfg(unix)]
+fn stopped() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let handler = |kind, name| {
+        signal(kind)
+            .inspect_err(|error| tracing::warn!(%error, "no handler for {name}"))
+            .ok()
     };
-    #[cfg(unix)]
-    {
-        let terminate = async {
-            match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-                Ok(mut signal) => {
-                    signal.recv().await;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "no handler for SIGTERM");
-                    std::future::pending::<()>().await;
-                }
-            }
-        };
+    let interrupt = handler(SignalKind::interrupt(), "SIGINT");
+    let terminate = handler(SignalKind::terminate(), "SIGTERM");
+    let received = async |signal: Option<tokio::signal::unix::Signal>| match signal {
+        Some(mut signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    };
+    async move {
         tokio::select! {
-            () = interrupt => {}
-            () = terminate => {}
+            () = received(interrupt) => {}
+            () = received(terminate) => {}
         }
     }
-    #[cfg(not(unix))]
-    interrupt.await;
+}
+
+/// Done at Ctrl-C. Where that cannot be had, only a kill ends the server.
+#[cfg(not(unix))]
+async fn stopped() {
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        tracing::warn!(%error, "no handler for Ctrl-C");
+        std::future::pending::<()>().await;
+    }
 }
 
 #[derive(Debug)]

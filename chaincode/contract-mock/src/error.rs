@@ -45,6 +45,9 @@ pub enum MockError {
     /// The ledger below failed.
     #[error(transparent)]
     Ledger(#[from] fabric_ledger::LedgerError),
+    /// A key's endorsement policy is none that a contract sets.
+    #[error("a key's endorsement policy: {0}")]
+    Policy(#[from] fabric_contract_core::LedgerError),
     /// The temporary directory failed.
     #[error("the mock ledger's directory: {0}")]
     Io(#[from] std::io::Error),

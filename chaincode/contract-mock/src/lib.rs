@@ -57,7 +57,7 @@ pub use builder::MockLedgerBuilder;
 pub use client::MockClient;
 pub use collections::MockCollection;
 pub use error::MockError;
-pub use mock::{CommittedEvent, Endorsed, MockLedger, Outcome};
+pub use mock::{CommittedEvent, Endorsed, MockEntry, MockLedger, Outcome};
 pub use simulation::{Counts, Event, Simulation};
 pub use watch::Submission;
 

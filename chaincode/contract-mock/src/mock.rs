@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use fabric_contract_core::{Chaincode, Ledger, Response, Timestamp};
+use fabric_contract_core::{Chaincode, KeyPolicy, Ledger, Response, Timestamp};
 use fabric_ledger::TxRwSet;
 use fabric_protos::peer::{ChaincodeAction, ChaincodeEvent, TxValidationCode};
 use fabric_protos::rwset::TxPvtReadWriteSet;
@@ -18,7 +18,7 @@ use crate::client::MockClient;
 use crate::error::MockError;
 use crate::network::{Network, Rules};
 use crate::simulation::{Event, Simulation};
-use crate::transaction::{MockTransaction, Proposal};
+use crate::transaction::{MockTransaction, Proposal, policy};
 use crate::watch::Submission;
 
 /// A mock network with one chaincode under test. Cheap to clone; clones are the same network.
@@ -48,6 +48,17 @@ impl Endorsed {
             ..self
         }
     }
+}
+
+/// An entry of the committed state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MockEntry {
+    /// Its key.
+    pub key: String,
+    /// Its value.
+    pub value: Vec<u8>,
+    /// Its own endorsement policy, where it has one.
+    pub policy: Option<KeyPolicy>,
 }
 
 /// What became of a transaction.
@@ -182,6 +193,34 @@ impl MockLedger {
         Ok(network.query(msp_id)?.private(&chaincode, collection, key)?)
     }
 
+    /// The committed entries of the chaincode under test as an organisation's ledger holds them, in the order of their keys: those of a collection, or the
+    /// public ones for an empty name.
+    ///
+    /// # Errors
+    /// [`MockError::Ledger`], with Fabric's text where the organisation is not a member; [`MockError::Policy`].
+    pub fn entries(&self, msp_id: &str, collection: &str) -> Result<Vec<MockEntry>, MockError> {
+        let mut network = self.lock();
+        let chaincode = network.rules.chaincode.clone();
+        let state = network.query(msp_id)?;
+        let found = if collection.is_empty() {
+            state.range(&chaincode, "", "")
+        } else {
+            state.private_range(&chaincode, collection, "", "")?
+        };
+        let mut entries = Vec::new();
+        for entry in found {
+            let fabric_ledger::KeyValue { key, value, .. } = entry?;
+            let metadata = if collection.is_empty() {
+                state.metadata(&chaincode, &key)?
+            } else {
+                state.private_metadata_by_hash(&chaincode, collection, &Sha256::digest(&key))?
+            };
+            let policy = policy(&metadata)?;
+            entries.push(MockEntry { key, value, policy });
+        }
+        Ok(entries)
+    }
+
     /// Commits transactions as one block, in this order, and gives the verdicts: of two rivals the first is valid.
     ///
     /// # Errors
@@ -232,7 +271,10 @@ impl MockLedger {
         let mut network = self.lock();
         network.counter += 1;
         Proposal {
-            tx_id: hex::encode(Sha256::digest(format!("transaction {}", network.counter))),
+            tx_id: hex::encode(Sha256::digest(format!(
+                "transaction {} on {}",
+                network.counter, network.rules.channel
+            ))),
             timestamp: client.time.unwrap_or(network.clock),
             creator: (*client.creator).clone(),
             transient,

@@ -167,7 +167,7 @@ impl Ledger for MockTransaction<'_> {
     }
 
     fn key_policy(&self, key: &str) -> Result<Option<KeyPolicy>, LedgerError> {
-        policy(self.call("key_policy", "", |simulator, namespace| {
+        policy(&self.call("key_policy", "", |simulator, namespace| {
             simulator.metadata(namespace, key)
         })?)
     }
@@ -296,7 +296,7 @@ impl Ledger for MockTransaction<'_> {
     fn private_key_policy(&self, collection: &str, key: &str) -> Result<Option<KeyPolicy>, LedgerError> {
         self.read_access(collection)?;
         policy(
-            self.call("private_key_policy", collection, |simulator, namespace| {
+            &self.call("private_key_policy", collection, |simulator, namespace| {
                 simulator.private_metadata(namespace, collection, key)
             })?,
         )
@@ -414,7 +414,8 @@ fn metadata(policy: &KeyPolicy) -> BTreeMap<String, Vec<u8>> {
     BTreeMap::from([(key_policy::METADATA_KEY.to_owned(), key_policy::encode(policy))])
 }
 
-fn policy(metadata: BTreeMap<String, Vec<u8>>) -> Result<Option<KeyPolicy>, LedgerError> {
+/// The endorsement policy in a key's metadata.
+pub(crate) fn policy(metadata: &BTreeMap<String, Vec<u8>>) -> Result<Option<KeyPolicy>, LedgerError> {
     metadata
         .get(key_policy::METADATA_KEY)
         .map(|bytes| key_policy::decode(bytes))

@@ -4,7 +4,7 @@ use crate::caller::Caller;
 use crate::consent::authority::{Under, standing};
 use crate::consent::{counts, is_dead};
 use crate::identity::knows_key;
-use crate::state::{Collection, registered};
+use crate::state::{Collection, Established, registered};
 use careledger_api::HealthError;
 use careledger_api::consortium::Consortium;
 use careledger_api::contracts::consent::Power;
@@ -80,7 +80,7 @@ pub(crate) fn acted(
 
 /// What an act starts from that the patient's key, or that of who may act for them, signed.
 pub(crate) struct Acting {
-    pub(crate) consortium: Consortium,
+    pub(crate) consortium: Established,
     pub(crate) care: Collection,
     /// The authority under which it was signed; none for the patient's own key.
     pub(crate) under: Option<Under>,
@@ -196,7 +196,8 @@ pub(crate) fn check_nonce(intent: &SignedIntent, expected: Nonce) -> Result<(), 
 }
 
 /// Whether a stored act is what `signer` signed: the same checks as when it was carried but for the time, which has passed. A key that was revoked since
-/// still proves what it signed before, and so does an act that was signed for the channel from which the consortium moved here.
+/// still proves what it signed before, and so does an act that was signed for a channel on which the consortium was before: it was taken over as it lay there.
+/// New acts are checked by [`check_act`] alone, which takes none but this channel's.
 pub(crate) fn proves<T: Serialize>(
     ctx: &ReadContext<'_>,
     care: &Collection,
@@ -216,8 +217,11 @@ pub(crate) fn proves<T: Serialize>(
     let mut scope = Cow::Borrowed(scope);
     if intent.intent.scope.channel != scope.channel
         && let Some(moved) = registered(ctx)?.moved_from
+        && let Some(signed_for) = moved
+            .channels()
+            .find(|channel| *channel == intent.intent.scope.channel)
     {
-        scope.to_mut().channel = moved.channel;
+        scope.to_mut().channel = signed_for.to_owned();
     }
     Ok(intent
         .verify(&scope, &(custodian,), &inputs, &stored.key, at)

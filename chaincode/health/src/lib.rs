@@ -12,7 +12,7 @@
 //!
 //! # Rules every function keeps
 //! - A function that touches a private body writes no public key: a public key needs the channel's majority, a body needs a member, and no set
-//!   of endorsers is sure to be both.
+//!   of endorsers is sure to be both. (`registry:settle` asks for hashes of private keys, which every peer has, and touches no body.)
 //! - A function that reads a body checks its caller itself (`caller`), since collections let other organisations' clients call.
 //! - Keys are written once where they can be (`state::Collection::write_once`): absence is checked and two organisations are made to guard the key,
 //!   in the same transaction.
@@ -23,7 +23,7 @@
 //! # Public keys of the registry
 //! | key | value | changes |
 //! |---|---|---|
-//! | `consortium` | organisations, roles, policy, from where the consortium moved here | by administrators, under the channel's majority |
+//! | `consortium` | organisations, roles, policy, from where the consortium moved here and what of that is not in use yet | by administrators, under the channel's majority |
 //! | `origins`, `origin~H` | which origin each organisation declared, an origin by its digest | until one is in force; never |
 //! | `taken` | how many parts of the old public state were taken over | by each part |
 //!
@@ -77,17 +77,28 @@
 //! | `cor~P~N`, `corans~P~N` | a request to correct, its answer | never; purged by two organisations after an erasure |
 //! | `dup~T` | an order that was not placed again | never |
 //! | `npi~F~C` | the details behind a credential, under the NPI's keyed hash and their own commitment | never |
-//! | `claim~I`, `fp~F`, `adj~I~T`, `pay~I` | a claim, a service's fingerprint, its adjudications, its payment | never |
-//! | `head~I` | where a claim stands | by the payer, from the payment on by the provider |
-//! | `info~I~T`, `appeal~I~L`, `appans~I~L` | an answer to a question, an appeal's level, its decision | never |
-//! | `void~I`, `repl~I`, `rev~I` | a claim is taken back, replaced, reversed | never |
-//! | `prop~I` | rulings that a reviewer proposes | by the payer |
-//! | `rem~R` | a remittance | never |
+//! | `claim~I`, `fp~F`, `file~I~D` | a claim, a service's fingerprint, an attachment's hash | never |
+//! | `info~I~T`, `appeal~I~L`, `appwd~I~L` | an answer to a question, an appeal's level, its withdrawal | never |
+//! | `conf~I` | the payment that came | by the provider |
+//! | `payc~H` | the patient's payment consent for a coverage (H a keyed hash of it) | by the provider |
+//! | `head~I` | where a claim stands: the payer's copy for the provider | by the payer, from its first step on |
+//! | `adj~I~T`, `pay~I~T`, `rem~R`, `appans~I~L` | an adjudication, a payment, a remittance, an appeal's answer: the payer's copies | never |
 //! | `auth~A`, `authans~A~T`, `authcan~A` | a request for an authorisation, an answer, its end | never |
-//! | `authhead~A` | where a request stands, and what claims used of it | by the payer |
-//! | `plan~I~V`, `cov~I`, `covend~I`, `prov~H` | a plan's rules, a coverage, its early end, a provider's standing (H a keyed hash of its NPI) | never, never, by the payer, by the payer |
-//! | `paid~C~Y`, `acc~C~Y~T` | what a member paid in a year, what a claim added beside | by adjudications and folds; deleted by folds |
-//! | `svc~C~I`, `dec~I~T` | a claim's covered services, what a decision rests on | by adjudications, never |
+//! | `authhead~A` | where a request stands: the payer's copy | by the payer, from its first step on |
+//! | `selfpay~H` | a service that the patient paid and keeps from the payer, in `care_<provider>` (H a keyed hash of it) | deleted when it is lifted |
+//!
+//! Private keys of a payer alone, in `payer_<payer>`; each H is a hash keyed with the collection's secret, so that no provider finds a member or a claim by
+//! its id. That two transactions touch one key, which tells that they are of one member, every organisation sees.
+//!
+//! | key | value | changes |
+//! |---|---|---|
+//! | `rules~H` | a plan's rules | never |
+//! | `cov~H`, `covend~H` | a coverage, its early end | never, by the payer |
+//! | `prov~H` | a provider's standing, by its NPI | by the payer |
+//! | `book~H`, `dec~H~T` | what decides about a claim's money, what a decision rests on | by each of the payer's steps, never |
+//! | `authbook~H` | an authorisation: what was given and used | by decisions and adjudications |
+//! | `use~H`, `life~H` | a member's covered services of a procedure in a year, the units of each year | by adjudications |
+//! | `paid~H`, `acc~H` | what a member paid in a year, and what lies beside it in slots | by adjudications and folds |
 #![forbid(unsafe_code)]
 
 mod caller;
@@ -98,6 +109,7 @@ mod identity;
 mod intent;
 mod record;
 mod registry;
+mod settlement;
 mod state;
 
 use careledger_api::contracts::claims::ClaimsContract;

@@ -3,7 +3,7 @@
 mod moving;
 
 use crate::caller::Caller;
-use crate::state::{CONSORTIUM_KEY, Collection, SECRET_KEY, Secret, done, registered};
+use crate::state::{CONSORTIUM_KEY, Collection, SECRET_KEY, Secret, done, registered, stored};
 use careledger_api::consortium::Consortium;
 use careledger_api::contracts::registry::{
     MovedBodies, MovedEntry, Origin, OriginView, Registered, Registry,
@@ -44,7 +44,7 @@ impl Registry for RegistryRules {
 
     fn amend(&self, ctx: &Context<'_>, version: u32, consortium: Consortium) -> Result<Receipt, HealthError> {
         consortium.validate()?;
-        let current = registered(ctx)?;
+        let current = stored(ctx)?;
         Caller::of(ctx)?.require_admin(&current.consortium)?;
         if current.version != version {
             return Err(HealthError::PolicyVersion(format!(
@@ -117,11 +117,15 @@ impl Registry for RegistryRules {
         moving::take_over_bodies(ctx, &collection, part, &bodies)
     }
 
+    fn settle(&self, ctx: &Context<'_>) -> Result<Receipt, HealthError> {
+        moving::settle(ctx)
+    }
+
     fn origin(&self, ctx: &ReadContext<'_>, origin: Hash) -> Result<OriginView, HealthError> {
         moving::view(ctx, &origin)
     }
 
     fn consortium(&self, ctx: &ReadContext<'_>) -> Result<Registered, HealthError> {
-        registered(ctx)
+        stored(ctx)
     }
 }

@@ -1,16 +1,20 @@
 //! Ledger helpers: the registered consortium, collections, write-once keys, events.
 
 use careledger_api::consortium::{CollectionSpec, Consortium};
-use careledger_api::contracts::registry::Registered;
+use careledger_api::contracts::registry::{Awaited, MovedFrom, PUBLIC_SECTION, Registered};
 use careledger_api::event::{EVENT_NAME, Event, EventKind};
 use careledger_api::hashing::keyed_hash;
 use careledger_api::ids::{Salt, TxId};
 use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::{Context, KeyPolicy, Principal, ReadContext, Role};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::ops::Deref;
 
 /// Public key of the consortium.
 pub(crate) const CONSORTIUM_KEY: &str = "consortium";
+/// Public key of how many parts of the old public state were taken over.
+pub(crate) const TAKEN_KEY: &str = "taken";
 /// Private key of a collection's secret.
 pub(crate) const SECRET_KEY: &str = "secret";
 
@@ -20,9 +24,52 @@ pub(crate) struct Secret {
     pub(crate) secret: Salt,
 }
 
-/// The consortium in force; `NOT_FOUND` before `establish`.
-pub(crate) fn registered(ctx: &ReadContext<'_>) -> Result<Registered, HealthError> {
+/// What the registry keeps, for itself; `NOT_FOUND` before `establish`.
+pub(crate) fn stored(ctx: &ReadContext<'_>) -> Result<Registered, HealthError> {
     ctx.get_json(CONSORTIUM_KEY)?.ok_or(HealthError::NotFound)
+}
+
+/// The consortium in force, as every contract but the registry reads it: nothing is answered on half of what is being taken over from another channel.
+pub(crate) struct InForce {
+    pub(crate) consortium: Established,
+    pub(crate) moved_from: Option<MovedFrom>,
+}
+
+/// Organisations and names, and which collections are awaited: those are not used yet.
+pub(crate) struct Established {
+    consortium: Consortium,
+    awaits: BTreeMap<String, Awaited>,
+}
+
+impl Deref for Established {
+    type Target = Consortium;
+
+    fn deref(&self) -> &Consortium {
+        &self.consortium
+    }
+}
+
+/// The consortium in force; `NOT_FOUND` before `establish`, `CONFLICT_STATE` while its public state is being taken over.
+pub(crate) fn registered(ctx: &ReadContext<'_>) -> Result<InForce, HealthError> {
+    let Registered {
+        consortium,
+        mut moved_from,
+        ..
+    } = stored(ctx)?;
+    let awaits = moved_from
+        .as_mut()
+        .map(|moved| std::mem::take(&mut moved.awaits))
+        .unwrap_or_default();
+    if let Some(Awaited { parts, .. }) = awaits.get(PUBLIC_SECTION) {
+        let taken: u32 = ctx.get_json(TAKEN_KEY)?.unwrap_or_default();
+        return Err(HealthError::ConflictState(format!(
+            "the consortium is being taken over from another channel: {taken} of {parts} parts of its public state; registry:settle puts it into use"
+        )));
+    }
+    Ok(InForce {
+        consortium: Established { consortium, awaits },
+        moved_from,
+    })
 }
 
 /// The transaction's id.
@@ -55,27 +102,43 @@ pub(crate) struct Collection {
 }
 
 impl Collection {
-    /// A custodian's collection; `INVALID_CODE` if the organisation is no custodian.
-    pub(crate) fn care(consortium: &Consortium, custodian: &str) -> Result<Self, HealthError> {
-        Self::of(consortium.care(custodian))
+    /// A custodian's collection; `INVALID_CODE` if the organisation is no custodian, as for all of these `CONFLICT_STATE` while it is being taken over.
+    pub(crate) fn care(consortium: &Established, custodian: &str) -> Result<Self, HealthError> {
+        Self::settled(consortium, consortium.care(custodian))
     }
 
     /// The collection of a payer and a provider; `INVALID_CODE` if they are not that.
-    pub(crate) fn pair(consortium: &Consortium, payer: &str, provider: &str) -> Result<Self, HealthError> {
-        Self::of(consortium.pair(payer, provider))
+    pub(crate) fn pair(consortium: &Established, payer: &str, provider: &str) -> Result<Self, HealthError> {
+        Self::settled(consortium, consortium.pair(payer, provider))
     }
 
     /// A payer's own collection; `INVALID_CODE` if the organisation is no payer.
-    pub(crate) fn payer(consortium: &Consortium, payer: &str) -> Result<Self, HealthError> {
-        Self::of(consortium.payer(payer))
+    pub(crate) fn payer(consortium: &Established, payer: &str) -> Result<Self, HealthError> {
+        Self::settled(consortium, consortium.payer(payer))
     }
 
     /// A collection by name; `INVALID_CODE` if the consortium has none of it.
-    pub(crate) fn declared(consortium: &Consortium, name: &str) -> Result<Self, HealthError> {
-        Self::of(consortium.collection(name))
+    pub(crate) fn declared(consortium: &Established, name: &str) -> Result<Self, HealthError> {
+        Self::settled(consortium, consortium.collection(name))
     }
 
-    fn of(spec: Option<CollectionSpec>) -> Result<Self, HealthError> {
+    /// A collection by name, for what takes it over.
+    pub(crate) fn of(consortium: &Consortium, name: &str) -> Result<Self, HealthError> {
+        Self::specified(consortium.collection(name))
+    }
+
+    fn settled(consortium: &Established, spec: Option<CollectionSpec>) -> Result<Self, HealthError> {
+        let collection = Self::specified(spec)?;
+        match consortium.awaits.get(&collection.name) {
+            None => Ok(collection),
+            Some(Awaited { parts, .. }) => Err(HealthError::ConflictState(format!(
+                "the collection {} is being taken over from another channel: not all of its {parts} parts are in use",
+                collection.name
+            ))),
+        }
+    }
+
+    fn specified(spec: Option<CollectionSpec>) -> Result<Self, HealthError> {
         let CollectionSpec { name, members, .. } = spec.ok_or_else(|| {
             HealthError::InvalidCode(
                 "the consortium has no collection for these organisations and roles".into(),

@@ -3,6 +3,7 @@
 //! The archives are made and read by the compose file's own container `volumes`, as the nodes' user: no further image is needed.
 
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -88,12 +89,13 @@ pub(super) async fn restore(args: &RestoreArgs, output: &Output) -> Result<()> {
         output.doing(format!("{node}: restoring"));
         volumes.compose.run(&["rm", "--force", "--stop", node]).await?;
         // Makes the volume where it is gone, and gives it to the nodes' user.
-        volumes.compose.run(&["up", "-d", "volumes"]).await?;
+        volumes.compose.up_one("volumes").await?;
         volumes.load(node, &args.from.join(archive(node))).await?;
     }
     for node in &nodes {
         output.doing(format!("{node}: starting"));
-        volumes.compose.run(&["up", "-d", "--no-deps", node]).await?;
+        // With what it depends on: without, Compose v2 calls it another configuration, and replaces it at the next start of the network.
+        volumes.compose.up_one(node).await?;
     }
     for node in &nodes {
         answered(&network, node).await?;
@@ -126,9 +128,36 @@ fn restore_directory(args: &RestoreArgs, manifest: &Manifest, output: &Output) -
         )
         .into());
     }
+    give_to_nodes(&args.dir)?;
     output.line("the rendered directory is restored; the nodes' volumes follow with --node");
     output.document(&json!({ "dir": args.dir, "nodes": [], "made": manifest.made }));
     Ok(())
+}
+
+/// Keys and settings are for their owner alone, and the containers run as the one who rendered: what another user restored is given back.
+fn give_to_nodes(dir: &Path) -> Result<()> {
+    let env_file = dir.join(".env");
+    let (user, group) = nodes_user(&env_file)?;
+    if fs::metadata(&env_file)?.uid() == user {
+        return Ok(());
+    }
+    fabric_render::give(dir, (user, group)).map_err(|error| {
+        format!("{error}; the containers run as {user}:{group}: restore as that user, or as root").into()
+    })
+}
+
+/// User and group of the nodes' containers.
+fn nodes_user(env_file: &Path) -> Result<(u32, u32)> {
+    let text = fs::read_to_string(env_file).map_err(|error| format!("{}: {error}", env_file.display()))?;
+    let set = |name: &str| {
+        let mut lines = text.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        let value = value.unwrap_or("10001").trim();
+        value
+            .parse()
+            .map_err(|_| format!("{}: {name} is {value:?}; it must be a number", env_file.display()))
+    };
+    Ok((set("CARELEDGER_UID")?, set("CARELEDGER_GID")?))
 }
 
 /// Peers and vaults each by itself, and the ordering nodes together at the end: no peer's copy has a block that the ordering nodes' copies lack, and these have
@@ -241,16 +270,9 @@ struct Volumes {
 impl Volumes {
     async fn open(dir: &Path) -> Result<Self> {
         let layout = layout::read(dir)?;
-        let text = fs::read_to_string(&layout.compose.env_file)
-            .map_err(|error| format!("{}: {error}", layout.compose.env_file.display()))?;
-        let set = |name: &str| {
-            let line = text
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-            line.unwrap_or("10001").to_owned()
-        };
+        let (user, group) = nodes_user(&layout.compose.env_file)?;
         Ok(Self {
-            user: format!("{}:{}", set("CARELEDGER_UID"), set("CARELEDGER_GID")),
+            user: format!("{user}:{group}"),
             compose: Compose::find(&layout.compose).await?,
         })
     }
@@ -300,6 +322,45 @@ mod tests {
             .to_string();
         assert!(
             refused.contains("peer9") && refused.contains(&all[1]),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn what_is_restored_is_the_containers_to_read() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (env_file, key) = (dir.path().join(".env"), dir.path().join("organizations/priv_sk"));
+        fs::create_dir(dir.path().join("organizations")).expect("made");
+        fs::write(&key, "a key").expect("written");
+        let owner = |path: &Path| fs::metadata(path).expect("there").uid();
+        let restorer = owner(&key);
+
+        // Who restores is who rendered: nothing changes.
+        fs::write(
+            &env_file,
+            format!("CARELEDGER_UID={restorer}\nCARELEDGER_GID=7\n"),
+        )
+        .expect("written");
+        give_to_nodes(dir.path()).expect("nothing to do");
+        assert_eq!(owner(&key), restorer);
+
+        fs::write(&env_file, "A=1\nCARELEDGER_UID=10077\nCARELEDGER_GID=10078\n").expect("written");
+        match give_to_nodes(dir.path()) {
+            Ok(()) => {
+                assert_eq!((owner(&key), owner(dir.path())), (10_077, 10_077));
+                let group = fs::metadata(&key).expect("there").gid();
+                assert_eq!(group, 10_078);
+            }
+            // Only root gives files away.
+            Err(error) => {
+                assert_ne!(restorer, 0, "{error}");
+                assert!(error.to_string().contains("10077:10078"), "{error}");
+            }
+        }
+        fs::write(&env_file, "CARELEDGER_UID=me\n").expect("written");
+        let refused = nodes_user(&env_file).expect_err("no number").to_string();
+        assert!(
+            refused.contains("CARELEDGER_UID is \"me\"") && refused.contains("must be a number"),
             "{refused}"
         );
     }

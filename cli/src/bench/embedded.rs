@@ -9,7 +9,7 @@ use fabric_gateway_sdk::{
 use fabric_node::{InProcess, Network, NetworkConfig, OrganisationConfig};
 
 use super::target::{Member, Operation, Target};
-use super::{contract, hospital};
+use super::{claims, contract, hospital};
 use crate::Result;
 use crate::args::{BenchArgs, BenchMode};
 use crate::health;
@@ -22,7 +22,10 @@ const COLLECTION: &str = "pair";
 
 /// The network for a mode: organisations `Org1MSP` and so on; the health consortium for accesses.
 pub fn network_config(mode: BenchMode, organisations: u32) -> NetworkConfig {
-    if matches!(mode, BenchMode::Access | BenchMode::Fetch | BenchMode::Emergency) {
+    if matches!(
+        mode,
+        BenchMode::Access | BenchMode::Fetch | BenchMode::Emergency | BenchMode::Claim
+    ) {
         return health::network_config().with_free_ports();
     }
     let member = |n| OrganisationConfig::new(&format!("Org{n}MSP"), &format!("org{n}.example.com"));
@@ -40,6 +43,8 @@ pub async fn prepare(network: &Network, args: &BenchArgs, output: &Output) -> Re
         BenchMode::Access | BenchMode::Fetch | BenchMode::Emergency => {
             return hospital::prepare(network, args, output).await;
         }
+        BenchMode::Claim => return claims::prepare(network, args, output).await,
+        BenchMode::Adjudicate => return Err("--mode adjudicate needs no network".into()),
         BenchMode::Put => Operation::Put { put },
         BenchMode::Get => Operation::Get {
             put,

@@ -38,18 +38,15 @@ pub async fn prepare(network: &Network, args: &BenchArgs, output: &Output) -> Re
     let gateways = Gateways::connect(network.summary()).await?;
     health::establish(&gateways, &health::in_process_packages()?, &mut |_| {}).await?;
     let consortium = health::consortium();
-    output.doing(format!("enrolling patients: {}", args.patients));
-    let enrolling = (0..args.patients).map(|_| consenting_patient(&gateways));
+    let asked = args.patients.unwrap_or(1);
+    output.doing(format!("enrolling patients: {asked}"));
+    let enrolling = (0..asked).map(|_| consenting_patient(&gateways));
     let mut enrolled = stream::iter(enrolling).buffer_unordered(TOGETHER);
     let mut patients: Vec<PatientAt> = Vec::new();
     while let Some(patient) = enrolled.try_next().await? {
         patients.push(patient);
         let done = patients.len() as u64;
-        output.advance(
-            done,
-            args.patients.into(),
-            format!("{done} of {} patients enrolled", args.patients),
-        );
+        output.advance(done, asked.into(), format!("{done} of {asked} patients enrolled"));
     }
 
     let custodian = HOSPITAL.to_owned();

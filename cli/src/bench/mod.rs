@@ -6,9 +6,13 @@
 //! profile (a file describes the network) ───────┘      TLS connections shared       latencies, failures by code
 //! ```
 //!
+//! `--mode adjudicate` needs no network: see `adjudication`.
+//!
 //! Clients are spread over the organisations' gateways. Each submits one transaction, waits for its commit status, and only then
 //! submits the next. See [`profile`] for the file.
 
+mod adjudication;
+mod claims;
 pub mod contract;
 mod embedded;
 mod failure;
@@ -42,6 +46,9 @@ use crate::output::Output;
 
 /// Measures and reports. Fails if nothing could be measured, or not one transaction succeeded.
 pub async fn run(args: &BenchArgs, output: &Output) -> Result<()> {
+    if args.mode == BenchMode::Adjudicate {
+        return adjudication::run(args, output).await;
+    }
     let report = match &args.profile {
         Some(path) => of_profile(args, path, output).await?,
         None => of_embedded(args, output).await?,
@@ -146,6 +153,8 @@ fn asked(args: &BenchArgs, organisations: usize) -> Asked {
         BenchMode::Access => "access",
         BenchMode::Fetch => "fetch",
         BenchMode::Emergency => "emergency",
+        BenchMode::Claim => "claim",
+        BenchMode::Adjudicate => "adjudicate",
     };
     Asked {
         mode,

@@ -247,6 +247,9 @@ impl Profile {
             BenchMode::Fetch | BenchMode::Emergency => {
                 Err("--mode fetch and --mode emergency measure an embedded network with its vault; leave out --profile".into())
             }
+            BenchMode::Claim | BenchMode::Adjudicate => {
+                Err("--mode claim measures an embedded network, --mode adjudicate none; leave out --profile".into())
+            }
         }
     }
 

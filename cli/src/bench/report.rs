@@ -161,10 +161,10 @@ impl Report {
             organisations,
             ..
         } = self.asked;
-        let (unit, verb) = if mode == "get" {
-            ("queries", "answered")
-        } else {
-            ("tx", "committed")
+        let (unit, verb) = match mode {
+            "get" => ("queries", "answered"),
+            "claim" => ("claims", "remitted"),
+            _ => ("tx", "committed"),
         };
         output.line(format!(
             "{mode}: {clients} clients, {seconds} s, {organisations} organisations"

@@ -10,12 +10,13 @@ use careledger_vault::Server;
 use fabric_gateway_sdk::{Endpoint, Gateway, SigningIdentity};
 use futures::future::try_join_all;
 
+use super::claims::Billing;
 use super::patient::HealthCalls;
 use super::worker::{Calls, Shared, Worker};
 use crate::Result;
 
 /// Clients that share one TLS connection. A server takes some hundred concurrent calls on one; fewer spread its work better.
-const CLIENTS_PER_CONNECTION: usize = 32;
+pub(super) const CLIENTS_PER_CONNECTION: usize = 32;
 
 /// A network as clients see it, embedded or not.
 #[derive(Debug)]
@@ -110,13 +111,15 @@ pub enum Operation {
         /// The custodian's vault.
         vault: VaultClient,
     },
+    /// Submits a claim, has it adjudicated and remitted.
+    Claim(Billing),
 }
 
 impl Operation {
     fn is_health(&self) -> bool {
         matches!(
             self,
-            Self::Access { .. } | Self::Fetch { .. } | Self::Emergency { .. }
+            Self::Access { .. } | Self::Fetch { .. } | Self::Emergency { .. } | Self::Claim(_)
         )
     }
 }

@@ -132,8 +132,11 @@ impl Worker {
                 let value = value(&key);
                 contract.proposal(update).args([key, value])
             }
-            // An access has typed calls; there is nothing to call by name.
-            Operation::Access { .. } | Operation::Fetch { .. } | Operation::Emergency { .. } => {
+            // These have typed calls; there is nothing to call by name.
+            Operation::Access { .. }
+            | Operation::Fetch { .. }
+            | Operation::Emergency { .. }
+            | Operation::Claim(_) => {
                 return Ok(None);
             }
         };
@@ -141,6 +144,9 @@ impl Worker {
     }
 
     async fn ask(&self, health: &HealthCalls) -> Result<Option<u64>, Failure> {
+        if let Operation::Claim(billing) = &*self.shared.operation {
+            return billing.settle(&health.client, self.number).await.map(Some);
+        }
         let (custodian, patients, vault) = match &*self.shared.operation {
             Operation::Access { custodian, patients } => (custodian, patients, None),
             Operation::Fetch {

@@ -73,6 +73,15 @@ pub struct VerifiedArgs {
     /// On which day; it may be relied on for 120 days.
     #[arg(long, value_name = "DATE", value_parser = values::date, requires = "verified_at")]
     pub verified_on: Option<Date>,
+    /// The credential that the source gave out, an SD-JWT VC or JWT: it must not have been taken back. Its status list's hash is filed with the details.
+    #[arg(long, value_name = "FILE", requires_all = ["verified_at", "status_list", "source_key"])]
+    pub credential: Option<PathBuf>,
+    /// The source's status list, as it lies at the address in the credential (application/statuslist+jwt).
+    #[arg(long, value_name = "FILE", requires = "credential")]
+    pub status_list: Option<PathBuf>,
+    /// The source's public key, a JWK of P-256, by which credential and list are signed.
+    #[arg(long, value_name = "FILE", requires = "credential")]
+    pub source_key: Option<PathBuf>,
 }
 
 /// `careledger credential issue` and `renew`.

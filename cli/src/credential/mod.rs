@@ -8,9 +8,10 @@ use careledger_api::contracts::credential::{
     CredentialDetails, Licence, Renewal, StandingQuery, Verification, VerificationProcess, VerificationStatus,
 };
 use careledger_api::date::Period;
-use careledger_api::ids::PersonId;
+use careledger_api::ids::{Hash, PersonId};
 use careledger_api::roles::Role;
 use careledger_sdk::credential::{PreparedCredential, Verified, person_of_certificate};
+use careledger_sdk::status_list::{CredentialStatus, IssuerKey, StatusList, StatusReference};
 use careledger_sdk::wallet::unix_now;
 use fabric_contract_core::Committed;
 use serde_json::json;
@@ -285,6 +286,7 @@ fn prepare(
         },
         class: args.class.clone(),
     };
+    let status_list = by_status_list(args, now)?;
     let verification = args
         .verified_at
         .as_ref()
@@ -294,8 +296,38 @@ fn prepare(
             process: VerificationProcess::Primary,
             source: source.clone(),
             on,
+            status_list,
         });
     Ok(verified.prepare_with(person(site, organisation, person_args)?, verification)?)
+}
+
+/// The hash of the status list by which the source's credential counts, where the source gave one out. Fails if the source took it back.
+fn by_status_list(args: &VerifiedArgs, now: i64) -> Result<Option<Hash>> {
+    let (Some(credential), Some(list), Some(key)) = (&args.credential, &args.status_list, &args.source_key)
+    else {
+        return Ok(None);
+    };
+    let read =
+        |path: &Path| std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+    let key = IssuerKey::from_jwk(&read(key)?)?;
+    let reference = StatusReference::of(&read(credential)?, &key)
+        .map_err(|error| format!("{}: {error}", credential.display()))?
+        .ok_or_else(|| format!("{} names no status list", credential.display()))?;
+    let found = StatusList::read(&read(list)?, &reference.uri, &key, now)
+        .and_then(|list| Ok((list.hash(), list.status_of(reference.idx)?)));
+    match found.map_err(|error| format!("{}: {error}", list.display()))? {
+        (hash, CredentialStatus::Valid) => Ok(Some(hash)),
+        (_, CredentialStatus::Invalid) => {
+            Err("the source revoked the credential: nothing is recorded".into())
+        }
+        (_, CredentialStatus::Suspended) => {
+            Err("the source suspended the credential: nothing is recorded".into())
+        }
+        (_, CredentialStatus::Other(status)) => Err(format!(
+            "the source gives the credential status {status}, which is not valid: nothing is recorded"
+        )
+        .into()),
+    }
 }
 
 /// The person that the options name.
@@ -311,3 +343,6 @@ fn person(site: &Site, organisation: &str, args: &PersonArgs) -> Result<PersonId
         (None, None, None) => Err("name the person with --person, --certificate or --user".into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,20 @@ impl Compose {
 
     /// Creates and starts what does not run yet.
     pub async fn up(&self) -> Result<()> {
+        self.remove_volumes_container().await?;
         self.run(&["up", "-d", "--remove-orphans"]).await.map(drop)
+    }
+
+    /// Creates and starts one service, with a volume that the nodes' user may write.
+    pub async fn up_one(&self, service: &str) -> Result<()> {
+        self.remove_volumes_container().await?;
+        self.run(&["up", "-d", service]).await.map(drop)
+    }
+
+    /// Removes the ended container that hands the volumes over. Everything depends on it, and Compose v2 stops what depends on a container that it has to
+    /// replace, as it has to where another volume was added; one that is not there is only made.
+    async fn remove_volumes_container(&self) -> Result<()> {
+        self.run(&["rm", "--force", "--stop", "volumes"]).await.map(drop)
     }
 
     /// Stops and removes the containers; with `volumes` their ledgers, too.

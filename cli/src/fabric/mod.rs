@@ -27,8 +27,8 @@ use crate::args::{DownArgs, LogsArgs};
 use crate::demo::report::milliseconds;
 use crate::health::{self, Gateways};
 use crate::moving::Export;
-use crate::network;
 use crate::output::Output;
+use crate::{moving, network};
 
 /// Brings the network in `dir` up, prints `ready`, and leaves it running. What runs already, or was done before, is passed over.
 pub async fn up(dir: &Path, containers: bool, from: Option<&Export>, output: &Output) -> Result<()> {
@@ -61,6 +61,9 @@ pub async fn start_from(
     tell: Tell<'_>,
 ) -> Result<(NetworkSummary, Layout)> {
     careledger_sdk::install_crypto_provider();
+    if from.is_none() {
+        moving::refuse_half(dir)?;
+    }
     if !is_in(dir) {
         tell(Progress::Doing(
             "making keys, certificates and the genesis block".to_owned(),
@@ -79,6 +82,9 @@ pub async fn start_from(
         )));
     }
     let layout = layout::read(dir)?;
+    if from.is_some() {
+        moving::begin(dir)?;
+    }
     let network = network::summary(dir)?;
     let packages = layout::packages(&layout)?;
     if containers {
@@ -87,6 +93,9 @@ pub async fn start_from(
         tell(Progress::Done("the containers run".to_owned()));
     }
     let gateways = bring_up_from(&network, &packages, from, tell).await?;
+    if from.is_some() {
+        moving::finish(dir)?;
+    }
     layout::health(&layout, gateways.consortium().clone()).write(dir)?;
     Ok((network, layout))
 }

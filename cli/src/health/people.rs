@@ -19,12 +19,15 @@ const CUSTODIAN: [Role; 12] = [
     Role::Issuer,
     Role::RecoveryOfficer,
 ];
-const PAYER: [Role; 3] = [Role::Admin, Role::Payer, Role::Portal];
-const REGULATOR: [Role; 7] = [
+const PAYER: [Role; 4] = [Role::Admin, Role::Payer, Role::Portal, Role::Issuer];
+/// A payer's other person with the role `payer`.
+const SECOND_PAYER: &str = "payer2";
+const REGULATOR: [Role; 8] = [
     Role::Admin,
     Role::Issuer,
     Role::RecoveryOfficer,
     Role::Vault,
+    Role::Legal,
     Role::Dpo,
     Role::Auditor,
     Role::Portal,
@@ -45,10 +48,16 @@ pub fn people<'a>(roles: impl IntoIterator<Item = &'a OrganisationRole>, domain:
         .collect();
     wanted.sort_unstable();
     wanted.dedup();
+    let second = wanted.contains(&Role::Payer).then(|| second_payer(domain));
     let person = |role: Role| {
         UserSpec::client(&format!("{role}@{domain}")).with_attribute(ROLE_ATTRIBUTE, role.as_str())
     };
-    wanted.into_iter().map(person).collect()
+    wanted.into_iter().map(person).chain(second).collect()
+}
+
+/// What one person of a payer decides against the rules, another one confirms.
+pub(super) fn second_payer(domain: &str) -> UserSpec {
+    UserSpec::client(&format!("{SECOND_PAYER}@{domain}")).with_attribute(ROLE_ATTRIBUTE, Role::Payer.as_str())
 }
 
 /// The roles among an organisation's users that ask for patients' data.
@@ -63,4 +72,18 @@ pub fn asking_in(network: &NetworkSummary, msp_id: &str) -> Vec<Role> {
             role.needs_credential() && users.is_some_and(|users| users.contains_key(role.as_str()))
         })
         .collect()
+}
+
+/// Those among an organisation's users who decide about claims against the rules, by name; none without its issuer, who vouches for them.
+pub(super) fn reviewing_in(network: &NetworkSummary, msp_id: &str) -> Vec<&'static str> {
+    let Some(organisation) = network.organisation(msp_id) else {
+        return Vec::new();
+    };
+    // The regulator's lawyer decides an appeal's last level.
+    let names = [Role::Payer.as_str(), SECOND_PAYER, Role::Legal.as_str()];
+    let has = |name: &str| organisation.users.contains_key(name);
+    match has(Role::Issuer.as_str()) {
+        true => names.into_iter().filter(|name| has(name)).collect(),
+        false => Vec::new(),
+    }
 }

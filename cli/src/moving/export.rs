@@ -1,6 +1,6 @@
 //! `careledger network export`: what a consortium takes along, out of a stopped network's directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use careledger_api::consortium::Consortium;
@@ -24,7 +24,7 @@ use crate::health::CHAINCODE;
 use crate::network::summary;
 use crate::output::Output;
 
-/// Keys of the registry, which the new channel writes itself.
+/// Keys of the registry, which the new channel writes itself, as it does `taken~H` in each collection.
 const OWN_KEYS: [&str; 3] = ["consortium", "origins", "taken"];
 
 /// `careledger network export`.
@@ -67,24 +67,29 @@ pub async fn export(args: &ExportArgs, output: &Output) -> Result<()> {
         .map_err(|error| format!("{}: {error}", network.genesis_block.display()))?;
 
     let state = State::of(chain.auditor.state())?;
-    if let Some(moved) = &state.registered.moved_from {
-        return Err(format!(
-            "the consortium moved here from channel {} and cannot move on yet: consents signed there would not count on a third channel",
-            moved.channel
-        )
-        .into());
-    }
+    let before: Vec<String> = match &state.registered.moved_from {
+        Some(moved) if !moved.awaits.is_empty() => {
+            return Err(format!(
+                "the consortium is still being taken over from channel {}: finish that first (`network up --from` the export of it)",
+                moved.channel
+            )
+            .into());
+        }
+        Some(moved) => moved.channels().map(str::to_owned).collect(),
+        None => Vec::new(),
+    };
     let mut consortium = state.registered.consortium.clone();
     consortium.channel = match &args.channel {
-        Some(name) if *name == network.channel => {
-            return Err("the new channel needs another name than the old one".into());
+        Some(name) if *name == network.channel || before.contains(name) => {
+            return Err("the new channel needs another name than those that the consortium had".into());
         }
         Some(name) => name.clone(),
-        None => next_name(&network.channel),
+        None => next_name(&network.channel, &before),
     };
     consortium.validate()?;
     let origin = Origin {
         channel: network.channel.clone(),
+        before,
         genesis: Hash::from_bytes(chain.genesis_hash),
         height: chain.auditor.height(),
         last_block: hash(chain.auditor.last_hash())?,
@@ -159,7 +164,8 @@ impl State {
     fn of(
         entries: impl Iterator<Item = std::result::Result<StateEntry, fabric_ledger::LedgerError>>,
     ) -> Result<Self> {
-        let (mut registered, mut public) = (None, Vec::new());
+        let (mut registered, mut public) = (None::<Registered>, Vec::new());
+        let mut origins = BTreeMap::new();
         let mut collections: BTreeMap<String, Vec<EntryDigest>> = BTreeMap::new();
         for entry in entries {
             let entry = entry?;
@@ -184,7 +190,11 @@ impl State {
             if key == OWN_KEYS[0] {
                 registered = Some(serde_json::from_str(&value)?);
             }
-            if OWN_KEYS.contains(&key.as_str()) || key.starts_with("origin~") {
+            if let Some(digest) = key.strip_prefix("origin~") {
+                origins.insert(digest.to_owned(), value);
+                continue;
+            }
+            if OWN_KEYS.contains(&key.as_str()) {
                 continue;
             }
             public.push(MovedEntry {
@@ -194,16 +204,36 @@ impl State {
                 written,
             });
         }
+        let registered = registered.ok_or("no consortium was established on this ledger")?;
+        let taken = match &registered.moved_from {
+            Some(moved) => {
+                let origin = origins.get(&moved.origin.to_string());
+                taken_keys(&serde_json::from_str(
+                    origin.ok_or("the origin in force is not there")?,
+                )?)
+            }
+            None => BTreeSet::new(),
+        };
         public.sort_by(|a, b| a.key.cmp(&b.key));
         for entries in collections.values_mut() {
+            entries.retain(|entry| !taken.contains(&entry.key));
             entries.sort_by_key(|entry| entry.key);
         }
+        collections.retain(|_, entries| !entries.is_empty());
         Ok(Self {
-            registered: registered.ok_or("no consortium was established on this ledger")?,
+            registered,
             public,
             collections,
         })
     }
+}
+
+/// The hashes of the keys under which collections record what they took over.
+fn taken_keys(origin: &Origin) -> BTreeSet<Hash> {
+    let parts = origin.collections.values().flatten();
+    parts
+        .map(|digest| sha256(format!("taken~{digest}").as_bytes()))
+        .collect()
 }
 
 fn guard(entry: &StateEntry) -> Result<Option<Guard>> {
@@ -332,8 +362,16 @@ fn write_bodies(
     Ok(())
 }
 
-/// `health` becomes `health-2`, and that `health-3`.
-fn next_name(channel: &str) -> String {
+/// `health` becomes `health-2`, and that `health-3`; one that the consortium had is passed over.
+fn next_name(channel: &str, before: &[String]) -> String {
+    let mut name = numbered_next(channel);
+    while before.contains(&name) {
+        name = numbered_next(&name);
+    }
+    name
+}
+
+fn numbered_next(channel: &str) -> String {
     let numbered = channel
         .rsplit_once('-')
         .and_then(|(name, number)| Some((name, number.parse::<u32>().ok()?)));
@@ -349,9 +387,11 @@ mod tests {
 
     #[test]
     fn a_channel_gets_the_next_name() {
-        assert_eq!(next_name("health"), "health-2");
-        assert_eq!(next_name("health-2"), "health-3");
-        assert_eq!(next_name("my-health"), "my-health-2");
+        assert_eq!(next_name("health", &[]), "health-2");
+        assert_eq!(next_name("health-2", &["health".to_owned()]), "health-3");
+        assert_eq!(next_name("my-health", &[]), "my-health-2");
+        let before = ["care-2", "care-3"].map(str::to_owned);
+        assert_eq!(next_name("care", &before), "care-4");
     }
 
     #[test]

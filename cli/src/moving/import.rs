@@ -8,7 +8,7 @@ use crate::Result;
 use crate::health::{Established, Gateways, unless_duplicate};
 
 /// Establishes the consortium of an export on its new channel, has every organisation declare the origin, and takes everything over. What was done before is
-/// passed over, so that it can be done again after a failure. Collections without bodies in the export stay empty: their members take them over from their own.
+/// passed over, so that it can be done again after a failure. Collections without bodies in the export are not in use: their members take them over from their own.
 pub async fn found(
     gateways: &Gateways,
     export: &Export,
@@ -86,6 +86,11 @@ pub async fn found(
                 tell(mover.everywhere(what, done.tx_id, done.block_number).await?);
             }
         }
+    }
+    let settled = admin.registry().settle().send().await;
+    if let Some(done) = unless_duplicate(settled)? {
+        let what = "what was taken over is in use".to_owned();
+        tell(mover.everywhere(what, done.tx_id, done.block_number).await?);
     }
     Ok(())
 }

@@ -14,7 +14,9 @@
 mod bundle;
 mod export;
 mod import;
+mod vaults;
 
 pub use bundle::Export;
 pub use export::{ExportArgs, export};
 pub use import::found;
+pub use vaults::{begin, copy_vaults, finish, refuse_half};

@@ -67,7 +67,7 @@ pub struct RenewArgs {
     /// The organisation, by its MSP id; the ordering organisation's is `OrdererMSP` in the presets.
     #[arg(value_name = "MSP")]
     pub msp_id: String,
-    /// Nodes by host name and users by name; all of the organisation's without one.
+    /// Nodes by host name and users by name; without one all of the organisation's but those that were revoked.
     #[arg(value_name = "HOLDER")]
     pub holders: Vec<String>,
     /// The network's directory.
@@ -85,7 +85,7 @@ pub struct RenewArgs {
     /// Renew nothing, and have the channel refuse the identities that were replaced before.
     #[arg(long, conflicts_with_all = ["only", "new_key", "revoke", "days"])]
     pub revoke_only: bool,
-    /// How many days the new certificates are valid [default: ten years].
+    /// How many days the new certificates are valid [default: as long as the old one was].
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub days: Option<u32>,
 }

@@ -32,7 +32,7 @@ impl Control {
         // The directory is this process's, so what is there is left over.
         let opened = match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            _ => UnixListener::bind(&path),
+            _ => bind(&path),
         };
         match opened {
             Ok(listener) => Some(Self { listener, path }),
@@ -62,6 +62,14 @@ impl Control {
             }
         }
     }
+}
+
+/// Whoever may connect has organisations added: the socket is its owner's, whatever the directory's mode and the process's mask are.
+fn bind(path: &Path) -> std::io::Result<UnixListener> {
+    use std::os::unix::fs::PermissionsExt;
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
 }
 
 impl Drop for Control {

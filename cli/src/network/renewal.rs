@@ -76,8 +76,12 @@ pub async fn run(args: &RenewArgs, output: &Output) -> Result<()> {
         }
     }
     let mut revoked = false;
+    let followed = match args.holders.is_empty() {
+        true => tree.members()?,
+        false => members.clone(),
+    };
     if (args.revoke || args.revoke_only)
-        && let Some(list) = tree.revoke_renewed(&members)?
+        && let Some(list) = tree.revoke_renewed(&followed)?
     {
         output.doing("revoking the old identities in the channel");
         revoke(&network, &tree, &list).await?;
@@ -99,12 +103,12 @@ pub async fn run(args: &RenewArgs, output: &Output) -> Result<()> {
     Ok(())
 }
 
-/// The members that were named, or all.
+/// The members that were named, or all whose identity counts: a revoked one is renewed by its name alone.
 fn chosen(tree: &Organization, holders: &[String]) -> Result<Vec<Member>> {
-    let all = tree.members()?;
     if holders.is_empty() {
-        return Ok(all);
+        return Ok(tree.members_that_count()?);
     }
+    let all = tree.members()?;
     let mut members = Vec::new();
     for holder in holders {
         let node = tree.member_dir(&Member::Node(holder.clone()));

@@ -36,6 +36,9 @@ pub enum RecordCommand {
     Person(PersonArgs),
     /// Break the glass and write the patient's emergency summary, from the custodian's vault or a replica. It is logged, told to the patient and reviewed.
     Emergency(EmergencyArgs),
+    /// The same on a ticket that the doctor signs, for when the ledger takes nothing: the custodian's vault answers within limits and files the ticket as
+    /// soon as it can.
+    Offline(EmergencyArgs),
     /// Have a custodian's vault copy to its replicas at once, and wait for it; exits 1 unless all is copied. As the role `custodian`.
     Replicate(ReplicateArgs),
     /// Say which organisations hold copies of a custodian's records, how far they are and what was probed. As the role `custodian`.
@@ -147,7 +150,7 @@ pub struct VerifyArgs {
     pub asker: Option<String>,
 }
 
-/// `careledger record emergency`.
+/// `careledger record emergency` and `careledger record offline`.
 #[derive(Debug, Args)]
 pub struct EmergencyArgs {
     /// The network's directory.

@@ -42,7 +42,11 @@ pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<()> {
         at: unix_now(),
     };
     output.doing("comparing files and ledger");
-    let CheckAnswer { report, anchor } = vault.check(&identity, request).await?;
+    let CheckAnswer {
+        report,
+        anchor,
+        tickets,
+    } = vault.check(&identity, request).await?;
     if let Some(anchor) = &anchor {
         site.settle_everywhere(anchor.as_str()).await;
     }
@@ -64,6 +68,15 @@ pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<()> {
     if !found.consistent {
         output.line("the peer's chain is not the one that the report before saw");
     }
+    if tickets.waiting > 0 {
+        output.line(format!("{} offline tickets wait to be filed", tickets.waiting));
+    }
+    if tickets.damaged > 0 {
+        output.line(format!(
+            "{} offline tickets cannot be read: look into the store's offline-damaged",
+            tickets.damaged
+        ));
+    }
     match &anchor {
         Some(tx) => output.line(format!("report {hash}, anchored by transaction {tx}")),
         None => output.line(format!(
@@ -71,11 +84,11 @@ pub(super) async fn check(args: &CheckArgs, output: &Output) -> Result<()> {
         )),
     }
     output.document(&json!({
-        "custodian": args.at, "clean": found.is_clean(), "hash": hash, "anchor": anchor, "report": report,
+        "custodian": args.at, "clean": found.is_clean(), "hash": hash, "anchor": anchor, "report": report, "tickets": tickets,
     }));
-    if found.is_clean() {
-        Ok(())
-    } else {
-        Err("files and ledger do not agree".into())
+    match (found.is_clean(), tickets.damaged) {
+        (false, _) => Err("files and ledger do not agree".into()),
+        (true, 0) => Ok(()),
+        (true, damaged) => Err(format!("{damaged} offline tickets cannot be filed").into()),
     }
 }

@@ -35,6 +35,7 @@ pub async fn run(command: &RecordCommand, output: &Output) -> Result<()> {
         RecordCommand::Find(args) => find::find(args, output).await,
         RecordCommand::Person(args) => find::enter(args, output).await,
         RecordCommand::Emergency(args) => emergency::emergency(args, output).await,
+        RecordCommand::Offline(args) => emergency::offline(args, output).await,
         RecordCommand::Check(args) => check::check(args, output).await,
         RecordCommand::Replicate(args) => replicas::replicate(args, output).await,
         RecordCommand::Replicas(args) => replicas::replicas(args, output).await,

@@ -134,19 +134,21 @@ pub(super) async fn released(
 
 /// Compares a released record with its anchor on the carrying organisation's own ledger.
 pub(super) async fn verified(client: &HealthClient, carrier: &str, record: &ReleasedRecord) -> Result<()> {
-    let found = client
-        .records()
-        .verify(
-            record.document,
-            record.version,
-            record.content.opening().clone(),
-            record.proof.clone(),
-        )
-        .endorsed_by([carrier])
-        .send()
-        .await?;
-    match found {
-        Verification::Match => Ok(()),
-        other => Err(format!("the vault gave another content than the one anchored: {other}").into()),
+    if compared(client, carrier, record).await? == Verification::Match {
+        Ok(())
+    } else {
+        Err("the vault gave another content than the one anchored".into())
     }
+}
+
+/// What the carrying organisation's own ledger says of a released record.
+pub(super) async fn compared(
+    client: &HealthClient,
+    carrier: &str,
+    record: &ReleasedRecord,
+) -> Result<Verification> {
+    let opening = record.content.opening().clone();
+    let records = client.records();
+    let asked = records.verify(record.document, record.version, opening, record.proof.clone());
+    Ok(asked.endorsed_by([carrier]).send().await?)
 }

@@ -1,5 +1,6 @@
 //! Inputs to begin with: what our own clients and nodes send.
 
+mod claims;
 mod material;
 mod messages;
 
@@ -17,6 +18,7 @@ use fabric_protos::{common, gateway as gw, kvrwset, lifecycle, msp as mspproto, 
 use prost::Message;
 use prost_types::Timestamp;
 
+pub(crate) use self::claims::*;
 pub(crate) use self::material::*;
 pub(crate) use self::messages::*;
 use crate::world;

@@ -1,6 +1,7 @@
 //! The targets, by what they read.
 
 pub(crate) mod channel;
+pub(crate) mod claims;
 pub(crate) mod health;
 pub(crate) mod identity;
 pub(crate) mod messages;

@@ -5,6 +5,9 @@
 //! HealthClient         -> consents() records() claims() identity() registry()   typed calls; endorsing organisations from the collections
 //! fhir::parse, anchor  -> records into the vault and onto the ledger
 //! VaultClient          -> released records, decrypted and checked         after a committed access
+//! fraud                -> claims that a person should look at, with the reasons; a month of claims to judge a detector by
+//! fhir::claims, x12    -> claims in, explanations and remittances out   numbers stay outside of the ledger
+//! status_list          -> whether an issuer took a credential back, by its signed list
 //! notify               -> every access told once, as a stream or by webhooks  across restarts
 //! ```
 //!
@@ -12,17 +15,21 @@
 #![forbid(unsafe_code)]
 
 pub mod anchor;
+pub mod claims;
 mod client;
 pub mod credential;
 pub mod fhir;
+pub mod fraud;
 pub mod notify;
 pub mod receipt;
 mod revocation;
 pub mod sealing;
 mod session;
+pub mod status_list;
 mod transport;
 pub mod vault;
 pub mod wallet;
+pub mod x12;
 
 pub use careledger_api as api;
 pub use client::{HealthCallError, HealthClient};

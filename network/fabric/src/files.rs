@@ -217,7 +217,11 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), RenderError> {
         .map_err(RenderError::io(path))
 }
 
-fn give(path: &Path, (user, group): (u32, u32)) -> Result<(), RenderError> {
+/// Gives a file or directory, with everything in it, to a user and a group by their numbers. Links are given themselves, not what they lead to.
+///
+/// # Errors
+/// [`RenderError::Io`] when something cannot be read, or given away by this process's user.
+pub fn give(path: &Path, (user, group): (u32, u32)) -> Result<(), RenderError> {
     lchown(path, Some(user), Some(group)).map_err(RenderError::io(path))?;
     let kind = fs::symlink_metadata(path).map_err(RenderError::io(path))?;
     if kind.is_dir() {

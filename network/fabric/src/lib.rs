@@ -39,6 +39,7 @@ use fabric_gateway_sdk::ChaincodePackage;
 use fabric_node::{NetworkConfig, NetworkSummary};
 
 pub use error::RenderError;
+pub use files::give;
 pub use layout::{ComposeFiles, Layout, ReplicaPlace, VaultPlace};
 pub use plan::{ChaincodeRelease, MemberPlan, OrdererPlan, PeerPlan, Plan, VaultNode, VaultPlan};
 

@@ -306,7 +306,8 @@ impl PeerPlan {
     }
 }
 
-/// A member's vaults: `vault.<domain>` for its own records, `vault-<the custodian's domain>.<domain>` for another's.
+/// A member's vaults: `vault.<domain>` for its own records, `vault-<the custodian's domain>.<domain>` for another's, in the order of the custodians' ids: what is
+/// rendered again from what was rendered says the same, and Compose finds nothing changed.
 fn vaults(config: &NetworkConfig, nodes: &[VaultNode], msp_id: &str) -> Result<Vec<VaultPlan>, RenderError> {
     let domain_of = |wanted: &str| {
         let member = config.organisations.iter().find(|member| member.msp_id == wanted);
@@ -317,23 +318,25 @@ fn vaults(config: &NetworkConfig, nodes: &[VaultNode], msp_id: &str) -> Result<V
         })
     };
     let domain = domain_of(msp_id)?;
-    let own = nodes.iter().filter(|node| node.msp_id == msp_id);
-    own.map(|node| {
-        let custodian_domain = domain_of(&node.custodian)?;
-        let host = if node.custodian == msp_id {
-            format!("vault.{domain}")
-        } else {
-            format!("vault-{}.{domain}", custodian_domain.replace('.', "-"))
-        };
-        Ok(VaultPlan {
-            host,
-            custodian: node.custodian.clone(),
-            custodian_domain,
-            user: node.user.clone(),
-            port: node.port,
+    let mut own: Vec<&VaultNode> = nodes.iter().filter(|node| node.msp_id == msp_id).collect();
+    own.sort_by_key(|node| (node.custodian != msp_id, &node.custodian));
+    own.into_iter()
+        .map(|node| {
+            let custodian_domain = domain_of(&node.custodian)?;
+            let host = if node.custodian == msp_id {
+                format!("vault.{domain}")
+            } else {
+                format!("vault-{}.{domain}", custodian_domain.replace('.', "-"))
+            };
+            Ok(VaultPlan {
+                host,
+                custodian: node.custodian.clone(),
+                custodian_domain,
+                user: node.user.clone(),
+                port: node.port,
+            })
         })
-    })
-    .collect()
+        .collect()
 }
 
 /// Every vault is a member's, no two are for the same records at the same member, and copies come from a vault.

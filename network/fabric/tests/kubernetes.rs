@@ -1,5 +1,7 @@
 //! The manifests for Kubernetes, as a cluster would read them: every file is there, every name leads somewhere, and nothing is open that is closed under Compose.
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,21 +9,12 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fabric_node::{NetworkConfig, StateDatabase, UserSpec};
+use fabric_node::{NetworkConfig, StateDatabase};
 use fabric_render::kubernetes::{Manifests, manifests};
 use fabric_render::{RenderError, Services, render};
 use serde_json::Value;
 
-fn config() -> NetworkConfig {
-    let mut config = NetworkConfig::health();
-    for organisation in &mut config.organisations {
-        let vault = UserSpec::client(&format!("vault@{}", organisation.domain));
-        organisation
-            .users
-            .push(vault.with_attribute("careledger.role", "vault"));
-    }
-    config
-}
+use common::config;
 
 fn made(out: &Path, config: &NetworkConfig) -> Manifests {
     render(out, config, &Services::health()).expect("renders");

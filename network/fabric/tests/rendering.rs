@@ -1,5 +1,7 @@
 //! What is rendered, as containers and people would look at it.
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,16 +15,7 @@ use fabric_render::{ChaincodeRelease, Layout, Plan, RenderError, Rendered, Servi
 use prost::Message;
 use saphyr::{LoadableYamlNode, Yaml};
 
-fn config() -> NetworkConfig {
-    let mut config = NetworkConfig::health();
-    for organisation in &mut config.organisations {
-        let vault = UserSpec::client(&format!("vault@{}", organisation.domain));
-        organisation
-            .users
-            .push(vault.with_attribute("careledger.role", "vault"));
-    }
-    config
-}
+use common::config;
 
 fn rendered(out: &Path) -> Rendered {
     render(out, &config(), &Services::health()).expect("renders")
@@ -146,6 +139,11 @@ fn an_organisation_joins_and_nothing_of_the_others_changes() {
 
     let again = grow(dir.path(), &grown, &Services::health()).expect("grows");
     assert_eq!((again.made, again.replaced.len()), (0, 0));
+    // In whatever order the vaults are named: Compose replaces what changed, and what depends on it.
+    let mut services = Services::health();
+    services.vaults.reverse();
+    let again = grow(dir.path(), &grown, &services).expect("grows");
+    assert_eq!((again.made, again.replaced), (0, Vec::new()));
     let stored = NetworkConfig::from_consortium(dir.path().join("consortium.toml")).expect("it is told");
     let later: Vec<bool> = stored.organisations.iter().map(|member| member.founder).collect();
     assert_eq!(later, [true, true, true, true, false]);
@@ -520,6 +518,18 @@ fn the_repositorys_compose_file_is_the_rendered_one() {
             other => panic!("no program {other}"),
         };
         assert!(top.join(source).is_file(), "{source}");
+    }
+    // Cargo looks for a program among the packages that it is told to build: without a name, the command's alone.
+    for build in dockerfile.lines().filter(|line| line.contains("cargo build")) {
+        let named = |option: &str| -> BTreeSet<&str> {
+            let values = build.split(option).skip(1);
+            values.filter_map(|rest| rest.split_whitespace().next()).collect()
+        };
+        assert_eq!(named("--package "), named("--bin "), "{build}");
+        assert!(
+            !named("--bin ").is_empty() && build.contains("--locked"),
+            "{build}"
+        );
     }
     for from in dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")) {
         let image = from.split(" AS ").next().expect("an image");

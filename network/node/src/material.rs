@@ -6,7 +6,7 @@ use std::thread;
 
 use fabric_msp::MspError;
 use fabric_msp::ca::Seed;
-use fabric_msp::cryptogen::{NodeSpec, OrgKind, OrgSpec, Organization};
+use fabric_msp::cryptogen::{NodeSpec, OrgKind, OrgSpec, Organization, UserSpec};
 use fabric_protos::common::Block;
 use prost::Message;
 
@@ -48,7 +48,8 @@ impl Material {
             let bytes = fs::read(&genesis_path).map_err(NetworkError::io(&genesis_path))?;
             let (orderer, members) = open(&root, config);
             for organisation in &config.organisations {
-                joined(&root, &directory.unfinished(), config, organisation)?;
+                let tree = joined(&root, &directory.unfinished(), config, organisation)?;
+                add_users(&tree, &organisation.users)?;
             }
             return Ok(Self {
                 orderer,
@@ -93,6 +94,16 @@ fn open(root: &Path, config: &NetworkConfig) -> (Organization, Vec<Organization>
         .map(|org| member(&org.domain, &org.msp_id))
         .collect();
     (orderer, members)
+}
+
+/// Identities for users that came into the configuration after the tree was made, where its CAs' keys are here.
+fn add_users(tree: &Organization, users: &[UserSpec]) -> Result<(), NetworkError> {
+    for user in users {
+        if !tree.user_dir(&user.name).exists() && tree.ca().is_ok() && tree.tls_ca().is_ok() {
+            tree.add_user(user)?;
+        }
+    }
+    Ok(())
 }
 
 /// Generates all organisations, each on a thread: most of the time goes into writing files.

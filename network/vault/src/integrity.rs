@@ -7,7 +7,7 @@
 //! report:   signed by the vault -> kept in the store -> its hash on the ledger (record.anchorReport)
 //! ```
 //!
-//! The ledger is asked before the store is listed, so that an upload under way is no gap. A report names ids and counts, and the report before:
+//! What the ledger shows as erased is destroyed once every version was looked at. The ledger is asked before the store is listed, so that an upload under way is no gap. A report names ids and counts, and the report before:
 //! whoever has one and the blocks can tell whether an organisation's later reports go on from it, and whether its peer still has the same chain.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -120,8 +120,8 @@ pub struct Checker<'v, L> {
 }
 
 impl<L: Inventory> Checker<'_, L> {
-    /// Compares every version, reading `chunks` drawn chunks of each (none: all of them); signs and keeps the report, and anchors its hash where the
-    /// ledger can be written.
+    /// Compares every version, reading `chunks` drawn chunks of each (none: all of them); destroys what was erased on the ledger and is still here; signs and
+    /// keeps the report, and anchors its hash where the ledger can be written.
     ///
     /// # Errors
     /// [`CheckError`]: store or peer cannot be asked. What is wrong with a version is in the report.
@@ -158,7 +158,12 @@ impl<L: Inventory> Checker<'_, L> {
                 None
             }
         };
-        Ok(CheckAnswer { report, anchor })
+        let tickets = self.store.ticket_counts().await?;
+        Ok(CheckAnswer {
+            report,
+            anchor,
+            tickets,
+        })
     }
 
     async fn report(&self, sample: Option<u32>) -> Result<IntegrityReport, CheckError> {
@@ -214,6 +219,7 @@ impl<L: Inventory> Checker<'_, L> {
                 }
             }
         }
+        let mut erased = BTreeSet::new();
         for (document, version) in kept {
             let proof = described.get(&document).and_then(|item| item.proof.clone());
             match self.examine((document, version), proof, report).await? {
@@ -221,10 +227,18 @@ impl<L: Inventory> Checker<'_, L> {
                 Examined::Wrong(what) => {
                     report.versions += 1;
                     found(report, document, version, what);
+                    if what == GapKind::NotErased {
+                        erased.insert(document);
+                    }
                 }
                 Examined::Unanchored => report.unanchored += 1,
                 Examined::Gone => {}
             }
+        }
+        // The report tells of them; the next one finds none. Nobody comes back to a vault that was restored from a backup of before the erasure.
+        for document in erased {
+            self.store.erase(document).await?;
+            tracing::warn!(%document, "an erased document was there still, and is destroyed");
         }
         report.gaps.sort_unstable();
         Ok(())

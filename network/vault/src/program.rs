@@ -145,9 +145,11 @@ impl Settings {
     /// What keeps the vault from starting.
     pub async fn run(&self) -> Result<(), Error> {
         install_crypto_provider();
+        // Before it listens: whoever finds it healthy may stop it at once.
+        let stopped = stopped()?;
         let server = self.start().await?;
         tracing::info!(address = %server.address(), organisation = self.organisation, "the vault listens");
-        stopped().await?;
+        stopped.await;
         tracing::info!("the vault stops");
         server.stop().await;
         Ok(())
@@ -280,14 +282,16 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     Ok(std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?)
 }
 
-/// Done at SIGINT (Ctrl-C) or SIGTERM (a container's stop).
-async fn stopped() -> Result<(), Error> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupt = tokio::signal::ctrl_c() => interrupt?,
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+/// Done at SIGINT (Ctrl-C) or SIGTERM (a container's stop), also at one that comes between this call and the first wait.
+fn stopped() -> Result<impl Future<Output = ()>, Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
 #[cfg(test)]

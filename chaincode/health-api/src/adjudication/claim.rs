@@ -146,17 +146,16 @@ impl Claim {
         }
     }
 
-    /// For each line what makes it the same service as another claim's: coverage, provider, procedure, modifiers, day and who did it,
-    /// canonical. A payer pays it once.
+    /// For each line what makes it the same service as another claim's: coverage, procedure, modifiers, day and who did it (the performer, whoever
+    /// bills for it), canonical. A payer pays it once.
     pub fn services(&self) -> Result<Vec<Vec<u8>>, HealthError> {
         let service = |line: &ClaimLine| {
             canonical(&(
                 &self.coverage,
-                &self.provider_npi,
+                self.performer(line),
                 &line.procedure,
                 &line.sorted_modifiers(),
                 &line.date,
-                &line.rendering_npi,
             ))
         };
         self.lines.iter().map(service).collect()

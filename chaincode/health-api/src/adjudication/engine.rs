@@ -7,7 +7,7 @@ use super::{
     Facts, Group, LineResult, PatientPart, Ruling, check,
 };
 use crate::HealthError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Adjudicates a claim in the light of what the payer knows.
 ///
@@ -39,18 +39,13 @@ pub fn adjudicate(
         );
         return Ok(deny_all(claim, plan.version, facts.paid, EditCode::Form, finding));
     }
-    let mut run = Run {
-        case: (claim, plan, coverage, facts),
-        paid: facts.paid,
-        before: Vec::with_capacity(claim.lines.len()),
-    };
-    let lines: Vec<LineResult> = claim.lines.iter().map(|line| run.line(line)).collect();
+    let (lines, paid) = decided((claim, plan, coverage, facts));
     if !lines.iter().all(LineResult::balances) {
         return Err(HealthError::Ledger("an adjudicated line does not balance".into()));
     }
     let covered = || lines.iter().filter(|line| line.covered);
     let mut used = BTreeMap::new();
-    for (line, _) in claim
+    for (line, result) in claim
         .lines
         .iter()
         .zip(&lines)
@@ -60,7 +55,7 @@ pub fn adjudicate(
             .authorisation
             .filter(|id| facts.authorisations.contains_key(id))
         {
-            *used.entry(id).or_insert(0) += line.units;
+            *used.entry(id).or_insert(0) += result.units;
         }
     }
     Ok(Adjudication {
@@ -68,7 +63,7 @@ pub fn adjudicate(
         plan_version: plan.version,
         allowed: lines.iter().map(|l| l.allowed).sum(),
         member: covered().map(|l| l.pr).sum(),
-        accumulators: run.paid,
+        accumulators: paid,
         used,
         lines,
     })
@@ -106,10 +101,50 @@ fn deny_all(
     }
 }
 
+/// The lines, and what the member has paid in the end. What was denied as a part of a line that is itself denied is asked again without that line: each
+/// round adds one to `denied`, so there are at most as many rounds as lines.
+fn decided(case: InQuestion<'_>) -> (Vec<LineResult>, Accumulators) {
+    let (claim, plan, _, facts) = case;
+    let is_whole = |line: &ClaimLine| {
+        let mut others = claim.lines.iter();
+        others.any(|other| {
+            let rules = plan.procedures.get(&other.procedure);
+            rules.is_some_and(|rules| rules.part_of.contains_key(&line.procedure))
+        })
+    };
+    let mut denied = BTreeSet::new();
+    loop {
+        let mut run = Run {
+            case,
+            paid: facts.paid,
+            before: Vec::with_capacity(claim.lines.len()),
+            denied: &denied,
+        };
+        let lines: Vec<LineResult> = claim.lines.iter().map(|line| run.line(line)).collect();
+        let paid = run.paid;
+        let found: BTreeSet<u16> = claim
+            .lines
+            .iter()
+            .zip(&lines)
+            .filter(|(line, result)| !result.covered && !result.pended && is_whole(line))
+            .map(|(line, _)| line.sequence)
+            .filter(|sequence| !denied.contains(sequence))
+            .collect();
+        if found.is_empty() {
+            return (lines, paid);
+        }
+        denied.extend(found);
+    }
+}
+
+/// Claim, plan, coverage, and what the payer knows.
+type InQuestion<'a> = (&'a Claim, CheckedPlan<'a>, &'a Coverage, &'a Facts);
+
 struct Run<'a> {
-    case: (&'a Claim, CheckedPlan<'a>, &'a Coverage, &'a Facts),
+    case: InQuestion<'a>,
     paid: Accumulators,
     before: Vec<(&'a ClaimLine, u32)>,
+    denied: &'a BTreeSet<u16>,
 }
 
 /// What the rules said of a line so far.
@@ -138,6 +173,7 @@ impl<'a> Run<'a> {
             facts,
             line,
             before: &self.before,
+            denied: self.denied,
         };
         let rulings = facts.rulings.get(&line.sequence);
         let mut decided = Decided::begin();
@@ -233,6 +269,7 @@ fn empty(line: &ClaimLine) -> LineResult {
         pi: 0,
         patient: PatientPart::default(),
         covered: false,
+        units: 0,
         pended: false,
         edits: Vec::new(),
         passed: Vec::new(),

@@ -24,15 +24,21 @@ pub struct Facts {
     /// The authorisations that lines name, as far as the payer gave them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub authorisations: BTreeMap<AuthorisationId, Authorised>,
-    /// The member's services of other claims that this payer covers.
+    /// The member's services of other claims that this payer covers: all of the years that the claim's rules look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<PriorService>,
+    /// Covered units of a procedure in years of which `history` has no services of it; they count for a lifetime's limit.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub earlier: BTreeMap<String, u32>,
     /// Minutes of performers' days on other claims, of all members, by NPI.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub minutes: BTreeMap<String, BTreeMap<Date, u32>>,
     /// Lines whose service another payer has a marker of.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub elsewhere: BTreeSet<u16>,
+    /// Lines that a screening or the patient asks a person to look at.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub flagged: BTreeSet<u16>,
     /// What reviewers decided, by line and rule.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rulings: BTreeMap<u16, BTreeMap<EditCode, Ruling>>,
@@ -48,8 +54,10 @@ impl Facts {
             payment: PaymentBasis::default(),
             authorisations: BTreeMap::new(),
             history: Vec::new(),
+            earlier: BTreeMap::new(),
             minutes: BTreeMap::new(),
             elsewhere: BTreeSet::new(),
+            flagged: BTreeSet::new(),
             rulings: BTreeMap::new(),
         }
     }

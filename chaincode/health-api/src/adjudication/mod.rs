@@ -3,9 +3,9 @@
 //!
 //! ```text
 //! front end (check):   form → identifiers (NPI)
-//! payer (adjudicate):  credential, network, exclusion → coverage on the day → timely filing → payment consent, self-payment → authorisation
+//! payer (adjudicate):  exclusion list → credential, network → coverage on the day → timely filing → payment consent, self-payment → authorisation
 //!                      → code by date, age, sex → place and kind → price list → limits of units → waiting period → duplicate → near duplicate
-//!                      → claimed elsewhere → bundling → impossible day → who pays first
+//!                      → claimed elsewhere → bundling → impossible day → who pays first → flagged
 //!                      → price, quantity → deductible → copay → coinsurance → out-of-pocket cap → coordination of benefits
 //! every line:          charge = allowed + CO + PR + OA + PI,  PR = deductible + copay + coinsurance + not covered
 //! ```
@@ -41,8 +41,8 @@ pub use outcome::{
     Adjudication, AppealRoute, Edit, EditCode, Effect, Group, LineResult, PatientPart, Verdict,
 };
 pub use plan::{
-    Ages, CheckedPlan, Coverage, Limit, MAX_PRICES, NetworkRules, PartOf, Plan, Price, ProcedureRules,
-    Repeats, Sex, Span, WHOLE,
+    Ages, CheckedPlan, Coverage, Limit, MAX_PRICES, MAX_RELATED, MAX_WINDOW_DAYS, NetworkRules, PartOf, Plan,
+    Price, ProcedureRules, Repeats, Sex, Span, WHOLE,
 };
 
 /// Largest amount of money, in minor units.

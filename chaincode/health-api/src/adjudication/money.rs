@@ -23,8 +23,11 @@ use super::{
 /// A line's result, and the units of it that are covered.
 pub(super) fn settle(case: &Case<'_>, price: Price, paid: &mut Accumulators) -> (LineResult, u32) {
     let line = case.line;
-    let limited = limit::left(case).filter(|_| !set_aside(case));
-    let on_line = line.units.min(price.max_units);
+    let limited = limit::left(case).filter(|_| !set_aside(case, EditCode::UnitLimit));
+    let on_line = match set_aside(case, EditCode::Quantity) {
+        true => line.units,
+        false => line.units.min(price.max_units),
+    };
     let covered = limited.map_or(on_line, |left| on_line.min(left.units));
     // At most 999 units at 10^9: no overflow.
     let worth =
@@ -140,6 +143,7 @@ pub(super) fn settle(case: &Case<'_>, price: Price, paid: &mut Accumulators) -> 
         pi: 0,
         patient,
         covered: true,
+        units: covered,
         pended: false,
         edits: edits.0,
         passed: Vec::new(),
@@ -201,9 +205,9 @@ pub(super) fn share(amount: i64, hundredths_of_percent: u16) -> i64 {
     (amount * i64::from(hundredths_of_percent) + 5_000) / 10_000
 }
 
-fn set_aside(case: &Case<'_>) -> bool {
+fn set_aside(case: &Case<'_>, code: EditCode) -> bool {
     let rulings = case.facts.rulings.get(&case.line.sequence);
-    rulings.and_then(|rulings| rulings.get(&EditCode::UnitLimit)) == Some(&Ruling::SetAside)
+    rulings.and_then(|rulings| rulings.get(&code)) == Some(&Ruling::SetAside)
 }
 
 /// The reductions of a line.

@@ -13,7 +13,9 @@ crate::codes::code_enum! {
         Form = "FORM",
         /// A provider's identifier.
         ProviderIdentifier = "NPI",
-        /// The provider's credential, network and exclusion.
+        /// The provider is on the exclusion list: the law forbids to pay it.
+        Exclusion = "EXCLUSION",
+        /// The provider's credential and network.
         Credential = "CREDENTIAL",
         /// Coverage on the day of service.
         Coverage = "COVERAGE",
@@ -57,11 +59,13 @@ crate::codes::code_enum! {
         OutOfPocket = "OUT_OF_POCKET",
         /// Another payer pays first.
         Coordination = "COORDINATION",
+        /// A screening or the patient asks for a person's look.
+        Flagged = "FLAGGED",
     }
 }
 
 impl EditCode {
-    /// Whether a reviewer may set the rule aside. Not what the law forbids, what is only arithmetic, or what there is nothing to pay by.
+    /// Whether a reviewer may set the rule aside. Not what the law forbids (exclusion, payment without consent), what is only arithmetic, or what there is nothing to pay by.
     pub const fn may_be_set_aside(self) -> bool {
         matches!(
             self,
@@ -70,6 +74,7 @@ impl EditCode {
                 | Self::Authorisation
                 | Self::Procedure
                 | Self::Setting
+                | Self::Quantity
                 | Self::UnitLimit
                 | Self::Waiting
                 | Self::Duplicate
@@ -77,6 +82,7 @@ impl EditCode {
                 | Self::OtherClaim
                 | Self::Bundled
                 | Self::ImpossibleDay
+                | Self::Flagged
         )
     }
 }
@@ -176,6 +182,9 @@ pub struct LineResult {
     pub patient: PatientPart,
     /// False: the line as a whole is denied or pended.
     pub covered: bool,
+    /// Of its units those that are covered: what counts for limits and uses authorisations up.
+    #[serde(default)]
+    pub units: u32,
     /// Somebody has to look at the line: its charge stands under OA until then.
     #[serde(default)]
     pub pended: bool,
@@ -281,6 +290,16 @@ crate::codes::code_enum! {
 }
 
 impl Adjudication {
+    /// Whether something in it can be appealed: a line that is denied, or reduced by a rule that somebody can set aside.
+    pub fn can_be_appealed(&self) -> bool {
+        let edits = self.lines.iter().flat_map(|line| &line.edits);
+        edits.into_iter().any(|edit| match edit.effect {
+            Effect::Denied => true,
+            Effect::Reduced => edit.appeal == Some(AppealRoute::Appeal),
+            Effect::Pended | Effect::Noted => false,
+        })
+    }
+
     /// The adjudication in a word: pended as soon as one line is.
     pub fn verdict(&self) -> Verdict {
         if self.lines.iter().any(|line| line.pended) {

@@ -10,6 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Most prices of a plan.
 pub const MAX_PRICES: usize = 10_000;
+/// Most procedures that a rule of a plan relates to one: its family, its parts, what it is a part of.
+pub const MAX_RELATED: usize = 64;
+/// Widest window of [`Repeats`], in days.
+pub const MAX_WINDOW_DAYS: u16 = 366;
 /// 100 %, in the hundredths of a percent in which shares are written.
 pub const WHOLE: u16 = 10_000;
 
@@ -152,7 +156,7 @@ crate::codes::code_enum! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Repeats {
-    /// Days before and after.
+    /// Days before and after, at most [`MAX_WINDOW_DAYS`].
     pub window_days: u16,
     /// Name of the family: 1 to 16 upper-case letters, digits or `-`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -286,6 +290,10 @@ impl Plan {
                 }),
                 "of two procedures only one is part of the other",
             ),
+            (
+                self.related_counts().values().all(|count| *count <= MAX_RELATED),
+                "at most 64 procedures are of one family, parts of one, or what one is a part of",
+            ),
         ];
         match rules.into_iter().find(|(holds, _)| !holds) {
             Some((_, reason)) => Err(HealthError::InvalidCode(reason.to_owned())),
@@ -297,13 +305,53 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// The procedures whose services decide with `procedure`'s: itself, its family, what it is a part of, and its parts.
+    pub fn related(&self, procedure: &str) -> BTreeSet<&str> {
+        let family = |code: &str| self.procedures.get(code)?.repeats.as_ref()?.family.as_deref();
+        let (own, rules) = (family(procedure), self.procedures.get(procedure));
+        let wholes = rules.into_iter().flat_map(|rules| rules.part_of.keys());
+        let beside = self.procedures.iter().filter(|(code, rules)| {
+            (own.is_some() && family(code) == own) || rules.part_of.contains_key(procedure)
+        });
+        let mut related: BTreeSet<&str> = beside.map(|(code, _)| code.as_str()).collect();
+        related.extend(wholes.map(String::as_str));
+        related.extend(
+            self.prices
+                .get_key_value(procedure)
+                .map(|(code, _)| code.as_str()),
+        );
+        related
+    }
+
+    /// How many procedures each rule relates to one: by family, by whole, by part.
+    fn related_counts(&self) -> BTreeMap<(u8, &str), usize> {
+        let mut counts = BTreeMap::new();
+        for (code, rules) in &self.procedures {
+            let family = rules
+                .repeats
+                .as_ref()
+                .and_then(|repeats| repeats.family.as_deref());
+            if let Some(family) = family {
+                *counts.entry((0, family)).or_default() += 1;
+            }
+            for whole in rules.part_of.keys() {
+                *counts.entry((1, whole.as_str())).or_default() += 1;
+            }
+            counts.insert((2, code.as_str()), rules.part_of.len());
+        }
+        counts
+    }
+}
+
 impl ProcedureRules {
     fn validate(&self, own: &str) -> Result<(), HealthError> {
         let parts = self.part_of.iter().all(|(code, part)| {
             code != own && is_procedure(code) && part.unless.iter().all(|m| is_modifier(m))
         });
         let repeats = self.repeats.as_ref().is_none_or(|repeats| {
-            repeats.family.as_ref().is_none_or(|family| is_procedure(family))
+            repeats.window_days <= MAX_WINDOW_DAYS
+                && repeats.family.as_ref().is_none_or(|family| is_procedure(family))
                 && repeats.unless.iter().all(|m| is_modifier(m))
         });
         let spans: BTreeSet<Span> = self.limits.iter().map(|limit| limit.within).collect();
@@ -330,7 +378,7 @@ impl ProcedureRules {
             ),
             (
                 repeats,
-                "a family has 1 to 16 capital letters, digits or -, a modifier two capital letters or digits",
+                "a window has at most 366 days, a family 1 to 16 capital letters, digits or -, a modifier two capital letters or digits",
             ),
         ];
         match rules.into_iter().find(|(holds, _)| !holds) {

@@ -15,7 +15,7 @@ pub enum Placement {
     CustodianAndRegulator,
     /// `pair_<payer>_<provider>`: one of both, the provider first.
     Provider,
-    /// A question about the pair's collection: the provider's or the payer's peer.
+    /// The pair's collection, by the provider alone: its own word, or what rests on what only it holds.
     ProviderAlone,
     /// The payer's peer: it alone holds what the function reads.
     Payer,
@@ -26,7 +26,7 @@ pub enum Placement {
 /// Whose peers each function runs on; `function` is the name on the wire. `None` for an unknown one.
 pub fn placement(contract: &str, function: &str) -> Option<Placement> {
     Some(match (contract, function) {
-        ("registry", "establish" | "amend" | "declareOrigin" | "takeOver") => Placement::Public,
+        ("registry", "establish" | "amend" | "declareOrigin" | "takeOver" | "settle") => Placement::Public,
         ("registry", "openCollection" | "takeOverBodies") => Placement::Members,
         ("registry", "consortium" | "origin") => Placement::AnyPeer,
         ("identity", "enrol" | "revokeKey" | "freeze" | "vetoRecovery" | "remindGuardians") => {
@@ -134,6 +134,11 @@ pub fn placement(contract: &str, function: &str) -> Option<Placement> {
             | "setStanding"
             | "decideAuthorisation"
             | "replaceClaim"
+            | "acknowledge"
+            | "flag"
+            | "clearFlag"
+            | "feedback"
+            | "serviceReport"
             | "adjudicate"
             | "proposeRuling"
             | "confirmRuling"
@@ -143,22 +148,24 @@ pub fn placement(contract: &str, function: &str) -> Option<Placement> {
             | "reverse"
             | "foldAccumulators"
             | "eligibility"
-            | "deltas"
-            | "memberClaims",
+            | "book",
         ) => Placement::Payer,
         (
             "claims",
-            "submitClaim"
-            | "requestAuthorisation"
+            "requestAuthorisation"
+            | "submitAttachment"
+            | "recordConsent"
             | "answerAuthorisation"
             | "provideInformation"
             | "appeal"
+            | "withdrawAppeal"
             | "claim"
             | "explanation"
             | "remittance"
             | "authorisation",
         ) => Placement::Provider,
-        ("claims", "confirm") => Placement::ProviderAlone,
+        ("claims", "submitClaim" | "confirm") => Placement::ProviderAlone,
+        ("claims", "restrictPayer") => Placement::Custodian,
         _ => return None,
     })
 }

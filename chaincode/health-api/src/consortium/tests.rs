@@ -93,6 +93,13 @@ fn says_who_endorses() {
     );
     assert_eq!(
         consortium.endorsers("claims", "submitClaim", &pair).unwrap(),
+        any(&["HospitalMSP"]),
+        "it reads what the payer must not know"
+    );
+    assert_eq!(
+        consortium
+            .endorsers("claims", "requestAuthorisation", &pair)
+            .unwrap(),
         any(&["HospitalMSP", "InsurerMSP"])
     );
     assert_eq!(

@@ -5,6 +5,7 @@
 mod authorisation;
 mod explanation;
 mod review;
+mod screening;
 mod settlement;
 
 pub use crate::adjudication::machine::{
@@ -13,17 +14,15 @@ pub use crate::adjudication::machine::{
 pub use authorisation::*;
 pub use explanation::*;
 pub use review::*;
+pub use screening::*;
 pub use settlement::*;
 
-use crate::adjudication::{Accumulators, Adjudication, Claim, Coverage, Plan};
+use crate::adjudication::{Accumulators, Adjudication, Claim, Coverage, Edit, Plan};
 use crate::date::Date;
 use crate::ids::{AuthorisationId, ClaimId, CoverageId, Hash, PlanId, RemittanceId, Salt, TxId};
 use crate::{HealthError, Receipt};
 use fabric_contract_core::{Context, ReadContext, contract};
 use serde::{Deserialize, Serialize};
-
-/// Most other claims of the member that an adjudication looks at.
-pub const MAX_PRIOR: usize = 200;
 
 /// A plan with its salt, as it is loaded; the public commitment is [`PlanBody::commitment`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,8 +115,17 @@ pub struct ClaimView {
     pub status: ClaimStatus,
     /// The adjudication, once there is one.
     pub adjudication: Option<Adjudication>,
-    /// The payment, once there is one.
+    /// The newest payment, once there is one.
     pub payment: Option<Payment>,
+    /// All payments, in their order: a second one pays the difference that an appeal made.
+    #[serde(default)]
+    pub payments: Vec<Payment>,
+    /// What the payer's front end found, if it rejected the claim.
+    #[serde(default)]
+    pub rejection: Vec<Edit>,
+    /// Documents that the provider attached.
+    #[serde(default)]
+    pub attachments: Vec<Attachment>,
     /// What the provider answered to questions.
     #[serde(default)]
     pub information: Vec<String>,
@@ -130,12 +138,21 @@ pub struct ClaimView {
     /// Why it was reversed.
     #[serde(default)]
     pub reversal: Option<String>,
-    /// The transaction of the last step.
+    /// The transaction of the payer's last step; the provider's submission before the first.
     pub tx: TxId,
 }
 
-/// Claims between one payer and one provider lie in `pair_<payer>_<provider>`; plans' rules, coverage, providers' standing and what members have
-/// paid lie in `payer_<payer>`. Public are the versions and salted commitments of plans.
+/// Claims between one payer and one provider lie in `pair_<payer>_<provider>`: the provider's statements, and the payer's copy of what it made of them.
+/// What decides about the payer's money lies in `payer_<payer>`, which the payer alone writes: its book of each claim and authorisation, plans' rules,
+/// coverage, providers' standing, what members used and paid. Public are the versions and salted commitments of plans.
+///
+/// Two organisations share the pair's collection, and either can write a key of it that is not there yet. So the payer's functions take nothing about
+/// money from it but what the provider says for itself, and the provider's statements are guarded by both once they are written. A claim whose pair
+/// holds something that the payer's book does not know is refused with `CONFLICT_STATE` until its provider submits it under a new id. Claims that were
+/// open before the payer kept a book are decided before a network is upgraded to this version, and plans, coverage and standing are loaded again after it.
+///
+/// People of the payer who rule, who decide appeals and who clear flags need a credential of their organisation besides their role: its issuer vouches that
+/// two certificates are two people.
 ///
 /// Roles: `payer` of the payer, `provider-billing` of the provider. Whoever else calls is refused with `FORBIDDEN`.
 #[contract(name = "claims", error = HealthError)]
@@ -190,7 +207,7 @@ pub trait Claims {
         #[transient] standing: StandingBody,
     ) -> Result<Receipt, HealthError>;
 
-    /// Asks for an authorisation. Role `provider-billing` of the provider. `DUPLICATE` if the id is taken, `INVALID_CODE` for a request that no payer
+    /// Asks for an authorisation; the same request once more is success. Role `provider-billing` of the provider. `DUPLICATE` if the id is taken, `INVALID_CODE` for a request that no payer
     /// could grant.
     #[submit]
     fn request_authorisation(
@@ -233,9 +250,10 @@ pub trait Claims {
         authorisation: AuthorisationId,
     ) -> Result<AuthorisationView, HealthError>;
 
-    /// Submits a first claim. Role `provider-billing` of the provider. Its id makes it idempotent: the same body once more is success and changes
-    /// nothing. Refused at the front: `INVALID_CODE` for what a claim form's checks find (the NPI's check digit, dates, amounts), `DUPLICATE` if
-    /// this pair has the same service of that period already, or another claim of that id.
+    /// Submits a first claim, at the provider's own peer. Role `provider-billing` of the provider. Its id makes it idempotent: the same body once more
+    /// is success and changes nothing. Refused at the front: `INVALID_CODE` for what a claim form's checks find (the NPI's check digit, dates, amounts),
+    /// `DUPLICATE` if this pair has the same service of that period already, or another claim of that id, `CONFLICT_STATE` for a service that the patient
+    /// paid in full and keeps from the payer, and for days for which the patient's payment consent is not given.
     #[submit]
     fn submit_claim(
         &self,
@@ -245,7 +263,7 @@ pub trait Claims {
         #[transient] claim: ClaimBody,
     ) -> Result<Receipt, HealthError>;
 
-    /// Submits a claim that replaces (frequency 7) or voids (8) one before: that one goes, with what it used up, and its services may be claimed by
+    /// Submits a claim that replaces (frequency 7) or voids (8) one before; the same body once more is success: that one goes, with what it used up, and its services may be claimed by
     /// the replacement. A void has the lines of the claim it takes back, and is never adjudicated. Role `provider-billing` of the provider; it runs
     /// at the payer, whose money it moves. `NOT_FOUND` without that claim, `CONFLICT_STATE` once it is paid and not reversed.
     #[submit]
@@ -257,7 +275,21 @@ pub trait Claims {
         #[transient] claim: ClaimBody,
     ) -> Result<Receipt, HealthError>;
 
-    /// Decides a submitted claim by its member's plan. Role `payer` of the payer. `CONFLICT_STATE` unless it is submitted.
+    /// Receives submitted claims: each is accepted, or rejected with what the payer's front end found (the 277CA of X12). The day counts for timely
+    /// filing. Role `payer` of the payer. `LIMIT` unless there are 1 to [`MAX_REMITTED`] claims, `NOT_FOUND` for one that was not submitted,
+    /// `CONFLICT_STATE` if all of them were received before, or one is not as it was submitted.
+    #[submit]
+    fn acknowledge(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        provider: String,
+        #[transient] batch: ClaimBatch,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Decides a claim by its member's plan, and receives it first where that was not done; the payer's systems may do it without a person. Role `payer`
+    /// of the payer. `CONFLICT_STATE` unless it is
+    /// submitted or accepted.
     #[submit]
     fn adjudicate(
         &self,
@@ -276,6 +308,72 @@ pub trait Claims {
         payer: String,
         provider: String,
         #[transient] information: Information,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Attaches a document to a claim by its hash. Role `provider-billing` of the provider. `NOT_FOUND` for an unknown claim, `INVALID_CODE` for a line
+    /// that is not there, `DUPLICATE` for a hash that is attached.
+    #[submit]
+    fn submit_attachment(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        provider: String,
+        #[transient] attachment: Attachment,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Flags an undecided claim, or a line of it, for a person's look: it is pended when it is adjudicated, never denied by itself. Receives the claim
+    /// where that was not done. Role `payer` of the payer. `CONFLICT_STATE` for a decided claim, `LIMIT` after [`MAX_FLAGS`].
+    #[submit]
+    fn flag(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        provider: String,
+        #[transient] flag: FraudFlag,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Takes a flag away, with the reason: a pended claim without any other waits for the payer's adjudication again. Role `payer` of the payer, a person
+    /// with a credential. `NOT_FOUND` for an unknown flag, `CONFLICT_STATE` for one that was taken away.
+    #[submit]
+    fn clear_flag(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        provider: String,
+        #[transient] clearance: FlagClearance,
+    ) -> Result<Receipt, HealthError>;
+
+    /// The member's word on whether a line's service was rendered. A "no" flags an undecided claim; of a decided one it is kept in the book. Role `payer`
+    /// or `portal` of the payer. `INVALID_CODE` for a line that is not there, `DUPLICATE` for what was said before.
+    #[submit]
+    fn feedback(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        provider: String,
+        #[transient] feedback: Feedback,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Takes down the patient's payment consent for a coverage, or that it is refused or taken back; the newest counts. Role `provider-billing` of the
+    /// provider, whose peer alone writes it. Claims of days that it is not given for are not submitted, and submitted ones not paid.
+    #[submit]
+    fn record_consent(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        provider: String,
+        #[transient] consent: PaymentConsent,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Keeps services that the patient paid in full from their payer, or lifts that; it lies in `care_<custodian>`, where no payer is. `submitClaim` refuses
+    /// them; `replaceClaim`, which runs at the payer, cannot know, so a provider's own systems ask before they replace. Role `provider-billing`,
+    /// `registrar` or `custodian` of the provider. `NOT_FOUND` to lift what is not restricted.
+    #[submit]
+    fn restrict_payer(
+        &self,
+        ctx: &Context<'_>,
+        custodian: String,
+        #[transient] payment: SelfPayment,
     ) -> Result<Receipt, HealthError>;
 
     /// Proposes rulings on what the rules found. Role `payer` of the payer. `INVALID_CODE` for rules that nobody sets aside or lines that are not
@@ -300,8 +398,9 @@ pub trait Claims {
         #[transient] step: AdjudicationStep,
     ) -> Result<Receipt, HealthError>;
 
-    /// Appeals an adjudication that denied or reduced lines, or an appeal's decision at the next level. Role `provider-billing` of the provider.
-    /// `CONFLICT_STATE` while an appeal is open, after the last level, or unless the claim is decided; `EXPIRED` after [`APPEAL_DAYS`].
+    /// Appeals an adjudication that denied or reduced lines, also when the claim is paid, or an appeal's decision at the next level. Role
+    /// `provider-billing` of the provider. `CONFLICT_STATE` while an appeal is open, after the last level or a withdrawal, or if
+    /// there is nothing to appeal; `EXPIRED` after [`APPEAL_DAYS`].
     #[submit]
     fn appeal(
         &self,
@@ -311,8 +410,20 @@ pub trait Claims {
         #[transient] appeal: AppealBody,
     ) -> Result<Receipt, HealthError>;
 
-    /// Decides an appeal; unless it is upheld, the claim is adjudicated anew with the rulings given. Role `payer` of the payer. `SOD_VIOLATION` for
-    /// anybody who has decided about the claim before.
+    /// Takes an open appeal back; there is no other one of the claim afterwards. Role `provider-billing` of the provider. `CONFLICT_STATE` unless one
+    /// is open.
+    #[submit]
+    fn withdraw_appeal(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        provider: String,
+        #[transient] step: ClaimStep,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Decides an appeal; unless it is upheld, the claim is adjudicated anew with the rulings given, and what it allows more is paid. Role `payer` of
+    /// the payer for its two levels; for the external one role `legal` of a regulator, at the payer's peer. `SOD_VIOLATION` for anybody who has decided
+    /// about the claim before, `CONFLICT_STATE` if the claim would be paid less than before, `INVALID_CODE` to overturn with something left to appeal.
     #[submit]
     fn decide_appeal(
         &self,
@@ -344,7 +455,7 @@ pub trait Claims {
     ) -> Result<RemittanceView, HealthError>;
 
     /// Records the payment of a claim that is approved, partly approved, or on a remittance. Role `payer` of the payer. `INVALID_CODE` if the amount
-    /// is not the allowed one, `CONFLICT_STATE` otherwise.
+    /// is not what is due: the allowed one, less what was paid before an appeal. `CONFLICT_STATE` otherwise.
     #[submit]
     fn pay(
         &self,
@@ -375,8 +486,8 @@ pub trait Claims {
         #[transient] reversal: Reversal,
     ) -> Result<Receipt, HealthError>;
 
-    /// Adds what claims added beside to the sum of what a member has paid in a year; each delta counts once. Role `payer` of that payer. `NOT_FOUND`
-    /// for a delta that is not there, or was added before.
+    /// Adds what claims added beside to the sum of what a member has paid in a year, each once. Role `payer` of that payer. `NOT_FOUND` if there is
+    /// nothing beside.
     #[submit]
     fn fold_accumulators(
         &self,
@@ -385,25 +496,27 @@ pub trait Claims {
         #[transient] fold: Fold,
     ) -> Result<Receipt, HealthError>;
 
-    /// What claims of a year added beside, not folded yet. Role `payer` of that payer.
+    /// How the payer keeps its times with a provider. Role `payer` of the payer. Reads every claim and request of the pair.
     #[evaluate]
-    fn deltas(
+    fn service_report(
         &self,
         ctx: &ReadContext<'_>,
         payer: String,
-        #[transient] query: MemberQuery,
-    ) -> Result<Vec<Delta>, HealthError>;
+        provider: String,
+    ) -> Result<ServiceReport, HealthError>;
 
-    /// The member's claims that have covered services, for [`AdjudicationStep::prior`]. Role `payer` of that payer.
+    /// The payer's book of a claim: what its money rests on. Role `payer` of the payer. `NOT_FOUND` for a claim that the payer has not received.
     #[evaluate]
-    fn member_claims(
+    fn book(
         &self,
         ctx: &ReadContext<'_>,
         payer: String,
-        #[transient] query: CoverageQuery,
-    ) -> Result<Vec<ClaimId>, HealthError>;
+        provider: String,
+        claim: ClaimId,
+    ) -> Result<BookView, HealthError>;
 
-    /// A claim, its adjudication and payment. Role `payer` of the payer or `provider-billing` of the provider.
+    /// A claim, its adjudication and payments, as the pair's collection shows them. Role `payer` of the payer or `provider-billing` of the provider, or,
+    /// once an appeal has come to the external level, role `legal` of a regulator.
     #[evaluate]
     fn claim(
         &self,
@@ -413,8 +526,7 @@ pub trait Claims {
         claim: ClaimId,
     ) -> Result<ClaimView, HealthError>;
 
-    /// The explanation of benefits: line by line what is paid, what the member owes, and why. Role `payer` of the payer or `provider-billing` of the
-    /// provider. `NOT_FOUND` before the adjudication.
+    /// The explanation of benefits: line by line what is paid, what the member owes, and why. Roles as for `claim`. `NOT_FOUND` before the adjudication.
     #[evaluate]
     fn explanation(
         &self,

@@ -308,6 +308,7 @@ mod tests {
         details().validate().unwrap();
         let mut unnamed = details();
         unnamed.verification = Some(Verification {
+            status_list: None,
             status: VerificationStatus::Validated,
             process: VerificationProcess::Primary,
             source: String::new(),

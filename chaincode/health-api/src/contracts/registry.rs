@@ -3,8 +3,8 @@
 mod origin;
 
 pub use origin::{
-    EntryDigest, Guard, MAX_PARTS, MovedBodies, MovedEntry, MovedFrom, Origin, OriginView, PART_ENTRIES,
-    PUBLIC_SECTION, WrittenAt, part_digest,
+    Awaited, EntryDigest, Guard, MAX_CHANNELS, MAX_PARTS, MovedBodies, MovedEntry, MovedFrom, Origin,
+    OriginView, PART_ENTRIES, PUBLIC_SECTION, WrittenAt, part_digest,
 };
 
 use crate::consortium::Consortium;
@@ -50,9 +50,12 @@ pub trait Registry {
     ) -> Result<Receipt, HealthError>;
 
     /// Declares, for the caller's organisation, from which channel the consortium moved here and what that held; it found the same in its own copy of the
-    /// old ledger. In force once more than half of the organisations declared the same. Role `admin` of a listed organisation. `INVALID_CODE` for this
-    /// channel itself: what was signed for the old one would count again. `CONFLICT_STATE` if another one is in force, `DUPLICATE` a second time; until one
-    /// is in force, an organisation may declare another one instead.
+    /// old ledger. In force once more than half of the organisations declared the same. Role `admin` of a listed organisation. `INVALID_CODE` if this channel
+    /// is one of those on which the consortium was: what was signed for that would count again. `CONFLICT_STATE` if another one is in force, `DUPLICATE` a
+    /// second time; until one is in force, an organisation may declare another one instead.
+    ///
+    /// From then on a section that the origin holds something of is not used until it was taken over whole ([`settle`](Self::settle)): every other contract
+    /// answers `CONFLICT_STATE`, to everything while the public state is awaited, and to what touches a collection while that one is.
     #[submit]
     fn declare_origin(&self, ctx: &Context<'_>, origin: Origin) -> Result<Receipt, HealthError>;
 
@@ -77,6 +80,11 @@ pub trait Registry {
         part: u32,
         #[transient] bodies: MovedBodies,
     ) -> Result<Receipt, HealthError>;
+
+    /// Puts every section into use of which all parts were taken over. Role `admin` of a listed organisation. `CONFLICT_STATE` before an origin is in
+    /// force, `DUPLICATE` if nothing was taken over whole since the last time.
+    #[submit]
+    fn settle(&self, ctx: &Context<'_>) -> Result<Receipt, HealthError>;
 
     /// An origin that was declared, by its digest. Anybody. `NOT_FOUND` if nobody declared it.
     #[evaluate]

@@ -1,7 +1,12 @@
 //! Prior authorisations: asked for by the provider, given by the payer, used up by claims.
+//!
+//! The request, its answers and its end are the provider's own keys. What was given and used is in the payer's book of it; the pair's collection has a copy.
 
+use super::desk::{Desk, Own};
+use super::provider::{pair, pair_of_either, readable};
+use super::service::{Item, Open};
 use super::store::{authorisation_head_key, authorisation_key};
-use super::{as_either, as_payer, as_provider};
+use super::submission::again;
 use crate::state::{Collection, derived_salt, done, tx_id};
 use careledger_api::adjudication::machine::{AuthorisationAct, AuthorisationStatus};
 use careledger_api::adjudication::{Authorised, npi_is_valid};
@@ -21,11 +26,26 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Serialize, Deserialize)]
 struct Stored {
     request: AuthorisationRequest,
+    /// The second of the request, by the provider's clock.
     at: i64,
+    #[serde(default)]
+    tx: Option<TxId>,
 }
 
-/// The value of `authhead~A`, the payer's to change.
+/// The value of `authbook~H` in the payer's own collection.
 #[derive(Serialize, Deserialize)]
+struct Book {
+    id: AuthorisationId,
+    provider: String,
+    /// The request as the payer decided on it.
+    request: AuthorisationRequest,
+    /// When the payer decided; none while it is pended.
+    decided: Option<i64>,
+    head: Head,
+}
+
+/// The value of `authhead~A`: the copy for the provider, which the payer alone changes from its first step on.
+#[derive(Clone, Serialize, Deserialize)]
 struct Head {
     status: AuthorisationStatus,
     given: Option<Given>,
@@ -42,33 +62,48 @@ struct Answer {
     tx: TxId,
 }
 
-/// Where a request stands, and what was said beside its head.
+/// Where a request stands, and what was said beside.
 struct Place {
-    head: Head,
+    /// None before the payer's first step.
+    head: Option<Head>,
     status: AuthorisationStatus,
     said: Option<Answer>,
 }
 
 impl Place {
-    fn of(ctx: &ReadContext<'_>, pair: &Collection, id: &AuthorisationId) -> Result<Self, HealthError> {
-        let head: Head = pair
-            .get(ctx, &authorisation_head_key(id))?
-            .ok_or(HealthError::NotFound)?;
+    /// By the payer's last word on it, which is the pair's copy or the payer's book's.
+    fn of(
+        ctx: &ReadContext<'_>,
+        pair: &Collection,
+        id: &AuthorisationId,
+        head: Option<Head>,
+    ) -> Result<Self, HealthError> {
         let cancelled: Option<Answer> = pair.get(ctx, &cancel_key(id))?;
-        let answered: Option<Answer> = match head.status {
-            AuthorisationStatus::Pended => pair.get(ctx, &answer_key(id, &head.tx))?,
+        let status = head
+            .as_ref()
+            .map_or(AuthorisationStatus::Requested, |head| head.status);
+        let answered: Option<Answer> = match &head {
+            Some(head) if status == AuthorisationStatus::Pended => {
+                pair.get(ctx, &answer_key(id, &head.tx))?
+            }
             _ => None,
         };
         let status = match (&cancelled, &answered) {
             (Some(_), _) => AuthorisationStatus::Cancelled,
             (None, Some(_)) => AuthorisationStatus::Requested,
-            (None, None) => head.status,
+            (None, None) => status,
         };
         Ok(Self {
             head,
             status,
             said: cancelled.or(answered),
         })
+    }
+
+    /// As the pair's collection shows it.
+    fn in_pair(ctx: &ReadContext<'_>, pair: &Collection, id: &AuthorisationId) -> Result<Self, HealthError> {
+        let head: Option<Head> = pair.get(ctx, &authorisation_head_key(id))?;
+        Self::of(ctx, pair, id, head)
     }
 }
 
@@ -78,7 +113,7 @@ pub(super) fn request_authorisation(
     provider: &str,
     request: AuthorisationRequest,
 ) -> Result<Receipt, HealthError> {
-    let pair = as_provider(ctx, payer, provider)?;
+    let pair = pair(ctx, payer, provider)?;
     request.salt.require_drawn()?;
     check_text(&request.procedure, &request.documents)?;
     let fits = (1..=16).contains(&request.procedure.len())
@@ -90,22 +125,19 @@ pub(super) fn request_authorisation(
             "a request names a procedure code of up to 16 characters, 1 to 999 units, days in their order and a valid NPI".into(),
         ));
     }
-    let (id, salt, tx) = (request.id, request.salt, tx_id(ctx)?);
-    let at = ctx.timestamp().seconds;
-    if !pair.write_once(ctx, &authorisation_key(&id), &Stored { request, at })? {
+    let before: Option<Stored> = pair.get(ctx, &authorisation_key(&request.id))?;
+    if before.is_some_and(|before| before.request == request) {
+        again(ctx, &pair, &request.salt)?;
+        return done(ctx, EventKind::Claim, Some(&pair));
+    }
+    let stored = Stored {
+        at: ctx.timestamp().seconds,
+        tx: Some(tx_id(ctx)?),
+        request,
+    };
+    if !pair.write_once(ctx, &authorisation_key(&stored.request.id), &stored)? {
         return Err(HealthError::Duplicate("this authorisation id is taken".into()));
     }
-    let head = Head {
-        status: AuthorisationStatus::Requested,
-        given: None,
-        used: 0,
-        text: None,
-        salt: derived_salt(&salt, "head", &tx),
-        tx,
-    };
-    let key = authorisation_head_key(&id);
-    pair.put(ctx, &key, &head)?;
-    pair.hand_to(ctx, &key, payer)?;
     done(ctx, EventKind::Claim, Some(&pair))
 }
 
@@ -115,12 +147,28 @@ pub(super) fn decide_authorisation(
     provider: &str,
     decision: AuthorisationDecision,
 ) -> Result<Receipt, HealthError> {
-    let (pair, _, _) = as_payer(ctx, payer, provider)?;
+    let (desk, _) = Desk::for_payer(ctx, payer, provider)?;
     decision.salt.require_drawn()?;
-    let place = Place::of(ctx, &pair, &decision.id)?;
-    let stored: Stored = pair
-        .get(ctx, &authorisation_key(&decision.id))?
-        .ok_or(HealthError::NotFound)?;
+    let id = decision.id;
+    let stored = stored(ctx, &desk.pair, &id)?;
+    let book: Option<Book> = desk.get(&book_key(&desk, &id))?;
+    let head_key = authorisation_head_key(&id);
+    match &book {
+        Some(book) if book.request != stored.request => {
+            return Err(HealthError::ConflictState(
+                "the request is not the one that the payer saw; its provider asks under a new id".into(),
+            ));
+        }
+        None if desk.pair.exists(ctx, &head_key)? => {
+            return Err(HealthError::ConflictState(
+                "somebody else than the payer wrote where this request stands; its provider asks under a new id"
+                    .into(),
+            ));
+        }
+        _ => {}
+    }
+    let known = book.is_some();
+    let place = Place::of(ctx, &desk.pair, &id, book.map(|book| book.head))?;
     use AuthorisationAct::{Approve, Deny, Modify, Pend};
     if !matches!(decision.act, Approve | Modify | Deny | Pend) {
         return Err(HealthError::InvalidCode(
@@ -153,17 +201,27 @@ pub(super) fn decide_authorisation(
             ));
         }
     };
-    let tx = tx_id(ctx)?;
     let head = Head {
         status: place.status.after(decision.act)?,
         given,
+        used: place.head.map_or(0, |head| head.used),
         text: decision.reason,
-        salt: derived_salt(&decision.salt, "head", &tx),
-        tx,
-        ..place.head
+        salt: derived_salt(&decision.salt, "head", &desk.tx),
+        tx: desk.tx.clone(),
     };
-    pair.put(ctx, &authorisation_head_key(&decision.id), &head)?;
-    done(ctx, EventKind::Claim, Some(&pair))
+    desk.pair.put(ctx, &head_key, &head)?;
+    if !known {
+        desk.pair.hand_to(ctx, &head_key, payer)?;
+    }
+    let book = Book {
+        id,
+        provider: provider.to_owned(),
+        request: stored.request,
+        decided: (decision.act != Pend).then_some(desk.now),
+        head,
+    };
+    keep(&desk, book)?;
+    done(ctx, EventKind::Claim, Some(&desk.pair))
 }
 
 pub(super) fn answer_authorisation(
@@ -172,13 +230,19 @@ pub(super) fn answer_authorisation(
     provider: &str,
     answer: AuthorisationAnswer,
 ) -> Result<Receipt, HealthError> {
-    let pair = as_provider(ctx, payer, provider)?;
+    let pair = pair(ctx, payer, provider)?;
     answer.salt.require_drawn()?;
     check_text(&answer.text, &answer.documents)?;
-    let place = Place::of(ctx, &pair, &answer.id)?;
-    let key = match answer.act {
-        AuthorisationAct::Inform => answer_key(&answer.id, &place.head.tx),
-        AuthorisationAct::Cancel => cancel_key(&answer.id),
+    stored(ctx, &pair, &answer.id)?;
+    let place = Place::in_pair(ctx, &pair, &answer.id)?;
+    let key = match (answer.act, &place.head) {
+        (AuthorisationAct::Inform, Some(head)) => answer_key(&answer.id, &head.tx),
+        (AuthorisationAct::Inform, None) => {
+            return Err(HealthError::ConflictState(
+                "the payer has not asked anything".into(),
+            ));
+        }
+        (AuthorisationAct::Cancel, _) => cancel_key(&answer.id),
         _ => {
             return Err(HealthError::InvalidCode("a provider informs or cancels".into()));
         }
@@ -197,14 +261,11 @@ pub(super) fn authorisation(
     provider: &str,
     id: AuthorisationId,
 ) -> Result<AuthorisationView, HealthError> {
-    let pair = as_either(ctx, payer, provider)?;
-    let Stored { request, at } = pair
-        .get(ctx, &authorisation_key(&id))?
-        .ok_or(HealthError::NotFound)?;
-    let Place { head, status, said } = Place::of(ctx, &pair, &id)?;
-    let until = head
-        .given
-        .map_or(request.period.until, |given| given.period.until);
+    let pair = pair_of_either(ctx, payer, provider)?;
+    let Stored { request, at, tx } = stored(ctx, &pair, &id)?;
+    let Place { head, status, said } = Place::in_pair(ctx, &pair, &id)?;
+    let given = head.as_ref().and_then(|head| head.given);
+    let until = given.map_or(request.period.until, |given| given.period.until);
     let over = Date::from_unix(ctx.timestamp().seconds)? > until;
     let status = match status.after(AuthorisationAct::Expire) {
         Ok(expired) if over => expired,
@@ -220,35 +281,46 @@ pub(super) fn authorisation(
         requested: Date::from_unix(at)?,
         request,
         status,
-        given: head.given,
-        used: head.used,
-        tx: said.as_ref().map_or(head.tx, |said| said.tx.clone()),
-        text: said.map(|said| said.answer.text).or(head.text),
+        given,
+        used: head.as_ref().map_or(0, |head| head.used),
+        tx: match (&said, &head, tx) {
+            (Some(said), _, _) => said.tx.clone(),
+            (None, Some(head), _) => head.tx.clone(),
+            (None, None, Some(tx)) => tx,
+            (None, None, None) => tx_id(ctx)?,
+        },
+        text: said
+            .map(|said| said.answer.text)
+            .or_else(|| head.and_then(|head| head.text)),
     })
 }
 
-/// Of the authorisations that a claim names those that were given for its coverage, with the units left; what an adjudication before used is left
+/// Writes the book of an authorisation.
+fn keep(desk: &Desk<'_, '_>, mut book: Book) -> Result<(), HealthError> {
+    let key = book_key(desk, &book.id);
+    book.head.salt = desk.salt(&key);
+    desk.put(&key, &book)
+}
+
+/// Of the authorisations that a claim names those that the payer gave for its coverage, with the units left; what an adjudication before used is left
 /// again.
 pub(super) fn given(
-    ctx: &ReadContext<'_>,
-    pair: &Collection,
+    desk: &Desk<'_, '_>,
     coverage: &CoverageId,
     named: impl Iterator<Item = AuthorisationId>,
     used_before: &BTreeMap<AuthorisationId, u32>,
 ) -> Result<BTreeMap<AuthorisationId, Authorised>, HealthError> {
     let mut found = BTreeMap::new();
     for id in named.collect::<BTreeSet<_>>() {
-        let stored: Option<Stored> = pair.get(ctx, &authorisation_key(&id))?;
-        let Some(Stored { request, .. }) = stored.filter(|stored| stored.request.coverage == *coverage)
-        else {
+        let book: Option<Book> = desk.get(&book_key(desk, &id))?;
+        let Some(Book { request, head, .. }) = book.filter(|book| book.request.coverage == *coverage) else {
             continue;
         };
-        let place = Place::of(ctx, pair, &id)?;
-        let Some(given) = place.head.given.filter(|_| place.status.is_given()) else {
+        let place = Place::of(desk.ctx, &desk.pair, &id, Some(head.clone()))?;
+        let Some(given) = head.given.filter(|_| place.status.is_given()) else {
             continue;
         };
-        let used = place
-            .head
+        let used = head
             .used
             .saturating_sub(used_before.get(&id).copied().unwrap_or_default());
         let authorised = Authorised {
@@ -264,11 +336,9 @@ pub(super) fn given(
 
 /// Counts units that a claim uses, in place of those it used before.
 pub(super) fn use_up(
-    ctx: &Context<'_>,
-    pair: &Collection,
+    desk: &Desk<'_, '_>,
     before: &BTreeMap<AuthorisationId, u32>,
     now: &BTreeMap<AuthorisationId, u32>,
-    salt: &Salt,
 ) -> Result<(), HealthError> {
     let ids: BTreeSet<&AuthorisationId> = before.keys().chain(now.keys()).collect();
     for id in ids {
@@ -279,17 +349,70 @@ pub(super) fn use_up(
         if old == new {
             continue;
         }
-        let key = authorisation_head_key(id);
-        let head: Head = pair.get(ctx, &key)?.ok_or(HealthError::NotFound)?;
+        let book: Option<Book> = desk.get(&book_key(desk, id))?;
+        let mut book = book.ok_or(HealthError::NotFound)?;
         // The transaction stays: it names the payer's word, which this is not.
-        let head = Head {
-            used: head.used.saturating_sub(old).saturating_add(new),
-            salt: derived_salt(salt, &format!("authorisation/{id}"), &tx_id(ctx)?),
-            ..head
+        book.head.used = book.head.used.saturating_sub(old).saturating_add(new);
+        let head_key = authorisation_head_key(id);
+        let copy = Head {
+            salt: desk.salt(&head_key),
+            ..book.head.clone()
         };
-        pair.put(ctx, &key, &head)?;
+        desk.pair.put(desk.ctx, &head_key, &copy)?;
+        keep(desk, book)?;
     }
     Ok(())
+}
+
+/// Every request of the pair: which, whether it is urgent, the seconds that it may take, and where it stands.
+pub(super) fn items(
+    ctx: &ReadContext<'_>,
+    pair: &Collection,
+    own: &Own,
+    provider: &str,
+) -> Result<Vec<(AuthorisationId, bool, i64, Item)>, HealthError> {
+    let books: Vec<Book> = own.collection.list(ctx, "authbook~")?;
+    let books = books.into_iter().filter(|book| book.provider == provider);
+    let mut books: BTreeMap<AuthorisationId, Book> = books.map(|book| (book.id, book)).collect();
+    let all: Vec<Stored> = readable(ctx, pair, "auth~")?;
+    let mut items = Vec::new();
+    for Stored { request, at, .. } in all {
+        let seconds = if request.urgent {
+            URGENT_SECONDS
+        } else {
+            STANDARD_SECONDS
+        };
+        let book = books.remove(&request.id);
+        let decided = book.as_ref().and_then(|book| book.decided);
+        let place = Place::of(ctx, pair, &request.id, book.map(|book| book.head))?;
+        let open = match place.status {
+            AuthorisationStatus::Requested => Open::Payer,
+            AuthorisationStatus::Pended => Open::Provider,
+            _ => Open::Nobody,
+        };
+        let item = Item {
+            // The time runs from the request, not from the payer's first look at it.
+            received: at,
+            decided,
+            open,
+        };
+        items.push((request.id, request.urgent, seconds, item));
+    }
+    Ok(items)
+}
+
+/// The request as it was made; `NOT_FOUND` for an unknown one.
+fn stored(ctx: &ReadContext<'_>, pair: &Collection, id: &AuthorisationId) -> Result<Stored, HealthError> {
+    let found: Option<Stored> = pair.get(ctx, &authorisation_key(id))?;
+    found
+        .filter(|stored| stored.request.id == *id)
+        .ok_or(HealthError::NotFound)
+}
+
+/// The provider is in the key, as in a claim's.
+fn book_key(desk: &Desk<'_, '_>, id: &AuthorisationId) -> String {
+    desk.own
+        .key("authbook", &[desk.provider.as_bytes(), id.as_bytes()])
 }
 
 fn answer_key(id: &AuthorisationId, asked: &TxId) -> String {

@@ -1,24 +1,25 @@
 //! The payer decides: what it knows, the engine, and what the decision uses up.
 
-use super::store::{
-    Basis, Decided, Head, Paid, Services, Standing, StoredAdjudication, StoredClaim, adjudication_key,
-    basis_key, claim_key, delta_key, paid_key, plan_key, put_head, services_key,
-};
-use super::{as_payer, authorisation, members};
-use crate::caller::Caller;
-use crate::state::{Collection, derived_salt, done, tx_id};
+use super::authorisation;
+use super::book::{Basis, Decision, Entry, Taken};
+use super::desk::Desk;
+use super::disclosure;
+use super::history::{self, Past};
+use super::members;
+use super::receipt::receive;
+use super::screening::flagged;
+use super::store::{StoredAdjudication, adjudication_key};
+use super::sums::{self, Start};
+use crate::state::{derived_salt, done};
 use careledger_api::adjudication::{
     Accumulators, Adjudication, Claim, Coverage, Facts, Plan, PriorService, Verdict,
     adjudicate as decide_claim, deny_unknown_coverage,
 };
-use careledger_api::contracts::claims::{
-    AdjudicationStep, ClaimAct, ClaimStatus, Delta, MAX_PRIOR, PlanBody, Rulings,
-};
+use careledger_api::contracts::claims::{AdjudicationStep, ClaimAct, ClaimStatus};
 use careledger_api::date::Date;
 use careledger_api::event::EventKind;
-use careledger_api::ids::{ClaimId, Salt, TxId};
 use careledger_api::{HealthError, Receipt};
-use fabric_contract_core::{Context, ReadContext};
+use fabric_contract_core::Context;
 use std::collections::BTreeMap;
 
 pub(super) fn adjudicate(
@@ -27,241 +28,180 @@ pub(super) fn adjudicate(
     provider: &str,
     step: AdjudicationStep,
 ) -> Result<Receipt, HealthError> {
-    let (pair, own, caller) = as_payer(ctx, payer, provider)?;
-    let standing = Standing::of(ctx, &pair, &step.claim)?;
-    if standing.status != ClaimStatus::Submitted {
-        return Err(HealthError::ConflictState(format!(
-            "the claim is {}; a submitted one is adjudicated",
-            standing.status
-        )));
+    let (desk, caller) = Desk::for_payer(ctx, payer, provider)?;
+    step.salt.require_drawn()?;
+    let mut entry = Entry::of(&desk, &step.claim)?;
+    if entry.book.status == ClaimStatus::Submitted {
+        receive(&desk, &mut entry)?;
     }
-    decide(ctx, (&pair, &own, payer), &caller, standing, &step)?;
-    done(ctx, EventKind::Claim, Some(&pair))
+    match entry.book.status {
+        ClaimStatus::Accepted => {
+            decide(&desk, &mut entry, caller.person(), &step)?;
+        }
+        ClaimStatus::Rejected if entry.book.decision.is_none() && entry.book.tx == desk.tx => {}
+        status => {
+            return Err(HealthError::ConflictState(format!(
+                "the claim is {status}; a submitted or accepted one is adjudicated"
+            )));
+        }
+    }
+    entry.save(&desk, &step.salt)?;
+    done(ctx, EventKind::Claim, Some(&desk.pair))
 }
 
-/// Adjudicates a claim, for the first time or anew, writes what was decided and on what, and moves the claim on.
+/// Adjudicates a claim, for the first time or anew, and writes what was decided and on what. The entry is the caller's to save.
+/// Whether the decision leaves something to appeal.
 pub(super) fn decide(
-    ctx: &Context<'_>,
-    (pair, own, payer): (&Collection, &Collection, &str),
-    caller: &Caller,
-    standing: Standing,
+    desk: &Desk<'_, '_>,
+    entry: &mut Entry,
+    person: &str,
     step: &AdjudicationStep,
-) -> Result<(), HealthError> {
-    step.salt.require_drawn()?;
-    if step.prior.len() > MAX_PRIOR {
-        return Err(HealthError::Limit(
-            "an adjudication looks at up to 200 other claims of the member".into(),
-        ));
-    }
-    let (id, tx) = (step.claim, tx_id(ctx)?);
-    let stored: StoredClaim = pair.get(ctx, &claim_key(&id))?.ok_or(HealthError::NotFound)?;
-    let before = match standing.head.decided {
-        Some(_) => Some((
-            standing.adjudication(ctx, pair, &id)?,
-            standing.basis(ctx, own, &id)?,
-        )),
-        None => None,
+) -> Result<bool, HealthError> {
+    let before = entry.book.decision.take();
+    let allowed_before = before.as_ref().map_or(0, |decision| decision.allowed);
+    let before = before.map(|decision| decision.effect);
+    let outcome = match members::coverage(desk.ctx, &desk.own, &entry.claim.coverage)? {
+        None => Outcome {
+            adjudication: deny_unknown_coverage(&entry.claim),
+            facts: None,
+            effect: Taken::default(),
+        },
+        Some(coverage) => known(desk, entry, &coverage, before, step)?,
     };
-    let (adjudication, basis) = match members::coverage(ctx, own, &stored.claim.coverage)? {
-        None => unknown(&stored.claim, derived_salt(&step.salt, "basis", &tx)),
-        Some(coverage) => {
-            let taken = Taken {
-                ctx,
-                pair,
-                own,
-                stored: &stored,
-                before: before.as_ref(),
-                rulings: &standing.head.rulings,
-                step,
-                tx: &tx,
-            };
-            taken.decide(&coverage)?
-        }
-    };
-    let act = match adjudication.verdict() {
+    let Outcome {
+        adjudication,
+        facts,
+        effect,
+    } = outcome;
+    entry.act(match adjudication.verdict() {
         Verdict::Approved => ClaimAct::Approve,
         Verdict::Partial => ClaimAct::ApprovePartly,
         Verdict::Denied => ClaimAct::Deny,
         _ => ClaimAct::Pend,
-    };
-    own.put(ctx, &basis_key(&id, &tx), &basis)?;
+    })?;
+    let id = entry.claim.id;
+    let key = entry.basis_key(&desk.tx);
+    let salt = desk.salt(&key);
+    desk.put(&key, &Basis { facts, salt })?;
+    let book = &mut entry.book;
+    if book.money.has_moved() && adjudication.allowed < allowed_before {
+        return Err(HealthError::ConflictState(
+            "the claim would be paid less than before; what was paid is taken back by a reversal alone"
+                .into(),
+        ));
+    }
+    book.money.instruct(adjudication.allowed)?;
+    if book.money.has_moved() && book.money.due() == 0 {
+        book.status = ClaimStatus::Paid;
+    }
+    book.deciders.insert(person.to_owned());
+    book.decision = Some(Decision {
+        tx: desk.tx.clone(),
+        at: desk.now,
+        on: desk.today()?,
+        allowed: adjudication.allowed,
+        effect,
+    });
+    if book.status != ClaimStatus::Pended {
+        book.decided_at.get_or_insert(desk.now);
+    }
+    book.proposal = None;
+    let open = adjudication.can_be_appealed();
     let value = StoredAdjudication {
-        adjudication,
-        salt: derived_salt(&step.salt, "adjudication", &tx),
+        // What the member paid with all providers is not this one's to know; the basis has it.
+        adjudication: Adjudication {
+            accumulators: Accumulators::default(),
+            ..adjudication
+        },
+        salt: derived_salt(&step.salt, "adjudication", &desk.tx),
     };
-    if !pair.write_once(ctx, &adjudication_key(&id, &tx), &value)? {
+    if !desk
+        .pair
+        .write_once(desk.ctx, &adjudication_key(&id, &desk.tx), &value)?
+    {
         return Err(HealthError::ConflictState("the claim is adjudicated".into()));
     }
-    let mut deciders = standing.head.deciders.clone();
-    deciders.insert(caller.person().to_owned());
-    let head = Head {
-        status: standing.status.after(act)?,
-        decided: Some(Decided {
-            tx: tx.clone(),
-            on: Date::from_unix(ctx.timestamp().seconds)?,
-        }),
-        deciders,
-        salt: derived_salt(&step.salt, "head", &tx),
-        tx,
-        rulings: standing.head.rulings,
-    };
-    put_head(ctx, pair, &id, &head, payer)
+    Ok(open)
 }
 
-/// Takes back what a claim used up: it is voided, replaced or reversed. Nothing if it is not adjudicated.
-pub(super) fn undo(
-    ctx: &Context<'_>,
-    own: &Collection,
-    pair: &Collection,
-    stored: &StoredClaim,
-    standing: &Standing,
-    salt: &Salt,
-) -> Result<(), HealthError> {
-    if standing.head.decided.is_none() {
+/// Takes back what a claim used up: it is voided, replaced or reversed. Nothing if it used nothing up.
+pub(super) fn undo(desk: &Desk<'_, '_>, entry: &mut Entry) -> Result<(), HealthError> {
+    let Some(decision) = &mut entry.book.decision else {
         return Ok(());
-    }
-    let (id, tx) = (stored.claim.id, tx_id(ctx)?);
-    let adjudication = standing.adjudication(ctx, pair, &id)?;
-    let basis = standing.basis(ctx, own, &id)?;
-    authorisation::use_up(ctx, pair, &adjudication.used, &BTreeMap::new(), salt)?;
-    if basis.facts.is_none() {
-        return Ok(());
-    }
-    let coverage = stored.claim.coverage;
-    let key = paid_key(&coverage, stored.claim.year()?);
-    let paid: Paid = own.get(ctx, &key)?.unwrap_or_default();
-    // The provider chose the step's salt, and is not to try out what the payer keeps against the hashes in the block.
-    let secret = own.secret(ctx)?;
-    if basis.added != Accumulators::default() {
-        let accumulators = minus(paid.accumulators, basis.added);
-        let salt = Some(derived_salt(&secret, "paid", &tx));
-        own.put(ctx, &key, &Paid { accumulators, salt })?;
-    }
-    let services = Services {
-        claim: id,
-        services: Vec::new(),
-        salt: derived_salt(&secret, "services", &tx),
     };
-    own.put(ctx, &services_key(&coverage, &id), &services)
+    let Taken {
+        added,
+        used,
+        services,
+    } = std::mem::take(&mut decision.effect);
+    let coverage = &entry.claim.coverage;
+    authorisation::use_up(desk, &used, &BTreeMap::new())?;
+    sums::give_back(desk, coverage, entry.claim.year()?, added)?;
+    history::give_back(desk, coverage, &entry.hash, &services)
 }
 
-/// A claim on its way through the engine.
-struct Taken<'a, 'c> {
-    ctx: &'a Context<'c>,
-    pair: &'a Collection,
-    own: &'a Collection,
-    stored: &'a StoredClaim,
-    /// The adjudication that this one takes the place of.
-    before: Option<&'a (Adjudication, Basis)>,
-    rulings: &'a Rulings,
-    step: &'a AdjudicationStep,
-    tx: &'a TxId,
+struct Outcome {
+    adjudication: Adjudication,
+    facts: Option<Facts>,
+    effect: Taken,
 }
 
-impl Taken<'_, '_> {
-    fn decide(&self, coverage: &Coverage) -> Result<(Adjudication, Basis), HealthError> {
-        let (ctx, own, claim) = (self.ctx, self.own, &self.stored.claim);
-        let plan: Option<PlanBody> = own.get(ctx, &plan_key(&coverage.plan, coverage.plan_version))?;
-        let plan: Plan = plan.ok_or(HealthError::NotFound)?.plan;
-        let sum: Paid = own
-            .get(ctx, &paid_key(&claim.coverage, claim.year()?))?
-            .unwrap_or_default();
-        let added_before = self
-            .before
-            .map_or(Accumulators::default(), |(_, basis)| basis.added);
-        let used_before = self.before.map(|(adjudication, _)| adjudication.used.clone());
-        let used_before = used_before.unwrap_or_default();
-        let named = claim.lines.iter().filter_map(|line| line.authorisation);
-        let npis = claim
-            .lines
-            .iter()
-            .filter_map(|line| line.rendering_npi.as_deref());
+/// The decision on a claim whose coverage the payer knows, and what it writes beside the book.
+fn known(
+    desk: &Desk<'_, '_>,
+    entry: &Entry,
+    coverage: &Coverage,
+    before: Option<Taken>,
+    step: &AdjudicationStep,
+) -> Result<Outcome, HealthError> {
+    let claim = &entry.claim;
+    let plan: Plan = members::plan(desk.ctx, &desk.own, coverage)?;
+    let past = Past::of(desk, claim, &entry.hash, &plan)?;
+    let named = claim.lines.iter().filter_map(|line| line.authorisation);
+    let npis = claim
+        .lines
+        .iter()
+        .filter_map(|line| line.rendering_npi.as_deref());
+    let npis = npis.chain([claim.provider_npi.as_str()]);
+    let again = before.is_some();
+    let before = before.unwrap_or_default();
+    let facts = Facts {
+        standing: members::standings(desk.ctx, &desk.own, npis)?,
+        authorisations: authorisation::given(desk, &claim.coverage, named, &before.used)?,
+        history: past.services(),
+        earlier: past.earlier(),
+        minutes: step.noticed.minutes.clone(),
+        elsewhere: step.noticed.elsewhere.clone(),
+        payment: disclosure::basis(desk.ctx, &desk.pair, claim)?,
+        flagged: flagged(entry),
+        rulings: entry.book.rulings.clone(),
+        ..Facts::new(Date::from_unix(entry.book.filed)?, Accumulators::default())
+    };
+    let checked = plan.checked()?;
+    let run = |paid: Accumulators| {
         let facts = Facts {
-            standing: members::standings(ctx, own, npis.chain([claim.provider_npi.as_str()]))?,
-            authorisations: authorisation::given(ctx, self.pair, &claim.coverage, named, &used_before)?,
-            history: self.history()?,
-            minutes: self.step.noticed.minutes.clone(),
-            elsewhere: self.step.noticed.elsewhere.clone(),
-            rulings: self.rulings.clone(),
-            ..Facts::new(self.stored.received, minus(sum.accumulators, added_before))
+            paid,
+            ..facts.clone()
         };
-        let adjudication = decide_claim(claim, plan.checked()?, coverage, &facts)?;
-        let added = minus(adjudication.accumulators, facts.paid);
-        self.add(&plan, &sum, &facts, &adjudication, added)?;
-        authorisation::use_up(ctx, self.pair, &used_before, &adjudication.used, &self.step.salt)?;
-        let services = Services {
-            claim: claim.id,
-            services: covered(claim, &adjudication),
-            salt: derived_salt(&self.step.salt, "services", self.tx),
-        };
-        own.put(ctx, &services_key(&claim.coverage, &claim.id), &services)?;
-        let basis = Basis {
-            facts: Some(facts),
-            allowed: adjudication.allowed,
-            added,
-            salt: derived_salt(&self.step.salt, "basis", self.tx),
-        };
-        Ok((adjudication, basis))
-    }
-
-    /// The covered services of the member's other claims that the payer names; `NOT_FOUND` for one that is not there.
-    fn history(&self) -> Result<Vec<PriorService>, HealthError> {
-        let coverage = &self.stored.claim.coverage;
-        let others = self.step.prior.iter().filter(|id| **id != self.step.claim);
-        let mut history = Vec::new();
-        for id in others {
-            let services: Option<Services> = self.own.get(self.ctx, &services_key(coverage, id))?;
-            history.extend(services.ok_or(HealthError::NotFound)?.services);
-        }
-        Ok(history)
-    }
-
-    /// Adds to what the member paid: to the sum where a cap is within reach, else beside it.
-    fn add(
-        &self,
-        plan: &Plan,
-        sum: &Paid,
-        facts: &Facts,
-        adjudication: &Adjudication,
-        added: Accumulators,
-    ) -> Result<(), HealthError> {
-        let (coverage, year) = (&self.stored.claim.coverage, self.stored.claim.year()?);
-        let salt = derived_salt(&self.step.salt, "paid", self.tx);
-        let first = self.before.is_none();
-        if first && added == Accumulators::default() {
-            return Ok(());
-        }
-        let far = facts.paid.deductible >= plan.deductible
-            && adjudication.accumulators.out_of_pocket <= plan.out_of_pocket_maximum / 2;
-        if first && far {
-            let delta = Delta {
-                tx: self.tx.clone(),
-                added,
-                salt,
-            };
-            return self
-                .own
-                .put(self.ctx, &delta_key(coverage, year, self.tx), &delta);
-        }
-        if adjudication.accumulators == sum.accumulators {
-            return Ok(());
-        }
-        let paid = Paid {
-            accumulators: adjudication.accumulators,
-            salt: Some(salt),
-        };
-        self.own.put(self.ctx, &paid_key(coverage, year), &paid)
-    }
-}
-
-fn unknown(claim: &Claim, salt: Salt) -> (Adjudication, Basis) {
-    let basis = Basis {
-        facts: None,
-        allowed: 0,
-        added: Accumulators::default(),
-        salt,
+        let adjudication = decide_claim(claim, checked, coverage, &facts)?;
+        let after = adjudication.accumulators;
+        Ok(((facts, adjudication), after))
     };
-    (deny_unknown_coverage(claim), basis)
+    let start = Start::of(desk, claim)?;
+    let ((facts, adjudication), added) = start.settle(&plan, again.then_some(before.added), run)?;
+    let services = covered(claim, &adjudication);
+    past.put(desk, &claim.coverage, &entry.hash, &before.services, &services)?;
+    authorisation::use_up(desk, &before.used, &adjudication.used)?;
+    let effect = Taken {
+        added,
+        used: adjudication.used.clone(),
+        services,
+    };
+    Ok(Outcome {
+        adjudication,
+        facts: Some(facts),
+        effect,
+    })
 }
 
 /// The services of a claim that are covered, for the claims after it.
@@ -269,28 +209,12 @@ fn covered(claim: &Claim, adjudication: &Adjudication) -> Vec<PriorService> {
     let lines = claim.lines.iter().zip(&adjudication.lines);
     lines
         .filter(|(_, result)| result.covered)
-        .map(|(line, _)| PriorService {
+        .map(|(line, result)| PriorService {
             procedure: line.procedure.clone(),
             modifiers: line.modifiers.iter().cloned().collect(),
             date: line.date,
-            units: line.units,
+            units: result.units,
             performer: claim.performer(line).to_owned(),
         })
         .collect()
-}
-
-fn minus(from: Accumulators, what: Accumulators) -> Accumulators {
-    Accumulators {
-        deductible: from.deductible.saturating_sub(what.deductible),
-        out_of_pocket: from.out_of_pocket.saturating_sub(what.out_of_pocket),
-    }
-}
-
-/// The claim as it is stored; `NOT_FOUND` for an unknown one.
-pub(super) fn stored(
-    ctx: &ReadContext<'_>,
-    pair: &Collection,
-    id: &ClaimId,
-) -> Result<StoredClaim, HealthError> {
-    pair.get(ctx, &claim_key(id))?.ok_or(HealthError::NotFound)
 }

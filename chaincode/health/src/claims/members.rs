@@ -1,15 +1,14 @@
 //! Plans, coverage, providers' standing.
 
-use super::own;
-use super::store::{
-    Paid, coverage_end_key, coverage_key, delta_prefix, paid_key, plan_key, published_key, standing_key,
-};
+use super::desk::Own;
+use super::store::{plan_key, published_key};
+use super::sums;
 use crate::caller::Caller;
-use crate::state::{Collection, done, registered, tx_id};
-use careledger_api::adjudication::{Accumulators, Coverage, Standing, npi_is_valid};
+use crate::state::{done, registered, tx_id};
+use careledger_api::adjudication::{Coverage, Plan, Standing, npi_is_valid};
 use careledger_api::consortium::OrganisationRole;
 use careledger_api::contracts::claims::{
-    CoverageBody, CoverageEnd, Delta, Eligibility, EligibilityQuery, PlanBody, StandingBody,
+    CoverageBody, CoverageEnd, Eligibility, EligibilityQuery, PlanBody, StandingBody,
 };
 use careledger_api::event::EventKind;
 use careledger_api::ids::{CoverageId, Hash, PlanId, TxId};
@@ -60,7 +59,7 @@ pub(super) fn publish_plan(
 }
 
 pub(super) fn load_plan(ctx: &Context<'_>, payer: &str, plan: PlanBody) -> Result<Receipt, HealthError> {
-    let own = own(ctx, payer)?;
+    let own = Own::for_payer(ctx, payer)?;
     plan.salt.require_drawn()?;
     plan.plan.validate()?;
     let (id, version) = (plan.plan.id, plan.plan.version);
@@ -73,8 +72,8 @@ pub(super) fn load_plan(ctx: &Context<'_>, payer: &str, plan: PlanBody) -> Resul
             "these rules are not what was published for this version".into(),
         ));
     }
-    own.put(ctx, &plan_key(&id, version), &plan)?;
-    done(ctx, EventKind::Registry, Some(&own))
+    own.put(ctx, &rules_key(&own, &id, version), &plan)?;
+    done(ctx, EventKind::Registry, Some(&own.collection))
 }
 
 pub(super) fn enrol_member(
@@ -82,7 +81,7 @@ pub(super) fn enrol_member(
     payer: &str,
     coverage: CoverageBody,
 ) -> Result<Receipt, HealthError> {
-    let own = own(ctx, payer)?;
+    let own = Own::for_payer(ctx, payer)?;
     coverage.salt.require_drawn()?;
     let terms = &coverage.coverage;
     if terms.period.until < terms.period.from {
@@ -90,27 +89,31 @@ pub(super) fn enrol_member(
             "a coverage ends on or after its first day".into(),
         ));
     }
-    if !own.exists(ctx, &plan_key(&terms.plan, terms.plan_version))? {
+    if !own
+        .collection
+        .exists(ctx, &rules_key(&own, &terms.plan, terms.plan_version))?
+    {
         return Err(HealthError::NotFound);
     }
-    if !own.write_once(ctx, &coverage_key(&terms.id), &coverage)? {
+    let key = coverage_key(&own, &terms.id);
+    if !own.collection.write_once(ctx, &key, &coverage)? {
         return Err(HealthError::Duplicate("this coverage id is taken".into()));
     }
-    done(ctx, EventKind::Claim, Some(&own))
+    done(ctx, EventKind::Claim, Some(&own.collection))
 }
 
 pub(super) fn end_coverage(ctx: &Context<'_>, payer: &str, end: CoverageEnd) -> Result<Receipt, HealthError> {
-    let own = own(ctx, payer)?;
+    let own = Own::for_payer(ctx, payer)?;
     end.salt.require_drawn()?;
-    let coverage: Option<CoverageBody> = own.get(ctx, &coverage_key(&end.coverage))?;
+    let coverage: Option<CoverageBody> = own.get(ctx, &coverage_key(&own, &end.coverage))?;
     let period = coverage.ok_or(HealthError::NotFound)?.coverage.period;
     if !period.contains(end.last) {
         return Err(HealthError::InvalidCode(
             "the last day of a coverage lies within its period".into(),
         ));
     }
-    own.put(ctx, &coverage_end_key(&end.coverage), &end)?;
-    done(ctx, EventKind::Claim, Some(&own))
+    own.put(ctx, &coverage_end_key(&own, &end.coverage), &end)?;
+    done(ctx, EventKind::Claim, Some(&own.collection))
 }
 
 pub(super) fn set_standing(
@@ -118,16 +121,16 @@ pub(super) fn set_standing(
     payer: &str,
     standing: StandingBody,
 ) -> Result<Receipt, HealthError> {
-    let own = own(ctx, payer)?;
+    let own = Own::for_payer(ctx, payer)?;
     standing.salt.require_drawn()?;
     if !npi_is_valid(&standing.npi) {
         return Err(HealthError::InvalidCode(
             "an NPI has ten digits, begins with 1 or 2 and ends with its check digit".into(),
         ));
     }
-    let key = standing_key(&own.secret(ctx)?, &standing.npi);
+    let key = standing_key(&own, &standing.npi);
     own.put(ctx, &key, &standing)?;
-    done(ctx, EventKind::Claim, Some(&own))
+    done(ctx, EventKind::Claim, Some(&own.collection))
 }
 
 pub(super) fn eligibility(
@@ -135,17 +138,9 @@ pub(super) fn eligibility(
     payer: &str,
     query: EligibilityQuery,
 ) -> Result<Eligibility, HealthError> {
-    let own = own(ctx, payer)?;
+    let own = Own::for_payer(ctx, payer)?;
     let coverage = coverage(ctx, &own, &query.coverage)?.ok_or(HealthError::NotFound)?;
-    let year = query.on.year();
-    let paid: Paid = own
-        .get(ctx, &paid_key(&query.coverage, year))?
-        .unwrap_or_default();
-    let beside: Vec<Delta> = own.list(ctx, &delta_prefix(&query.coverage, year))?;
-    let accumulators = beside.iter().fold(paid.accumulators, |sum, delta| Accumulators {
-        deductible: sum.deductible.saturating_add(delta.added.deductible),
-        out_of_pocket: sum.out_of_pocket.saturating_add(delta.added.out_of_pocket),
-    });
+    let accumulators = sums::total(ctx, &own, &query.coverage, query.on.year())?;
     Ok(Eligibility {
         covered: coverage.period.contains(query.on),
         accumulators,
@@ -155,33 +150,55 @@ pub(super) fn eligibility(
 /// A coverage as it holds now: its period ends where its payer said so.
 pub(super) fn coverage(
     ctx: &ReadContext<'_>,
-    own: &Collection,
+    own: &Own,
     id: &CoverageId,
 ) -> Result<Option<Coverage>, HealthError> {
-    let body: Option<CoverageBody> = own.get(ctx, &coverage_key(id))?;
+    let body: Option<CoverageBody> = own.get(ctx, &coverage_key(own, id))?;
     let Some(CoverageBody { mut coverage, .. }) = body else {
         return Ok(None);
     };
-    let end: Option<CoverageEnd> = own.get(ctx, &coverage_end_key(id))?;
+    let end: Option<CoverageEnd> = own.get(ctx, &coverage_end_key(own, id))?;
     if let Some(end) = end {
         coverage.period.until = end.last;
     }
     Ok(Some(coverage))
 }
 
+/// The rules that a coverage is under; `NOT_FOUND` if they are not loaded.
+pub(super) fn plan(ctx: &ReadContext<'_>, own: &Own, coverage: &Coverage) -> Result<Plan, HealthError> {
+    let body: Option<PlanBody> = own.get(ctx, &rules_key(own, &coverage.plan, coverage.plan_version))?;
+    Ok(body.ok_or(HealthError::NotFound)?.plan)
+}
+
 /// How these providers stand, as far as the payer said so.
 pub(super) fn standings<'a>(
     ctx: &ReadContext<'_>,
-    own: &Collection,
+    own: &Own,
     npis: impl Iterator<Item = &'a str>,
 ) -> Result<BTreeMap<String, Standing>, HealthError> {
-    let secret = own.secret(ctx)?;
     let mut found = BTreeMap::new();
     for npi in npis.collect::<std::collections::BTreeSet<_>>() {
-        let body: Option<StandingBody> = own.get(ctx, &standing_key(&secret, npi))?;
+        let body: Option<StandingBody> = own.get(ctx, &standing_key(own, npi))?;
         if let Some(body) = body {
             found.insert(npi.to_owned(), body.standing);
         }
     }
     Ok(found)
+}
+
+fn coverage_key(own: &Own, coverage: &CoverageId) -> String {
+    own.key("cov", &[coverage.as_bytes()])
+}
+
+fn coverage_end_key(own: &Own, coverage: &CoverageId) -> String {
+    own.key("covend", &[coverage.as_bytes()])
+}
+
+fn standing_key(own: &Own, npi: &str) -> String {
+    format!("prov~{}", own.hash("npi", &[npi.as_bytes()]))
+}
+
+/// A plan's id is public: the key of its rules, which every adjudication under it reads, is not to be guessed from it.
+fn rules_key(own: &Own, plan: &PlanId, version: u32) -> String {
+    own.key("rules", &[plan.as_bytes(), &version.to_be_bytes()])
 }

@@ -1,90 +1,94 @@
 //! The claims contract.
 //!
 //! ```text
-//! members      plans, coverage, standing of providers           payer_<payer>
-//! authorisation  requests, decisions, answers                   pair_<payer>_<provider>
-//! submission   claims, replacements, voids                      pair
-//! deciding     facts → engine → adjudication, what it uses up   both
-//! review       information, rulings of two, appeals             pair
-//! money        remittance, payment, reversal, accumulators      both
-//! reading      views                                            pair
-//! store        values, keys, where a claim stands
+//! desk           where the payer works: pair, own collection, secret
+//! book           the payer's book of each claim: what decides about its money       payer_<payer>
+//! history, sums  what members used and paid                                         payer
+//! members        plans, coverage, standing of providers                             payer
+//! authorisation  requests, decisions, answers; the book of each                     pair_<payer>_<provider>, payer
+//! submission     claims, replacements, voids                                        pair, payer
+//! receipt        the payer's stamp and front end                                    payer
+//! deciding       facts -> engine -> adjudication, what it uses up                   both
+//! review         information, attachments, rulings of two                           pair, payer
+//! screening      flags, members' words: they pend                                   payer
+//! disclosure     payment consent, payment by the patient                            pair, care_<provider>
+//! service        whether the payer keeps its times                                  payer, pair
+//! appeal         three levels                                                       pair, payer
+//! money          remittance, payment, confirmation, reversal                        both
+//! reading        views                                                              pair, payer
+//! store          values and keys of the pair
 //! ```
 //!
-//! # Whose step a key is
-//! `head~I` is the payer's from the submission to the payment, then the provider's. What the other side says in between has its own write-once key
-//! (`info~`, `appeal~`, `void~`, `repl~`), and so has what the payer takes back (`rev~`): where a claim stands is read from all of them
-//! (`store::Standing`), and each function that moves the head reads them too, so that of two acts of one block only the first is valid.
+//! # Who writes what
+//! Either member of the pair's collection alone can write a key of it that is absent. So the provider's statements (`claim~`, `info~`, `appeal~`,
+//! `auth~`, ...) are guarded by both once they are there, and whether money came (`conf~`) is handed to the provider when the claim is submitted. All that
+//! moves money lies in the payer's book, under keyed hashes, in a collection that nobody else writes; `head~` is a copy of it for the provider, from the
+//! payer's first step on handed to the payer for good. A claim with a `head~` that the book does not know is refused.
 //!
-//! # What a member paid
-//! `paid~C~Y` is the sum. Claims of one member conflict on it only where a cap is within reach: while the deductible is not met, or once the member
-//! has paid half of the year's maximum. In between each claim writes its own `acc~C~Y~T` blindly, and `foldAccumulators` adds them to the sum, each
-//! once.
+//! # What is read of the pair in a decision
+//! The claim's own body, held against the hash that the book keeps since its receipt; whether a question was answered; whether an appeal is open; whether
+//! an authorisation was cancelled. A provider with altered code can say these for itself.
+//!
+//! # What a payer with altered code can do
+//! It can write in the provider's name what is absent: that a question was answered (`info~`), that an appeal was made or taken back (`appeal~`, `appwd~`),
+//! that a request was cancelled (`authcan~`), a payment consent (`payc~`), and, where it runs `replaceClaim`, that the replacement's money came. That
+//! moves none of the provider's money, which lies with the payer, but it delays or refuses what is owed, as such a payer can by not answering at all; who
+//! submitted each is in the block's certificate.
 
 mod appeal;
 mod authorisation;
+mod book;
 mod deciding;
+mod desk;
+mod disclosure;
+mod history;
 mod members;
 mod money;
+mod provider;
 mod reading;
+mod receipt;
 mod review;
+mod screening;
+mod service;
 mod store;
 mod submission;
+mod sums;
 
-use crate::caller::Caller;
-use crate::state::{Collection, registered};
 use careledger_api::contracts::claims::{
-    AdjudicationStep, AppealBody, AppealDecision, AuthorisationAnswer, AuthorisationDecision,
-    AuthorisationRequest, AuthorisationView, ClaimBody, ClaimStep, ClaimView, Claims, CoverageBody,
-    CoverageEnd, CoverageQuery, Delta, Eligibility, EligibilityQuery, ExplanationOfBenefits, Fold,
-    Information, MemberQuery, Payment, PlanBody, RemittanceBody, RemittanceView, Reversal, RulingProposal,
-    StandingBody,
+    AdjudicationStep, AppealBody, AppealDecision, Attachment, AuthorisationAnswer, AuthorisationDecision,
+    AuthorisationRequest, AuthorisationView, BookView, ClaimBatch, ClaimBody, ClaimStep, ClaimView, Claims,
+    CoverageBody, CoverageEnd, Eligibility, EligibilityQuery, ExplanationOfBenefits, Feedback, FlagClearance,
+    Fold, FraudFlag, Information, Payment, PaymentConsent, PlanBody, RemittanceBody, RemittanceView,
+    Reversal, RulingProposal, SelfPayment, ServiceReport, StandingBody,
 };
 use careledger_api::ids::{AuthorisationId, ClaimId, Hash, PlanId, RemittanceId};
-use careledger_api::roles::Role;
 use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::{Context, ReadContext};
 
 pub(crate) struct ClaimRules;
 
-/// The payer's own collection, for its own clients.
-fn own(ctx: &ReadContext<'_>, payer: &str) -> Result<Collection, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require(payer, &[Role::Payer])?;
-    Collection::payer(&consortium, payer)
+/// Functions of a payer: contract function, where its rule is, what it takes and gives.
+macro_rules! of_payer {
+    ($($context:ident $module:ident::$name:ident($body:ty) -> $out:ty;)+) => {$(
+        fn $name(&self, ctx: &$context<'_>, payer: String, body: $body) -> Result<$out, HealthError> {
+            $module::$name(ctx, &payer, body)
+        }
+    )+};
 }
 
-/// The pair's and the payer's collections and the caller, who is the payer's.
-fn as_payer(
-    ctx: &ReadContext<'_>,
-    payer: &str,
-    provider: &str,
-) -> Result<(Collection, Collection, Caller), HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    let caller = Caller::of(ctx)?;
-    caller.require(payer, &[Role::Payer])?;
-    Ok((
-        Collection::pair(&consortium, payer, provider)?,
-        Collection::payer(&consortium, payer)?,
-        caller,
-    ))
-}
-
-/// The pair's collection, for the provider's clients.
-fn as_provider(ctx: &ReadContext<'_>, payer: &str, provider: &str) -> Result<Collection, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require(provider, &[Role::ProviderBilling])?;
-    Collection::pair(&consortium, payer, provider)
-}
-
-/// The pair's collection, for clients of either.
-fn as_either(ctx: &ReadContext<'_>, payer: &str, provider: &str) -> Result<Collection, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    let caller = Caller::of(ctx)?;
-    if caller.require(payer, &[Role::Payer]).is_err() {
-        caller.require(provider, &[Role::ProviderBilling])?;
-    }
-    Collection::pair(&consortium, payer, provider)
+/// The same of a payer and a provider.
+macro_rules! of_pair {
+    ($($context:ident $module:ident::$name:ident($body:ty) -> $out:ty;)+) => {$(
+        fn $name(
+            &self,
+            ctx: &$context<'_>,
+            payer: String,
+            provider: String,
+            body: $body,
+        ) -> Result<$out, HealthError> {
+            $module::$name(ctx, &payer, &provider, body)
+        }
+    )+};
 }
 
 impl Claims for ClaimRules {
@@ -98,260 +102,44 @@ impl Claims for ClaimRules {
         members::publish_plan(ctx, plan, version, commitment)
     }
 
-    fn load_plan(&self, ctx: &Context<'_>, payer: String, plan: PlanBody) -> Result<Receipt, HealthError> {
-        members::load_plan(ctx, &payer, plan)
+    of_payer! {
+        Context members::load_plan(PlanBody) -> Receipt;
+        Context members::enrol_member(CoverageBody) -> Receipt;
+        Context members::end_coverage(CoverageEnd) -> Receipt;
+        Context members::set_standing(StandingBody) -> Receipt;
+        ReadContext members::eligibility(EligibilityQuery) -> Eligibility;
+        Context money::fold_accumulators(Fold) -> Receipt;
+        Context disclosure::restrict_payer(SelfPayment) -> Receipt;
+        ReadContext service::service_report(String) -> ServiceReport;
     }
 
-    fn enrol_member(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        coverage: CoverageBody,
-    ) -> Result<Receipt, HealthError> {
-        members::enrol_member(ctx, &payer, coverage)
-    }
-
-    fn end_coverage(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        end: CoverageEnd,
-    ) -> Result<Receipt, HealthError> {
-        members::end_coverage(ctx, &payer, end)
-    }
-
-    fn set_standing(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        standing: StandingBody,
-    ) -> Result<Receipt, HealthError> {
-        members::set_standing(ctx, &payer, standing)
-    }
-
-    fn eligibility(
-        &self,
-        ctx: &ReadContext<'_>,
-        payer: String,
-        query: EligibilityQuery,
-    ) -> Result<Eligibility, HealthError> {
-        members::eligibility(ctx, &payer, query)
-    }
-
-    fn request_authorisation(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        provider: String,
-        request: AuthorisationRequest,
-    ) -> Result<Receipt, HealthError> {
-        authorisation::request_authorisation(ctx, &payer, &provider, request)
-    }
-
-    fn decide_authorisation(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        provider: String,
-        decision: AuthorisationDecision,
-    ) -> Result<Receipt, HealthError> {
-        authorisation::decide_authorisation(ctx, &payer, &provider, decision)
-    }
-
-    fn answer_authorisation(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        provider: String,
-        answer: AuthorisationAnswer,
-    ) -> Result<Receipt, HealthError> {
-        authorisation::answer_authorisation(ctx, &payer, &provider, answer)
-    }
-
-    fn authorisation(
-        &self,
-        ctx: &ReadContext<'_>,
-        payer: String,
-        provider: String,
-        id: AuthorisationId,
-    ) -> Result<AuthorisationView, HealthError> {
-        authorisation::authorisation(ctx, &payer, &provider, id)
-    }
-
-    fn submit_claim(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        provider: String,
-        claim: ClaimBody,
-    ) -> Result<Receipt, HealthError> {
-        submission::submit_claim(ctx, &payer, &provider, claim)
-    }
-
-    fn replace_claim(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        provider: String,
-        claim: ClaimBody,
-    ) -> Result<Receipt, HealthError> {
-        submission::replace_claim(ctx, &payer, &provider, claim)
-    }
-
-    fn adjudicate(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        provider: String,
-        step: AdjudicationStep,
-    ) -> Result<Receipt, HealthError> {
-        deciding::adjudicate(ctx, &payer, &provider, step)
-    }
-
-    fn provide_information(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        provider: String,
-        information: Information,
-    ) -> Result<Receipt, HealthError> {
-        review::provide_information(ctx, &payer, &provider, information)
-    }
-
-    fn propose_ruling(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        provider: String,
-        proposal: RulingProposal,
-    ) -> Result<Receipt, HealthError> {
-        review::propose_ruling(ctx, &payer, &provider, proposal)
-    }
-
-    fn confirm_ruling(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        provider: String,
-        step: AdjudicationStep,
-    ) -> Result<Receipt, HealthError> {
-        review::confirm_ruling(ctx, &payer, &provider, step)
-    }
-
-    fn appeal(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        provider: String,
-        appeal: AppealBody,
-    ) -> Result<Receipt, HealthError> {
-        appeal::appeal(ctx, &payer, &provider, appeal)
-    }
-
-    fn decide_appeal(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        provider: String,
-        decision: AppealDecision,
-    ) -> Result<Receipt, HealthError> {
-        appeal::decide_appeal(ctx, &payer, &provider, decision)
-    }
-
-    fn remit(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        provider: String,
-        remittance: RemittanceBody,
-    ) -> Result<Receipt, HealthError> {
-        money::remit(ctx, &payer, &provider, remittance)
-    }
-
-    fn pay(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        provider: String,
-        payment: Payment,
-    ) -> Result<Receipt, HealthError> {
-        money::pay(ctx, &payer, &provider, payment)
-    }
-
-    fn confirm(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        provider: String,
-        step: ClaimStep,
-    ) -> Result<Receipt, HealthError> {
-        money::confirm(ctx, &payer, &provider, step)
-    }
-
-    fn reverse(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        provider: String,
-        reversal: Reversal,
-    ) -> Result<Receipt, HealthError> {
-        money::reverse(ctx, &payer, &provider, reversal)
-    }
-
-    fn fold_accumulators(
-        &self,
-        ctx: &Context<'_>,
-        payer: String,
-        fold: Fold,
-    ) -> Result<Receipt, HealthError> {
-        money::fold_accumulators(ctx, &payer, fold)
-    }
-
-    fn remittance(
-        &self,
-        ctx: &ReadContext<'_>,
-        payer: String,
-        provider: String,
-        id: RemittanceId,
-    ) -> Result<RemittanceView, HealthError> {
-        reading::remittance(ctx, &payer, &provider, id)
-    }
-
-    fn deltas(
-        &self,
-        ctx: &ReadContext<'_>,
-        payer: String,
-        query: MemberQuery,
-    ) -> Result<Vec<Delta>, HealthError> {
-        reading::deltas(ctx, &payer, query)
-    }
-
-    fn member_claims(
-        &self,
-        ctx: &ReadContext<'_>,
-        payer: String,
-        query: CoverageQuery,
-    ) -> Result<Vec<ClaimId>, HealthError> {
-        reading::member_claims(ctx, &payer, query)
-    }
-
-    fn claim(
-        &self,
-        ctx: &ReadContext<'_>,
-        payer: String,
-        provider: String,
-        id: ClaimId,
-    ) -> Result<ClaimView, HealthError> {
-        reading::claim(ctx, &payer, &provider, id)
-    }
-
-    fn explanation(
-        &self,
-        ctx: &ReadContext<'_>,
-        payer: String,
-        provider: String,
-        id: ClaimId,
-    ) -> Result<ExplanationOfBenefits, HealthError> {
-        reading::explanation(ctx, &payer, &provider, id)
+    of_pair! {
+        Context authorisation::request_authorisation(AuthorisationRequest) -> Receipt;
+        Context authorisation::decide_authorisation(AuthorisationDecision) -> Receipt;
+        Context authorisation::answer_authorisation(AuthorisationAnswer) -> Receipt;
+        ReadContext authorisation::authorisation(AuthorisationId) -> AuthorisationView;
+        Context submission::submit_claim(ClaimBody) -> Receipt;
+        Context submission::replace_claim(ClaimBody) -> Receipt;
+        Context receipt::acknowledge(ClaimBatch) -> Receipt;
+        Context deciding::adjudicate(AdjudicationStep) -> Receipt;
+        Context review::provide_information(Information) -> Receipt;
+        Context review::submit_attachment(Attachment) -> Receipt;
+        Context screening::flag(FraudFlag) -> Receipt;
+        Context screening::clear_flag(FlagClearance) -> Receipt;
+        Context screening::feedback(Feedback) -> Receipt;
+        Context disclosure::record_consent(PaymentConsent) -> Receipt;
+        Context review::propose_ruling(RulingProposal) -> Receipt;
+        Context review::confirm_ruling(AdjudicationStep) -> Receipt;
+        Context appeal::appeal(AppealBody) -> Receipt;
+        Context appeal::withdraw_appeal(ClaimStep) -> Receipt;
+        Context appeal::decide_appeal(AppealDecision) -> Receipt;
+        Context money::remit(RemittanceBody) -> Receipt;
+        Context money::pay(Payment) -> Receipt;
+        Context money::confirm(ClaimStep) -> Receipt;
+        Context money::reverse(Reversal) -> Receipt;
+        ReadContext reading::remittance(RemittanceId) -> RemittanceView;
+        ReadContext reading::book(ClaimId) -> BookView;
+        ReadContext reading::claim(ClaimId) -> ClaimView;
+        ReadContext reading::explanation(ClaimId) -> ExplanationOfBenefits;
     }
 }

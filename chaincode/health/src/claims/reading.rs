@@ -1,20 +1,39 @@
 //! What payer and provider see.
 
 use super::appeal::Appeal;
+use super::book::{Book, book_hash, book_key};
+use super::desk::Own;
 use super::money::Remittance;
+use super::provider::{pair_of_claim, pair_of_either, readable};
 use super::store::{
-    Mark, Services, Standing, delta_prefix, information_prefix, payment_key, remittance_key, replaced_key,
-    reversal_key, services_prefix, void_key,
+    Head, Standing, attachment_prefix, information_prefix, payment_key, remittance_key, stored,
 };
-use super::{as_either, deciding, own};
+use crate::caller::Caller;
+use crate::state::{Collection, registered, tx_id};
 use careledger_api::HealthError;
 use careledger_api::contracts::claims::{
-    APPEAL_DAYS, ClaimView, CoverageQuery, Delta, ExplanationOfBenefits, Information, MemberQuery,
+    APPEAL_DAYS, Attachment, BookView, ClaimStatus, ClaimView, ExplanationOfBenefits, Information, Payment,
     RemittanceView,
 };
 use careledger_api::date::Date;
 use careledger_api::ids::{ClaimId, RemittanceId};
+use careledger_api::roles::Role;
 use fabric_contract_core::ReadContext;
+use std::collections::BTreeSet;
+
+pub(super) fn book(
+    ctx: &ReadContext<'_>,
+    payer: &str,
+    provider: &str,
+    id: ClaimId,
+) -> Result<BookView, HealthError> {
+    let consortium = registered(ctx)?.consortium;
+    Caller::of(ctx)?.require(payer, &[Role::Payer])?;
+    Collection::pair(&consortium, payer, provider)?;
+    let own = Own::of(ctx, &consortium, payer)?;
+    let book: Option<Book> = own.get(ctx, &book_key(&book_hash(&own, provider, &id)))?;
+    Ok(book.ok_or(HealthError::NotFound)?.view())
+}
 
 pub(super) fn claim(
     ctx: &ReadContext<'_>,
@@ -22,26 +41,48 @@ pub(super) fn claim(
     provider: &str,
     id: ClaimId,
 ) -> Result<ClaimView, HealthError> {
-    let pair = as_either(ctx, payer, provider)?;
-    let stored = deciding::stored(ctx, &pair, &id)?;
+    let pair = pair_of_claim(ctx, payer, provider, &id)?;
+    let stored = stored(ctx, &pair, &id)?;
     let standing = Standing::of(ctx, &pair, &id)?;
-    let adjudication = match standing.head.decided {
+    let adjudication = match standing.decided() {
         Some(_) => Some(standing.adjudication(ctx, &pair, &id)?),
         None => None,
     };
-    let information: Vec<Information> = pair.list(ctx, &information_prefix(&id))?;
-    let mark = |key: String| -> Result<Option<Mark>, HealthError> { pair.get(ctx, &key) };
-    let (replaced, voided) = (mark(replaced_key(&id))?, mark(void_key(&id))?);
+    let attachments: Vec<Attachment> = readable(ctx, &pair, &attachment_prefix(&id))?;
+    let information: Vec<Information> = readable(ctx, &pair, &information_prefix(&id))?;
+    let appeal = Appeal::of(ctx, &pair, &id)?.map(Appeal::view);
+    let head = standing.head;
+    let payments = head.iter().flat_map(|head| &head.payments);
+    let payments: Vec<Payment> = payments
+        .map(|tx| pair.get(ctx, &payment_key(&id, tx))?.ok_or(HealthError::NotFound))
+        .collect::<Result<_, _>>()?;
+    let tx = match (&head, stored.tx) {
+        (Some(head), _) => head.tx.clone(),
+        (None, Some(tx)) => tx,
+        (None, None) => tx_id(ctx)?,
+    };
+    let (successor, reversal, rejection) = match head {
+        Some(Head {
+            successor,
+            reversal,
+            rejection,
+            ..
+        }) => (successor, reversal, rejection),
+        None => (None, None, Vec::new()),
+    };
     Ok(ClaimView {
         claim: stored.claim,
         status: standing.status,
         adjudication,
-        payment: pair.get(ctx, &payment_key(&id))?,
+        payment: payments.last().cloned(),
+        payments,
+        rejection,
+        attachments,
         information: information.into_iter().map(|said| said.text).collect(),
-        appeal: Appeal::of(ctx, &pair, &id)?.map(Appeal::view),
-        successor: replaced.or(voided).and_then(|mark| mark.by),
-        reversal: mark(reversal_key(&id))?.and_then(|mark| mark.text),
-        tx: standing.head.tx,
+        appeal,
+        successor,
+        reversal,
+        tx,
     })
 }
 
@@ -51,11 +92,11 @@ pub(super) fn explanation(
     provider: &str,
     id: ClaimId,
 ) -> Result<ExplanationOfBenefits, HealthError> {
-    let pair = as_either(ctx, payer, provider)?;
-    let stored = deciding::stored(ctx, &pair, &id)?;
+    let pair = pair_of_claim(ctx, payer, provider, &id)?;
+    let stored = stored(ctx, &pair, &id)?;
     let standing = Standing::of(ctx, &pair, &id)?;
     let adjudication = standing.adjudication(ctx, &pair, &id)?;
-    let decided = standing.head.decided.as_ref().ok_or(HealthError::NotFound)?;
+    let decided = standing.decided().ok_or(HealthError::NotFound)?;
     let until = Date::from_unix((decided.on.days() + APPEAL_DAYS) * 86_400)?;
     Ok(ExplanationOfBenefits::of(
         &stored.claim,
@@ -71,35 +112,26 @@ pub(super) fn remittance(
     provider: &str,
     id: RemittanceId,
 ) -> Result<RemittanceView, HealthError> {
-    let pair = as_either(ctx, payer, provider)?;
+    let pair = pair_of_either(ctx, payer, provider)?;
     let found: Option<Remittance> = pair.get(ctx, &remittance_key(&id))?;
     let Remittance { id, amounts, tx, .. } = found.ok_or(HealthError::NotFound)?;
+    let mut reversed = BTreeSet::new();
+    for claim in amounts.keys() {
+        let head = Standing::of(ctx, &pair, claim)?.head;
+        // A replaced one was reversed before.
+        if head.is_some_and(|head| head.status == ClaimStatus::Reversed || head.reversal.is_some()) {
+            reversed.insert(*claim);
+        }
+    }
+    let sum = |amounts: &mut dyn Iterator<Item = (&ClaimId, &i64)>| {
+        amounts.fold(0i64, |sum, (_, amount)| sum.saturating_add(*amount))
+    };
     Ok(RemittanceView {
         id,
-        total: amounts
-            .values()
-            .fold(0, |sum, amount| sum.saturating_add(*amount)),
+        total: sum(&mut amounts.iter()),
+        standing: sum(&mut amounts.iter().filter(|(claim, _)| !reversed.contains(claim))),
+        reversed,
         amounts,
         tx,
     })
-}
-
-pub(super) fn deltas(
-    ctx: &ReadContext<'_>,
-    payer: &str,
-    query: MemberQuery,
-) -> Result<Vec<Delta>, HealthError> {
-    let own = own(ctx, payer)?;
-    own.list(ctx, &delta_prefix(&query.coverage, query.year))
-}
-
-pub(super) fn member_claims(
-    ctx: &ReadContext<'_>,
-    payer: &str,
-    query: CoverageQuery,
-) -> Result<Vec<ClaimId>, HealthError> {
-    let own = own(ctx, payer)?;
-    let all: Vec<Services> = own.list(ctx, &services_prefix(&query.coverage))?;
-    let covered = all.into_iter().filter(|claim| !claim.services.is_empty());
-    Ok(covered.map(|claim| claim.claim).collect())
 }

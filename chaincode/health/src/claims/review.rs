@@ -1,11 +1,13 @@
 //! Questions and rulings: the provider informs, two people of the payer set rules aside.
 
-use super::store::{Standing, information_key, proposal_key};
-use super::{as_payer, as_provider, deciding};
+use super::book::Entry;
+use super::desk::Desk;
+use super::store::{Standing, attachment_prefix, information_key, stored};
+use super::{deciding, provider};
 use crate::state::done;
 use careledger_api::adjudication::{Claim, Ruling};
 use careledger_api::contracts::claims::{
-    AdjudicationStep, ClaimAct, ClaimStatus, Information, RulingProposal, Rulings, check_text,
+    AdjudicationStep, Attachment, ClaimAct, ClaimStatus, Information, RulingProposal, Rulings, check_text,
 };
 use careledger_api::event::EventKind;
 use careledger_api::ids::TxId;
@@ -13,12 +15,12 @@ use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::Context;
 use serde::{Deserialize, Serialize};
 
-/// The value of `prop~I`.
+/// Rulings that wait for a second person. They lie in the claim's book.
 #[derive(Serialize, Deserialize)]
-struct Proposed {
-    proposal: RulingProposal,
+pub(super) struct Proposed {
+    pub(super) proposal: RulingProposal,
     by: String,
-    /// Where the claim's head stood: rulings on another adjudication do not count.
+    /// The payer's last step when they were proposed: rulings on another adjudication do not count.
     on: TxId,
 }
 
@@ -28,14 +30,40 @@ pub(super) fn provide_information(
     provider: &str,
     information: Information,
 ) -> Result<Receipt, HealthError> {
-    let pair = as_provider(ctx, payer, provider)?;
+    let pair = provider::pair(ctx, payer, provider)?;
     information.salt.require_drawn()?;
     check_text(&information.text, &information.documents)?;
+    stored(ctx, &pair, &information.claim)?;
     let standing = Standing::of(ctx, &pair, &information.claim)?;
     standing.status.after(ClaimAct::Inform)?;
-    let key = information_key(&information.claim, &standing.head.tx);
+    let head = standing.head.ok_or(HealthError::NotFound)?;
+    let key = information_key(&information.claim, &head.tx);
     if !pair.write_once(ctx, &key, &information)? {
         return Err(HealthError::ConflictState("the question is answered".into()));
+    }
+    done(ctx, EventKind::Claim, Some(&pair))
+}
+
+/// Documents come before or after the claim is decided: the one that shows why it should have been is what an appeal rests on.
+pub(super) fn submit_attachment(
+    ctx: &Context<'_>,
+    payer: &str,
+    provider: &str,
+    attachment: Attachment,
+) -> Result<Receipt, HealthError> {
+    let pair = provider::pair(ctx, payer, provider)?;
+    attachment.salt.require_drawn()?;
+    check_text(&attachment.title, &[])?;
+    let claim = stored(ctx, &pair, &attachment.claim)?.claim;
+    let known = |line: u16| claim.lines.iter().any(|of| of.sequence == line);
+    if !attachment.line.is_none_or(known) {
+        return Err(HealthError::InvalidCode("the claim has no such line".into()));
+    }
+    let key = format!("{}{}", attachment_prefix(&claim.id), attachment.hash);
+    if !pair.write_once(ctx, &key, &attachment)? {
+        return Err(HealthError::Duplicate(
+            "a document of this hash is attached".into(),
+        ));
     }
     done(ctx, EventKind::Claim, Some(&pair))
 }
@@ -46,22 +74,19 @@ pub(super) fn propose_ruling(
     provider: &str,
     proposal: RulingProposal,
 ) -> Result<Receipt, HealthError> {
-    let (pair, _, caller) = as_payer(ctx, payer, provider)?;
+    let (desk, caller) = Desk::for_payer(ctx, payer, provider)?;
     proposal.salt.require_drawn()?;
     check_text(&proposal.reason, &[])?;
-    let standing = Standing::of(ctx, &pair, &proposal.claim)?;
-    reviewable(standing.status)?;
-    let stored = deciding::stored(ctx, &pair, &proposal.claim)?;
-    check_rulings(&stored.claim, &proposal.rulings)?;
-    let key = proposal_key(&proposal.claim);
-    let proposed = Proposed {
+    let mut entry = Entry::of(&desk, &proposal.claim)?;
+    reviewable(entry.book.status)?;
+    check_rulings(&entry.claim, &proposal.rulings)?;
+    entry.book.proposal = Some(Proposed {
         proposal,
-        by: caller.person().to_owned(),
-        on: standing.head.tx,
-    };
-    pair.put(ctx, &key, &proposed)?;
-    pair.hand_to(ctx, &key, payer)?;
-    done(ctx, EventKind::Claim, Some(&pair))
+        by: desk.person(&caller)?,
+        on: entry.book.tx.clone(),
+    });
+    entry.keep(&desk)?;
+    done(ctx, EventKind::Claim, Some(&desk.pair))
 }
 
 pub(super) fn confirm_ruling(
@@ -70,22 +95,25 @@ pub(super) fn confirm_ruling(
     provider: &str,
     step: AdjudicationStep,
 ) -> Result<Receipt, HealthError> {
-    let (pair, own, caller) = as_payer(ctx, payer, provider)?;
-    let mut standing = Standing::of(ctx, &pair, &step.claim)?;
-    reviewable(standing.status)?;
-    let proposed: Option<Proposed> = pair.get(ctx, &proposal_key(&step.claim))?;
+    let (desk, caller) = Desk::for_payer(ctx, payer, provider)?;
+    step.salt.require_drawn()?;
+    let mut entry = Entry::of(&desk, &step.claim)?;
+    reviewable(entry.book.status)?;
+    let proposed = entry.book.proposal.take();
     let proposed = proposed
-        .filter(|proposed| proposed.on == standing.head.tx)
+        .filter(|proposed| proposed.on == entry.book.tx)
         .ok_or(HealthError::NotFound)?;
-    if proposed.by == caller.person() {
+    let person = desk.person(&caller)?;
+    if proposed.by == person {
         return Err(HealthError::SodViolation(
             "another person than the one who proposed the rulings confirms them".into(),
         ));
     }
-    standing.head.deciders.insert(proposed.by);
-    merge(&mut standing.head.rulings, proposed.proposal.rulings);
-    deciding::decide(ctx, (&pair, &own, payer), &caller, standing, &step)?;
-    done(ctx, EventKind::Claim, Some(&pair))
+    entry.book.deciders.insert(proposed.by);
+    merge(&mut entry.book.rulings, proposed.proposal.rulings);
+    deciding::decide(&desk, &mut entry, &person, &step)?;
+    entry.save(&desk, &step.salt)?;
+    done(ctx, EventKind::Claim, Some(&desk.pair))
 }
 
 /// Rulings are on lines that are there and on rules that somebody may set aside.
@@ -100,7 +128,7 @@ pub(super) fn check_rulings(claim: &Claim, rulings: &Rulings) -> Result<(), Heal
         Ok(())
     } else {
         Err(HealthError::InvalidCode(
-            "rulings are on lines of the claim, at least one, and never set aside form, coverage, consent, prices or sums".into(),
+            "rulings are on lines of the claim, at least one, and never set aside form, coverage, exclusion, consent, prices or sums".into(),
         ))
     }
 }

@@ -4,9 +4,9 @@ use super::held::held;
 use super::review::review_key;
 use crate::caller::Caller;
 use crate::identity::patient_key;
-use crate::state::{Collection, derived_salt, done, registered, tx_id};
+use crate::state::{Collection, Established, derived_salt, done, registered, tx_id};
 use careledger_api::codes::{Category, Obligation, OverrideReason, Purpose};
-use careledger_api::consortium::{Consortium, OrganisationRole};
+use careledger_api::consortium::OrganisationRole;
 use careledger_api::contracts::consent::{
     AccessKind, AccessRecord, AccessRequest, BreakGlassRequest, FullBreakGlassRequest, OpenReview, Outcome,
     RELEASE_SECONDS, Requester, SLOTS,
@@ -230,7 +230,7 @@ pub(super) const PROFESSIONAL: &[Role] = &[Role::Clinician, Role::Emergency, Rol
 pub(super) const EMERGENCY: &[Role] = &[Role::Emergency];
 
 /// The consortium and the caller as the one who asks: what every function checks first by which somebody reaches for a patient's data.
-pub(super) fn asker(ctx: &ReadContext<'_>, roles: &[Role]) -> Result<(Consortium, Requester), HealthError> {
+pub(super) fn asker(ctx: &ReadContext<'_>, roles: &[Role]) -> Result<(Established, Requester), HealthError> {
     let consortium = registered(ctx)?.consortium;
     let caller = Caller::of(ctx)?;
     let role = caller.require_role(&consortium, roles)?;

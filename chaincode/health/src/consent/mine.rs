@@ -9,9 +9,8 @@ use super::held::{
 use super::request::{StoredAnswer, StoredRequest, answer_key, requests_of, withdrawal_key};
 use crate::caller::Caller;
 use crate::intent::check_question_with;
-use crate::state::{Collection, registered};
+use crate::state::{Collection, Established, registered};
 use careledger_api::HealthError;
-use careledger_api::consortium::Consortium;
 use careledger_api::contracts::consent::{
     AuthorityView, ConsentEnd, ConsentQuery, ConsentState, ConsentView, Power, ReceiptBasis, RequestState,
     RequestView, RevocationReason, SignedQuery,
@@ -152,7 +151,7 @@ pub(crate) fn read_for_patient(
     ctx: &ReadContext<'_>,
     custodian: &str,
     reader: &str,
-) -> Result<(Consortium, Collection), HealthError> {
+) -> Result<(Established, Collection), HealthError> {
     let consortium = registered(ctx)?.consortium;
     let caller = Caller::of(ctx)?;
     caller.require_member(&consortium)?;

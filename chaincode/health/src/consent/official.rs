@@ -7,7 +7,6 @@ use super::review::require_reviewer;
 use crate::caller::Caller;
 use crate::identity::patient_key;
 use crate::state::{Collection, done, registered, tx_id};
-use careledger_api::consortium::Consortium;
 use careledger_api::contracts::consent::{
     Confirmation, EndedBy, Measure, OFFICIAL_ACT_SECONDS, OfficialAct, OpenAct, RevocationReason,
 };
@@ -136,7 +135,7 @@ pub(super) fn confirm(
 }
 
 pub(super) fn open(ctx: &ReadContext<'_>, custodian: &str) -> Result<Vec<OpenAct>, HealthError> {
-    let consortium: Consortium = registered(ctx)?.consortium;
+    let consortium = registered(ctx)?.consortium;
     require_reviewer(&consortium, &Caller::of(ctx)?, custodian)?;
     let care = Collection::care(&consortium, custodian)?;
     let oldest = ctx.timestamp().seconds.saturating_sub(OFFICIAL_ACT_SECONDS);

@@ -6,7 +6,7 @@
 use super::nonces::spend_nonce;
 use crate::intent::{acted, key_revocation_key};
 use crate::state::{Collection, done, tx_id};
-use careledger_api::contracts::identity::{IdentityAct, IdentityNotice};
+use careledger_api::contracts::identity::{AccountStep, IdentityAct, IdentityNotice};
 use careledger_api::event::EventKind;
 use careledger_api::hashing::keyed_hash;
 use careledger_api::ids::{KeyId, PatientId, RecoveryId, Salt, TxId};
@@ -221,18 +221,30 @@ pub(super) fn close(
 ) -> Result<Receipt, HealthError> {
     let patient = loaded.patient;
     loaded.store(ctx, care, salt)?;
-    write_notice(ctx, care, &patient, act, salt)?;
-    done(ctx, EventKind::Identity, Some(care))
+    tell(ctx, care, &patient, act, salt)
 }
 
-/// Says whose account the transaction changed and how, for the notifier. Every function of this contract but the pruning writes it.
-pub(super) fn write_notice(
+/// An act that the patient's own key signed, and that is about nothing but the account.
+pub(super) fn change(
+    ctx: &Context<'_>,
+    custodian: &str,
+    AccountStep { patient, salt }: &AccountStep,
+    intent: &SignedIntent,
+    (act, told): (Act, IdentityAct),
+) -> Result<Receipt, HealthError> {
+    let (care, mut loaded) = open(ctx, custodian, patient, intent, salt)?;
+    loaded.apply(ctx, &act)?;
+    close(ctx, &care, loaded, told, salt)
+}
+
+/// Ends a transaction that says whose account it changed and how, for the notifier. Every function of this contract but the pruning does so.
+pub(super) fn tell(
     ctx: &Context<'_>,
     care: &Collection,
     patient: &PatientId,
     act: IdentityAct,
     salt: &Salt,
-) -> Result<(), HealthError> {
+) -> Result<Receipt, HealthError> {
     let tx = tx_id(ctx)?;
     let key = notice_key(&tx);
     let notice = IdentityNotice {
@@ -243,7 +255,8 @@ pub(super) fn write_notice(
     };
     let salt = salt_for(ctx, salt, "notice")?;
     care.put(ctx, &key, &StoredNotice { notice, salt })?;
-    care.guard(ctx, &key)
+    care.guard(ctx, &key)?;
+    done(ctx, EventKind::Identity, Some(care))
 }
 
 /// A salt of its own for one of the values of a transaction.

@@ -1,16 +1,16 @@
 //! Enrolment, device keys, freezing.
 
-use super::account::{self, Loaded, close, salt_for, write_notice};
+use super::account::{self, Loaded, change, close, salt_for, tell};
+use super::recovery::carried;
 use super::{guardian_statement, patient_key};
 use crate::caller::Caller;
 use crate::consent::{open_patient, write_epoch};
 use crate::intent::{StoredKey, acted, check_nonce, key_key, key_revocation_key, scope};
-use crate::state::{Collection, done, registered, tx_id};
+use crate::state::{Collection, registered, tx_id};
 use careledger_api::contracts::identity::{
     AccountFreeze, AccountStep, Enrolment, GuardianAct, IdentityAct, KeyAddition, KeyRemoval, KeyRotation,
     Unfreezing,
 };
-use careledger_api::event::EventKind;
 use careledger_api::ids::{KeyId, PatientId, Salt, TxId};
 use careledger_api::intent::SignedIntent;
 use careledger_api::keys::PublicKey;
@@ -69,8 +69,7 @@ pub(super) fn enrol(
     account::create(ctx, &care, &patient, (&key, &random), &salt)?;
     write_key(ctx, &care, &patient, key, &salt)?;
     open_patient(ctx, &care, &patient, &salt)?;
-    write_notice(ctx, &care, &patient, IdentityAct::Enrolled, &salt)?;
-    done(ctx, EventKind::Identity, Some(&care))
+    tell(ctx, &care, &patient, IdentityAct::Enrolled, &salt)
 }
 
 pub(super) fn add_key(
@@ -132,8 +131,7 @@ pub(super) fn revoke_key(
     write_revocation(ctx, &care, patient, key, salt)?;
     // Also when the key was revoked before: the transaction must write something.
     write_epoch(ctx, &care, patient, salt)?;
-    write_notice(ctx, &care, patient, IdentityAct::KeyRevoked, salt)?;
-    done(ctx, EventKind::Identity, Some(&care))
+    tell(ctx, &care, patient, IdentityAct::KeyRevoked, salt)
 }
 
 pub(super) fn freeze(
@@ -151,8 +149,7 @@ pub(super) fn freeze(
         write_revocation(ctx, &care, patient, lost, salt)?;
         write_epoch(ctx, &care, patient, salt)?;
     }
-    write_notice(ctx, &care, patient, IdentityAct::Frozen, salt)?;
-    done(ctx, EventKind::Identity, Some(&care))
+    tell(ctx, &care, patient, IdentityAct::Frozen, salt)
 }
 
 pub(super) fn unfreeze(
@@ -161,11 +158,9 @@ pub(super) fn unfreeze(
     step: &AccountStep,
     intent: &SignedIntent,
 ) -> Result<Receipt, HealthError> {
-    let AccountStep { patient, salt } = step;
-    let (care, mut loaded) = account::open(ctx, custodian, patient, intent, salt)?;
     let by = Signers::Key(intent.intent.key);
-    loaded.apply(ctx, &Act::Unfreeze { by })?;
-    close(ctx, &care, loaded, IdentityAct::Unfrozen, salt)
+    let act = (Act::Unfreeze { by }, IdentityAct::Unfrozen);
+    change(ctx, custodian, step, intent, act)
 }
 
 pub(super) fn unfreeze_by_guardians(
@@ -178,10 +173,7 @@ pub(super) fn unfreeze_by_guardians(
         approvals,
         salt,
     } = unfreezing;
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require_member(&consortium)?;
-    let care = Collection::care(&consortium, custodian)?;
-    salt.require_drawn()?;
+    let (consortium, care) = carried(ctx, custodian, salt)?;
     if approvals.len() > MAX_GUARDIANS {
         return Err(HealthError::Limit("a patient has at most 8 guardians".into()));
     }

@@ -297,12 +297,17 @@ impl Identity for IdentityRules {
         custodian: String,
         tx: TxId,
     ) -> Result<IdentityNotice, HealthError> {
-        let consortium = registered(ctx)?.consortium;
-        Caller::of(ctx)?.require(&custodian, &[Role::Notifier, Role::Custodian])?;
-        let care = Collection::care(&consortium, &custodian)?;
+        let care = notifying(ctx, &custodian)?;
         let stored: Option<StoredNotice> = care.get(ctx, &notice_key(&tx))?;
         stored.map(|stored| stored.notice).ok_or(HealthError::NotFound)
     }
+}
+
+/// The custodian's collection, for those who tell its patients.
+fn notifying(ctx: &ReadContext<'_>, custodian: &str) -> Result<Collection, HealthError> {
+    let consortium = registered(ctx)?.consortium;
+    Caller::of(ctx)?.require(custodian, &[Role::Notifier, Role::Custodian])?;
+    Collection::care(&consortium, custodian)
 }
 
 fn view(ctx: &ReadContext<'_>, care: &Collection, patient: &PatientId) -> Result<AccountView, HealthError> {

@@ -1,18 +1,17 @@
 //! Guardians and recoveries. Whatever anybody signed or attested is kept beside the head, under a write-once key that two organisations guard.
 
-use super::account::{self, Loaded, close, salt_for, write_notice};
+use super::account::{self, Loaded, change, close, salt_for, tell};
 use super::keys::{write_key, write_revocation};
 use super::{guardian_statement, load_for_stranger};
 use crate::caller::Caller;
 use crate::consent::{is_dead, write_epoch};
 use crate::intent::{acted, check_nonce, scope};
-use crate::state::{Collection, done, registered, tx_id};
+use crate::state::{Collection, Established, registered, tx_id};
 use careledger_api::consortium::Consortium;
 use careledger_api::contracts::identity::{
     AccountStep, GuardianAct, GuardianApproval, IdentityAct, PolicyChoice, RecoveryApproval,
     RecoveryAttestation, RecoveryOpening, RecoveryStep,
 };
-use careledger_api::event::EventKind;
 use careledger_api::ids::{KeyId, Nonce, PatientId, PersonId, RecoveryId, Salt, TxId};
 use careledger_api::intent::SignedIntent;
 use careledger_api::keys::PublicKey;
@@ -85,11 +84,9 @@ pub(super) fn cancel_choice(
     step: &AccountStep,
     intent: &SignedIntent,
 ) -> Result<Receipt, HealthError> {
-    let AccountStep { patient, salt } = step;
-    let (care, mut loaded) = account::open(ctx, custodian, patient, intent, salt)?;
     let by = intent.intent.key;
-    loaded.apply(ctx, &Act::Cancel { by })?;
-    close(ctx, &care, loaded, IdentityAct::PolicyCancelled, salt)
+    let act = (Act::Cancel { by }, IdentityAct::PolicyCancelled);
+    change(ctx, custodian, step, intent, act)
 }
 
 pub(super) fn begin_delay(
@@ -259,8 +256,7 @@ pub(super) fn veto_recovery(
     let by = intent.intent.key;
     loaded.apply(ctx, &Act::Veto { by, id: *recovery })?;
     loaded.mark_vetoed(ctx, &care, (recovery, by), salt)?;
-    write_notice(ctx, &care, patient, IdentityAct::RecoveryVetoed, salt)?;
-    done(ctx, EventKind::Identity, Some(&care))
+    tell(ctx, &care, patient, IdentityAct::RecoveryVetoed, salt)
 }
 
 pub(super) fn execute_recovery(
@@ -295,11 +291,11 @@ pub(super) fn execute_recovery(
 }
 
 /// The consortium and the custodian's collection, for what any member's client may carry.
-fn carried(
+pub(super) fn carried(
     ctx: &ReadContext<'_>,
     custodian: &str,
     salt: &Salt,
-) -> Result<(Consortium, Collection), HealthError> {
+) -> Result<(Established, Collection), HealthError> {
     let consortium = registered(ctx)?.consortium;
     Caller::of(ctx)?.require_member(&consortium)?;
     let care = Collection::care(&consortium, custodian)?;

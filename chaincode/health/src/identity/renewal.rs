@@ -1,18 +1,15 @@
 //! Guardians count for a year: the patient renews them, and is reminded in time.
 
-use super::account::{self, RULES, close, lapses, listed, salt_for, write_notice};
-use super::load_for_stranger;
-use crate::caller::Caller;
+use super::account::{RULES, change, lapses, listed, salt_for, tell};
+use super::{load_for_stranger, notifying};
 use crate::consent::is_dead;
-use crate::state::{Collection, done, registered, tx_id};
+use crate::state::tx_id;
 use careledger_api::contracts::identity::{
     AccountStep, IdentityAct, LAPSING_ACCOUNTS, LapsingPage, LapsingQuery, REMINDER_SECONDS,
 };
-use careledger_api::event::EventKind;
 use careledger_api::ids::{PatientId, Salt, TxId};
 use careledger_api::intent::SignedIntent;
 use careledger_api::recovery::Act;
-use careledger_api::roles::Role;
 use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::{Context, ReadContext};
 use serde::{Deserialize, Serialize};
@@ -30,18 +27,14 @@ pub(super) fn renew(
     step: &AccountStep,
     intent: &SignedIntent,
 ) -> Result<Receipt, HealthError> {
-    let AccountStep { patient, salt } = step;
-    let (care, mut loaded) = account::open(ctx, custodian, patient, intent, salt)?;
     let by = intent.intent.key;
-    loaded.apply(ctx, &Act::Renew { by })?;
-    close(ctx, &care, loaded, IdentityAct::GuardiansRenewed, salt)
+    let act = (Act::Renew { by }, IdentityAct::GuardiansRenewed);
+    change(ctx, custodian, step, intent, act)
 }
 
 pub(super) fn remind(ctx: &Context<'_>, custodian: &str, step: &AccountStep) -> Result<Receipt, HealthError> {
     let AccountStep { patient, salt } = step;
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require(custodian, &[Role::Notifier, Role::Custodian])?;
-    let care = Collection::care(&consortium, custodian)?;
+    let care = notifying(ctx, custodian)?;
     salt.require_drawn()?;
     let now = ctx.timestamp().seconds;
     let account = load_for_stranger(ctx, &care, patient)?
@@ -59,8 +52,7 @@ pub(super) fn remind(ctx: &Context<'_>, custodian: &str, step: &AccountStep) -> 
     if !care.write_once(ctx, &reminder_key(patient, lapse), &reminder)? {
         return Err(HealthError::Duplicate("the patient was reminded of this".into()));
     }
-    write_notice(ctx, &care, patient, IdentityAct::GuardiansLapse, salt)?;
-    done(ctx, EventKind::Identity, Some(&care))
+    tell(ctx, &care, patient, IdentityAct::GuardiansLapse, salt)
 }
 
 pub(super) fn lapsing(
@@ -68,9 +60,7 @@ pub(super) fn lapsing(
     custodian: &str,
     query: &LapsingQuery,
 ) -> Result<LapsingPage, HealthError> {
-    let consortium = registered(ctx)?.consortium;
-    Caller::of(ctx)?.require(custodian, &[Role::Notifier, Role::Custodian])?;
-    let care = Collection::care(&consortium, custodian)?;
+    let care = notifying(ctx, custodian)?;
     let now = ctx.timestamp().seconds;
     let accounts = listed(ctx, &care, query.after.as_ref(), LAPSING_ACCOUNTS)?;
     let next = accounts.last().map(|(patient, _)| *patient);

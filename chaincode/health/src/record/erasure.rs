@@ -17,8 +17,7 @@ use crate::caller::Caller;
 use crate::consent::asked_by_patient;
 use crate::identity::spend_nonce;
 use crate::intent::{acted, check_nonce};
-use crate::state::{Collection, done, registered, tx_id};
-use careledger_api::consortium::Consortium;
+use crate::state::{Collection, Established, done, registered, tx_id};
 use careledger_api::contracts::consent::Power;
 use careledger_api::contracts::record::{
     ConfirmedErasure, DocumentHead, DocumentStatus, ERASURE_APPROVALS, EmergencySummary, Erasure,
@@ -310,7 +309,7 @@ fn receipt_of(
 }
 
 /// Who confirms and reads receipts.
-fn receipting(ctx: &ReadContext<'_>, custodian: &str) -> Result<(Consortium, Caller), HealthError> {
+fn receipting(ctx: &ReadContext<'_>, custodian: &str) -> Result<(Established, Caller), HealthError> {
     let consortium = registered(ctx)?.consortium;
     let caller = Caller::of(ctx)?;
     let roles = [Role::Custodian, Role::Vault, Role::Dpo];

@@ -1,10 +1,11 @@
 //! A consortium that moves here from another channel: what its organisations agree that the old ledger held is written again, byte for byte.
 //!
 //! An entry counts because more than half of the organisations, each from its own copy of the old ledger, declared the hashes of everything there, and because
-//! what is written has these hashes. Nothing is signed anew: a stored consent keeps the patient's own intent, which names the old channel.
+//! what is written has these hashes. Nothing is signed anew: a stored consent keeps the patient's own intent, which names the channel that it was signed for.
+//! No decision rests on half of it: what is awaited is in the consortium's own value, which every other contract reads first (`state::registered`).
 
 use crate::caller::Caller;
-use crate::state::{CONSORTIUM_KEY, Collection, done, registered, tx_id};
+use crate::state::{CONSORTIUM_KEY, Collection, TAKEN_KEY, done, stored, tx_id};
 use careledger_api::contracts::registry::{
     EntryDigest, MovedBodies, MovedEntry, MovedFrom, Origin, OriginView, PART_ENTRIES, PUBLIC_SECTION,
     Registered, part_digest,
@@ -18,8 +19,6 @@ use std::collections::BTreeMap;
 
 /// Which origin each organisation declared last, by MSP id.
 const DECLARED_KEY: &str = "origins";
-/// How many parts of the public state were taken over.
-const TAKEN_KEY: &str = "taken";
 
 /// The value of `taken~H` in a collection.
 #[derive(Serialize, Deserialize)]
@@ -29,13 +28,13 @@ struct Taken {
 }
 
 pub(super) fn declare(ctx: &Context<'_>, origin: &Origin) -> Result<Receipt, HealthError> {
-    let current = registered(ctx)?;
+    let current = stored(ctx)?;
     let caller = Caller::of(ctx)?;
     caller.require_admin(&current.consortium)?;
     origin.validate()?;
-    if origin.channel == ctx.channel_id() {
+    if origin.channels().any(|channel| channel == ctx.channel_id()) {
         return Err(HealthError::InvalidCode(
-            "a consortium moves to a channel of another name: what was signed for the old one must not count again".into(),
+            "a consortium moves to a channel of a name that it never had: what was signed for that one must not count again".into(),
         ));
     }
     // Organisations are counted: who could change the list of them first would count alone.
@@ -46,7 +45,7 @@ pub(super) fn declare(ctx: &Context<'_>, origin: &Origin) -> Result<Receipt, Hea
         ));
     }
     for collection in origin.collections.keys() {
-        Collection::declared(&current.consortium, collection)?;
+        Collection::of(&current.consortium, collection)?;
     }
     let digest = origin.digest()?;
     if current
@@ -72,7 +71,9 @@ pub(super) fn declare(ctx: &Context<'_>, origin: &Origin) -> Result<Receipt, Hea
     if current.moved_from.is_none() && agreed(&current, &declared, &digest) {
         let moved_from = MovedFrom {
             channel: origin.channel.clone(),
+            before: origin.before.clone(),
             origin: digest,
+            awaits: origin.awaits(),
         };
         ctx.put_json(
             CONSORTIUM_KEY,
@@ -90,7 +91,7 @@ pub(super) fn take_over(
     part: u32,
     entries: &[MovedEntry],
 ) -> Result<Receipt, HealthError> {
-    let current = registered(ctx)?;
+    let current = stored(ctx)?;
     Caller::of(ctx)?.require_admin(&current.consortium)?;
     let origin = in_force(ctx, &current)?;
     let taken: u32 = ctx.get_json(TAKEN_KEY)?.unwrap_or_default();
@@ -104,9 +105,7 @@ pub(super) fn take_over(
     let own =
         |key: &str| [CONSORTIUM_KEY, DECLARED_KEY, TAKEN_KEY].contains(&key) || key.starts_with("origin~");
     if entries.iter().any(|entry| own(&entry.key)) {
-        return Err(HealthError::InvalidCode(
-            "what the registry itself keeps does not move".into(),
-        ));
+        return Err(kept_here());
     }
     let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
     if ctx.get_states(&keys)?.iter().any(Option::is_some) {
@@ -128,10 +127,10 @@ pub(super) fn take_over_bodies(
     part: u32,
     bodies: &MovedBodies,
 ) -> Result<Receipt, HealthError> {
-    let current = registered(ctx)?;
+    let current = stored(ctx)?;
     let caller = Caller::of(ctx)?;
     caller.require_admin(&current.consortium)?;
-    let section = Collection::declared(&current.consortium, collection)?;
+    let section = Collection::of(&current.consortium, collection)?;
     if !section.has_member(&caller.organisation) {
         return Err(HealthError::Forbidden(
             "only a member of the collection takes its bodies over".into(),
@@ -140,6 +139,9 @@ pub(super) fn take_over_bodies(
     bodies.salt.require_drawn()?;
     let origin = in_force(ctx, &current)?;
     check(&origin, collection, part, &bodies.entries)?;
+    if bodies.entries.iter().any(|entry| entry.key.starts_with("taken~")) {
+        return Err(kept_here());
+    }
     let digests = origin.parts(collection);
     let place = usize::try_from(part).unwrap_or(usize::MAX);
     if let Some(before) = place.checked_sub(1).and_then(|before| digests.get(before))
@@ -167,10 +169,38 @@ pub(super) fn take_over_bodies(
     done(ctx, EventKind::Registry, Some(&section))
 }
 
+pub(super) fn settle(ctx: &Context<'_>) -> Result<Receipt, HealthError> {
+    let mut current = stored(ctx)?;
+    Caller::of(ctx)?.require_admin(&current.consortium)?;
+    let moved = current.moved_from.as_mut().ok_or_else(not_agreed)?;
+    let awaited = moved.awaits.len();
+    for (section, of_it) in std::mem::take(&mut moved.awaits) {
+        let whole = if section == PUBLIC_SECTION {
+            ctx.get_json(TAKEN_KEY)? == Some(of_it.parts)
+        } else if let Ok(collection) = Collection::of(&current.consortium, &section) {
+            // By the hash that every peer has: no member's body is needed.
+            collection.exists(ctx, &taken_key(&of_it.last))?
+        } else {
+            // Its organisation has left since: nothing reads it.
+            false
+        };
+        if !whole {
+            moved.awaits.insert(section, of_it);
+        }
+    }
+    if moved.awaits.len() == awaited {
+        return Err(HealthError::Duplicate(
+            "nothing was taken over whole since the last time".into(),
+        ));
+    }
+    ctx.put_json(CONSORTIUM_KEY, &current)?;
+    done(ctx, EventKind::Registry, None)
+}
+
 pub(super) fn view(ctx: &ReadContext<'_>, digest: &Hash) -> Result<OriginView, HealthError> {
     let origin: Origin = ctx.get_json(&origin_key(digest))?.ok_or(HealthError::NotFound)?;
     let declared = declarations(ctx)?.into_iter();
-    let current = registered(ctx)?;
+    let current = stored(ctx)?;
     Ok(OriginView {
         origin,
         declared_by: declared
@@ -198,11 +228,7 @@ fn check(origin: &Origin, section: &str, part: u32, entries: &[MovedEntry]) -> R
 }
 
 fn in_force(ctx: &ReadContext<'_>, current: &Registered) -> Result<Origin, HealthError> {
-    let moved = current.moved_from.as_ref().ok_or_else(|| {
-        HealthError::ConflictState(
-            "more than half of the organisations must declare the same origin first".into(),
-        )
-    })?;
+    let moved = current.moved_from.as_ref().ok_or_else(not_agreed)?;
     ctx.get_json(&origin_key(&moved.origin))?
         .ok_or_else(|| HealthError::Ledger("the origin in force is not there".into()))
 }
@@ -229,6 +255,16 @@ fn taken_key(digest: &Hash) -> String {
 
 fn other_part() -> HealthError {
     HealthError::InvalidCode("this is not the part that the origin has in this place".into())
+}
+
+fn not_agreed() -> HealthError {
+    HealthError::ConflictState(
+        "more than half of the organisations must declare the same origin first".into(),
+    )
+}
+
+fn kept_here() -> HealthError {
+    HealthError::InvalidCode("what the registry itself keeps does not move".into())
 }
 
 fn not_next() -> HealthError {

@@ -35,6 +35,22 @@ macro_rules! row {
     };
 }
 
+/// A ticket of a doctor whose certificate nobody looks at before the caller's.
+fn unsigned(world: &World) -> SignedTicket {
+    SignedTicket {
+        ticket: OfflineTicket {
+            id: TicketId::from_bytes([1; 16]),
+            consortium: CONSORTIUM.into(),
+            custodian: HOSPITAL.into(),
+            request: world.emergency(world.wallet.patient(), OverrideReason::Emergency, 30),
+            at: world.now(),
+        },
+        organisation: HOSPITAL.into(),
+        certificate: String::new(),
+        signature: String::new(),
+    }
+}
+
 fn readers(world: &World) -> Vec<Reader<'_>> {
     let patient = world.wallet.patient();
     let salt = Salt::from_bytes([1; 32]);
@@ -55,21 +71,8 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
             "consent:backfill",
             vec![(HOSPITAL, Role::Vault), (HOSPITAL, Role::Custodian)],
             |c| {
-                let ticket = OfflineTicket {
-                    id: TicketId::from_bytes([1; 16]),
-                    consortium: CONSORTIUM.into(),
-                    custodian: HOSPITAL.into(),
-                    request: world.emergency(patient, OverrideReason::Emergency, 30),
-                    at: world.now(),
-                };
-                let signed = SignedTicket {
-                    ticket,
-                    organisation: HOSPITAL.into(),
-                    certificate: String::new(),
-                    signature: String::new(),
-                };
                 let report = OfflineReport {
-                    signed,
+                    signed: unsigned(world),
                     opened: true,
                     at: world.now(),
                     salt,
@@ -78,20 +81,7 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
             }
         ),
         row!("consent:offlineOpening", vec![(HOSPITAL, Role::Vault)], |c| {
-            let ticket = OfflineTicket {
-                id: TicketId::from_bytes([1; 16]),
-                consortium: CONSORTIUM.into(),
-                custodian: HOSPITAL.into(),
-                request: world.emergency(patient, OverrideReason::Emergency, 30),
-                at: world.now(),
-            };
-            let signed = SignedTicket {
-                ticket,
-                organisation: HOSPITAL.into(),
-                certificate: String::new(),
-                signature: String::new(),
-            };
-            ConsentsClient::new(c).offline_opening(HOSPITAL, world.now(), signed)
+            ConsentsClient::new(c).offline_opening(HOSPITAL, world.now(), unsigned(world))
         }),
         row!("consent:escalate", vec![(REGULATOR, Role::Dpo)], |c| {
             let escalation = Escalation { access: tx(), salt };

@@ -4,12 +4,13 @@ use crate::fixture::{CLINIC, HOSPITAL, INSURER, World, bytes, contract_error, wo
 use careledger_api::HealthError;
 use careledger_api::adjudication::{Claim, ClaimLine, Coverage, EditCode, NetworkRules, Plan, Price};
 use careledger_api::contracts::claims::{
-    AdjudicationStep, ClaimBody, ClaimStatus, ClaimStep, ClaimView, ClaimsClient, CoverageBody,
-    EligibilityQuery, Payment, PlanBody,
+    AdjudicationStep, BookView, ClaimBatch, ClaimBody, ClaimStatus, ClaimStep, ClaimView, ClaimsClient,
+    CoverageBody, EligibilityQuery, Payment, PlanBody,
 };
 use careledger_api::date::{Date, DateRange};
 use careledger_api::ids::{ClaimId, CoverageId, PlanId, TxId};
 use careledger_api::roles::Role;
+use fabric_contract_mock::{Endorsed, MockClient};
 use std::collections::BTreeMap;
 
 /// One function of the contract, at one organisation's peer.
@@ -25,6 +26,90 @@ macro_rules! at {
     };
 }
 pub(crate) use at;
+
+/// One step of the payer at its own peer.
+macro_rules! payers {
+    ($world:expr, $client:expr, $function:ident($body:expr)) => {
+        crate::claims::at!(
+            $world,
+            $client,
+            crate::fixture::INSURER,
+            $function(crate::fixture::INSURER, crate::fixture::HOSPITAL, $body)
+        )
+    };
+}
+pub(crate) use payers;
+
+/// One step of the provider at its own peer.
+macro_rules! providers {
+    ($world:expr, $client:expr, $function:ident($body:expr)) => {
+        crate::claims::at!(
+            $world,
+            $client,
+            crate::fixture::HOSPITAL,
+            $function(crate::fixture::INSURER, crate::fixture::HOSPITAL, $body)
+        )
+    };
+}
+pub(crate) use providers;
+
+/// A step of the payer as it waits for its block.
+macro_rules! waiting {
+    ($client:expr, $peer:expr, $function:ident($body:expr)) => {{
+        let request = careledger_api::contracts::claims::ClaimsClient::new($client).$function(
+            crate::fixture::INSURER,
+            crate::fixture::HOSPITAL,
+            $body,
+        );
+        let request = request.endorsed_by([$peer]);
+        $client.endorse(request.call().clone()).unwrap()
+    }};
+}
+pub(crate) use waiting;
+
+pub fn id(n: u8) -> ClaimId {
+    ClaimId::from_bytes(bytes(n))
+}
+
+pub fn member() -> CoverageId {
+    CoverageId::from_bytes(bytes(1))
+}
+
+/// A claim on another day, so that it is another service.
+pub fn on(world: &World, n: u8, day: &str) -> ClaimBody {
+    let mut body = claim(world, n, "X-1001");
+    body.claim.lines[0].date = day.parse().unwrap();
+    body
+}
+
+pub fn payment(world: &World, n: u8, amount: i64) -> Payment {
+    Payment {
+        claim: id(n),
+        amount,
+        reference: "TRN-1".into(),
+        salt: world.wallet.salt(),
+    }
+}
+
+/// Somebody of an organisation who decides as a person: with a credential of their own.
+pub fn person(world: &World, organisation: &str, role: Role) -> MockClient {
+    let person = world.newcomer(organisation, role);
+    world.issue(organisation, &person).unwrap();
+    person
+}
+
+/// What the payer's book says.
+pub async fn book(world: &World, n: u8) -> BookView {
+    let payer = world.client(INSURER, Role::Payer);
+    let asked = ClaimsClient::new(&payer).book(INSURER, HOSPITAL, id(n));
+    asked.endorsed_by([INSURER]).send().await.unwrap()
+}
+
+/// Verdicts on the transactions of one block.
+pub fn codes(world: &World, block: impl IntoIterator<Item = Endorsed>) -> Vec<&'static str> {
+    let outcomes = world.mock.commit(block).unwrap().into_iter();
+    outcomes.map(|outcome| outcome.code.as_str_name()).collect()
+}
 
 fn date(text: &str) -> Date {
     text.parse().unwrap()
@@ -193,6 +278,15 @@ async fn a_clean_claim_is_paid_and_cleared() {
     let body = claim(&world, 1, "X-1001");
     let id = body.claim.id;
     submit(&world, body).await.unwrap();
+    let received = ClaimBatch {
+        claims: [id].into(),
+        salt: world.wallet.salt(),
+    };
+    let desk = world.client(INSURER, Role::Payer);
+    payers!(&world, &desk, acknowledge(received.clone())).unwrap();
+    assert_eq!(view(&world, 1).await.status, ClaimStatus::Accepted);
+    let again = payers!(&world, &desk, acknowledge(received));
+    assert!(matches!(again, Err(HealthError::ConflictState(_))));
     adjudicate(&world, id).await.unwrap();
 
     let payer = world.client(INSURER, Role::Payer);

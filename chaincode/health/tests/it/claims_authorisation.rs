@@ -92,11 +92,22 @@ async fn a_request_is_answered_given_used_and_given_back() {
         request_authorisation(INSURER, HOSPITAL, asked.clone())
     )
     .unwrap();
+    let again = at!(
+        world,
+        &biller,
+        HOSPITAL,
+        request_authorisation(INSURER, HOSPITAL, asked.clone())
+    );
+    again.unwrap();
+    let other = AuthorisationRequest {
+        units: 9,
+        ..request(&world, 3)
+    };
     let twice = at!(
         world,
         &biller,
         HOSPITAL,
-        request_authorisation(INSURER, HOSPITAL, asked)
+        request_authorisation(INSURER, HOSPITAL, other)
     );
     assert!(matches!(twice, Err(HealthError::Duplicate(_))));
     assert_eq!(seen(&world).await.due, world.now() + STANDARD_SECONDS);

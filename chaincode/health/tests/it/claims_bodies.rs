@@ -1,15 +1,16 @@
 //! Every other role of every organisation asks every peer for every step and body of claims, and is refused.
 
 use crate::bodies::{Reader, everybody_else_is_refused};
-use crate::fixture::{HOSPITAL, INSURER, World, bytes, world};
+use crate::fixture::{HOSPITAL, INSURER, REGULATOR, World, bytes, world};
 use careledger_api::adjudication::{Claim, Standing};
 use careledger_api::contracts::claims::{
-    AdjudicationStep, AppealAct, AppealBody, AppealDecision, AuthorisationAct, AuthorisationAnswer,
-    AuthorisationDecision, AuthorisationRequest, ClaimBody, ClaimsClient, CoverageEnd, CoverageQuery, Fold,
-    Information, MemberQuery, RemittanceBody, Reversal, RulingProposal, Rulings, StandingBody,
+    AdjudicationStep, AppealAct, AppealBody, AppealDecision, Attachment, AuthorisationAct,
+    AuthorisationAnswer, AuthorisationDecision, AuthorisationRequest, ClaimBatch, ClaimBody, ClaimStep,
+    ClaimsClient, CoverageEnd, Feedback, FlagClearance, Fold, FraudFlag, Information, PaymentConsent,
+    RemittanceBody, Reversal, RulingProposal, Rulings, SelfPayment, StandingBody,
 };
 use careledger_api::date::DateRange;
-use careledger_api::ids::{AuthorisationId, ClaimId, CoverageId, RemittanceId, Salt};
+use careledger_api::ids::{AuthorisationId, ClaimId, CoverageId, Hash, RemittanceId, Salt};
 use careledger_api::roles::Role;
 use fabric_contract_mock::now;
 
@@ -187,7 +188,7 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
         ),
         reader!(
             "claims:decideAppeal",
-            payer(),
+            vec![(INSURER, Role::Payer), (REGULATOR, Role::Legal)],
             decide_appeal(
                 INSURER,
                 HOSPITAL,
@@ -238,20 +239,119 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
                 Fold {
                     coverage,
                     year: 2027,
-                    deltas: Default::default(),
                     salt
                 }
             )
         ),
         reader!(
-            "claims:deltas",
-            payer(),
-            deltas(INSURER, MemberQuery { coverage, year: 2027 })
+            "claims:submitAttachment",
+            provider(),
+            submit_attachment(
+                INSURER,
+                HOSPITAL,
+                Attachment {
+                    claim,
+                    line: None,
+                    hash: Hash::from_bytes([1; 32]),
+                    title: text(),
+                    salt
+                }
+            )
         ),
         reader!(
-            "claims:memberClaims",
+            "claims:flag",
             payer(),
-            member_claims(INSURER, CoverageQuery { coverage })
+            flag(
+                INSURER,
+                HOSPITAL,
+                FraudFlag {
+                    claim,
+                    line: None,
+                    kind: "phantom".into(),
+                    score: 1,
+                    explanation: text(),
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:clearFlag",
+            payer(),
+            clear_flag(
+                INSURER,
+                HOSPITAL,
+                FlagClearance {
+                    claim,
+                    flag: "ab".repeat(32).parse().unwrap(),
+                    reason: text(),
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:feedback",
+            vec![(INSURER, Role::Payer), (INSURER, Role::Portal)],
+            feedback(
+                INSURER,
+                HOSPITAL,
+                Feedback {
+                    claim,
+                    line: 1,
+                    rendered: true,
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:recordConsent",
+            provider(),
+            record_consent(
+                INSURER,
+                HOSPITAL,
+                PaymentConsent {
+                    coverage,
+                    given: true,
+                    period,
+                    document: None,
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:restrictPayer",
+            vec![
+                (HOSPITAL, Role::ProviderBilling),
+                (HOSPITAL, Role::Registrar),
+                (HOSPITAL, Role::Custodian)
+            ],
+            restrict_payer(
+                HOSPITAL,
+                SelfPayment {
+                    coverage,
+                    services: [("X-1".to_owned(), day)].into(),
+                    restricted: true,
+                    salt
+                }
+            )
+        ),
+        reader!("claims:serviceReport", payer(), service_report(INSURER, HOSPITAL)),
+        reader!("claims:book", payer(), book(INSURER, HOSPITAL, claim)),
+        reader!(
+            "claims:acknowledge",
+            payer(),
+            acknowledge(
+                INSURER,
+                HOSPITAL,
+                ClaimBatch {
+                    claims: [claim].into(),
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:withdrawAppeal",
+            provider(),
+            withdraw_appeal(INSURER, HOSPITAL, ClaimStep { claim, salt })
         ),
         reader!(
             "claims:explanation",

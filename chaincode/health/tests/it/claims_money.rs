@@ -1,32 +1,17 @@
 //! Claims come again, are replaced, taken back, remitted, paid, reversed; and what their member paid.
 
-use crate::claims::{adjudicate, at, claim, covered_by, submit, view};
+use crate::claims::{adjudicate, at, book, claim, codes, covered_by, id, member, on, payment, submit, view};
 use crate::fixture::{HOSPITAL, INSURER, World, bytes, world};
 use careledger_api::HealthError;
 use careledger_api::adjudication::{Accumulators, Effect, Frequency, Limit, ProcedureRules, Span, Standing};
 use careledger_api::contracts::claims::{
-    AdjudicationStep, ClaimBody, ClaimStatus, ClaimStep, ClaimsClient, CoverageEnd, CoverageQuery, Delta,
-    EligibilityQuery, Fold, MemberQuery, Payment, RemittanceBody, Reversal, StandingBody,
+    AdjudicationStep, ClaimBody, ClaimStatus, ClaimStep, ClaimsClient, CoverageEnd, EligibilityQuery, Fold,
+    RemittanceBody, Reversal, StandingBody,
 };
 use careledger_api::date::DateRange;
-use careledger_api::ids::{ClaimId, CoverageId, RemittanceId};
+use careledger_api::ids::RemittanceId;
 use careledger_api::roles::Role;
 use fabric_contract_mock::Endorsed;
-
-fn id(n: u8) -> ClaimId {
-    ClaimId::from_bytes(bytes(n))
-}
-
-fn member() -> CoverageId {
-    CoverageId::from_bytes(bytes(1))
-}
-
-/// A claim on another day, so that it is another service.
-fn on(world: &World, n: u8, day: &str) -> ClaimBody {
-    let mut body = claim(world, n, "X-1001");
-    body.claim.lines[0].date = day.parse().unwrap();
-    body
-}
 
 fn instead(world: &World, n: u8, of: u8, frequency: Frequency) -> ClaimBody {
     let mut body = claim(world, n, "X-1001");
@@ -45,16 +30,6 @@ async fn paid(world: &World) -> Accumulators {
     asked.endorsed_by([INSURER]).send().await.unwrap().accumulators
 }
 
-async fn deltas(world: &World) -> Vec<Delta> {
-    let payer = world.client(INSURER, Role::Payer);
-    let query = MemberQuery {
-        coverage: member(),
-        year: 2027,
-    };
-    let asked = ClaimsClient::new(&payer).deltas(INSURER, query);
-    asked.endorsed_by([INSURER]).send().await.unwrap()
-}
-
 /// An adjudication as it waits for its block.
 fn endorsed(world: &World, n: u8) -> Endorsed {
     let payer = world.client(INSURER, Role::Payer);
@@ -63,20 +38,6 @@ fn endorsed(world: &World, n: u8) -> Endorsed {
         .adjudicate(INSURER, HOSPITAL, step)
         .endorsed_by([INSURER]);
     payer.endorse(request.call().clone()).unwrap()
-}
-
-fn codes(world: &World, block: impl IntoIterator<Item = Endorsed>) -> Vec<&'static str> {
-    let outcomes = world.mock.commit(block).unwrap().into_iter();
-    outcomes.map(|outcome| outcome.code.as_str_name()).collect()
-}
-
-fn payment(world: &World, n: u8, amount: i64) -> Payment {
-    Payment {
-        claim: id(n),
-        amount,
-        reference: "TRN-1".into(),
-        salt: world.wallet.salt(),
-    }
 }
 
 fn reversal(world: &World, n: u8) -> Reversal {
@@ -155,7 +116,10 @@ async fn a_void_takes_back_exactly_its_claim() {
     let absent = at!(world, &biller, INSURER, replace_claim(INSURER, HOSPITAL, absent));
     assert_eq!(absent.unwrap_err(), HealthError::NotFound);
     let void = instead(&world, 2, 1, Frequency::Void);
-    at!(world, &biller, INSURER, replace_claim(INSURER, HOSPITAL, void)).unwrap();
+    for said in [void.clone(), void] {
+        at!(world, &biller, INSURER, replace_claim(INSURER, HOSPITAL, said))
+            .expect("said once more is success");
+    }
     assert!(adjudicate(&world, id(1)).await.is_err());
     assert!(
         adjudicate(&world, id(2)).await.is_err(),
@@ -193,6 +157,7 @@ async fn a_remittance_is_paid_once_and_taken_back_whole() {
     let asked = ClaimsClient::new(&biller).remittance(INSURER, HOSPITAL, RemittanceId::from_bytes(bytes(1)));
     let seen = asked.endorsed_by([HOSPITAL]).send().await.unwrap();
     assert_eq!((seen.amounts[&id(1)], seen.total), (17_100, 17_100 + 18_000));
+    assert_eq!((seen.reversed.len(), seen.standing), (0, seen.total));
     assert_eq!(view(&world, 1).await.status, ClaimStatus::Payable);
     let twice = at!(world, &payer, INSURER, remit(INSURER, HOSPITAL, body(2, &[1])));
     assert!(matches!(twice, Err(HealthError::ConflictState(_))));
@@ -222,6 +187,16 @@ async fn a_remittance_is_paid_once_and_taken_back_whole() {
     .unwrap();
     let reversed = view(&world, 1).await;
     assert_eq!(reversed.status, ClaimStatus::Reversed);
+    let asked = ClaimsClient::new(&biller).remittance(INSURER, HOSPITAL, RemittanceId::from_bytes(bytes(1)));
+    let seen = asked.endorsed_by([HOSPITAL]).send().await.unwrap();
+    assert_eq!(
+        (seen.reversed, seen.standing, seen.total),
+        ([id(1)].into(), 18_000, 35_100)
+    );
+    assert_eq!(
+        (book(&world, 1).await.due, book(&world, 2).await.due),
+        (0, 18_000)
+    );
     assert_eq!(reversed.reversal.as_deref(), Some("paid to the wrong account"));
     assert_eq!(before.out_of_pocket - paid(&world).await.out_of_pocket, 2_900);
     let step = ClaimStep {
@@ -271,58 +246,102 @@ async fn two_adjudicators_race_and_one_wins() {
 }
 
 #[tokio::test]
-async fn members_claims_conflict_only_where_a_cap_is_within_reach() {
+async fn members_claims_conflict_only_where_they_meet() {
     let world = world().await;
-    covered_by(&world, |plan| plan.out_of_pocket_maximum = 14_000).await;
-    for (n, day) in [
-        (1, "2027-01-02"),
-        (2, "2027-01-03"),
-        (3, "2027-01-04"),
-        (4, "2027-01-05"),
-        (5, "2027-01-06"),
-        (6, "2027-01-07"),
+    covered_by(&world, |plan| {
+        plan.out_of_pocket_maximum = 25_000;
+        let price = plan.prices["X-1001"];
+        for code in ["X-1002", "X-1003", "X-1004"] {
+            plan.prices.insert(code.into(), price);
+        }
+    })
+    .await;
+    for (n, code) in [
+        (1, "X-1001"),
+        (2, "X-1001"),
+        (3, "X-1002"),
+        (10, "X-1003"),
+        (4, "X-1004"),
+        (12, "X-1004"),
     ] {
-        submit(&world, on(&world, n, day)).await.unwrap();
+        let mut body = on(&world, n, &format!("2027-01-{n:02}"));
+        body.claim.lines[0].procedure = code.into();
+        submit(&world, body).await.unwrap();
     }
     // The deductible is not met: one after the other.
     let first = [endorsed(&world, 1), endorsed(&world, 2)];
     assert_eq!(codes(&world, first), ["VALID", "MVCC_READ_CONFLICT"]);
-    assert_eq!(
-        (paid(&world).await.out_of_pocket, deltas(&world).await.len()),
-        (2_900, 0)
-    );
-    // Then both at once, beside the sum.
+    assert_eq!(paid(&world).await.out_of_pocket, 2_900);
+    // Then both at once, beside the sum, in a slot each: (25,000 - 2,900) / 8 = 2,762.
     let between = [endorsed(&world, 2), endorsed(&world, 3)];
     assert_eq!(codes(&world, between), ["VALID", "VALID"]);
-    let beside = deltas(&world).await;
-    assert_eq!((paid(&world).await.out_of_pocket, beside.len()), (6_900, 2));
+    assert_eq!(paid(&world).await.out_of_pocket, 6_900);
+    // The slot of 10 is that of 2, and full: it writes the sum, which the other has read.
+    let full = [endorsed(&world, 10), endorsed(&world, 4)];
+    assert_eq!(codes(&world, full), ["VALID", "MVCC_READ_CONFLICT"]);
+    assert_eq!(paid(&world).await.out_of_pocket, 8_900);
+    // Two of one procedure count together.
+    let same = [endorsed(&world, 4), endorsed(&world, 12)];
+    assert_eq!(codes(&world, same), ["VALID", "MVCC_READ_CONFLICT"]);
     let payer = world.client(INSURER, Role::Payer);
     let fold = || Fold {
         coverage: member(),
         year: 2027,
-        deltas: beside.iter().map(|delta| delta.tx.clone()).collect(),
         salt: world.wallet.salt(),
     };
-    at!(world, &payer, INSURER, fold_accumulators(INSURER, fold())).unwrap();
-    assert_eq!(
-        (paid(&world).await.out_of_pocket, deltas(&world).await.len()),
-        (6_900, 0)
-    );
-    let twice = at!(world, &payer, INSURER, fold_accumulators(INSURER, fold()));
-    assert_eq!(twice.unwrap_err(), HealthError::NotFound, "each counts once");
-    // Half of the maximum is near: one after the other again, up to the cap.
-    let near = [endorsed(&world, 4), endorsed(&world, 5)];
-    assert_eq!(codes(&world, near), ["VALID", "MVCC_READ_CONFLICT"]);
-    for n in [5, 6] {
-        adjudicate(&world, id(n)).await.unwrap();
+    let folded = at!(world, &payer, INSURER, fold_accumulators(INSURER, fold()));
+    folded.unwrap();
+    assert_eq!(paid(&world).await.out_of_pocket, 10_900);
+    let again = at!(world, &payer, INSURER, fold_accumulators(INSURER, fold()));
+    assert_eq!(again.unwrap_err(), HealthError::NotFound, "each counts once");
+}
+
+/// The most that members can be asked for, whatever is decided at once and whoever folds.
+#[tokio::test]
+async fn the_years_maximum_is_never_passed_whether_anybody_folds_or_not() {
+    const MAXIMUM: i64 = 30_000;
+    for folds in [false, true] {
+        let world = world().await;
+        covered_by(&world, |plan| plan.out_of_pocket_maximum = MAXIMUM).await;
+        let payer = world.client(INSURER, Role::Payer);
+        for n in 1..=15 {
+            submit(&world, on(&world, n, &format!("2027-01-{n:02}")))
+                .await
+                .unwrap();
+        }
+        for pair in (1..=15u8).collect::<Vec<_>>().chunks(2) {
+            let block: Vec<Endorsed> = pair.iter().map(|n| endorsed(&world, *n)).collect();
+            let verdicts = codes(&world, block);
+            for (n, verdict) in pair.iter().zip(verdicts) {
+                if verdict != "VALID" {
+                    adjudicate(&world, id(*n)).await.unwrap();
+                }
+            }
+            if folds {
+                let fold = Fold {
+                    coverage: member(),
+                    year: 2027,
+                    salt: world.wallet.salt(),
+                };
+                let folded = at!(world, &payer, INSURER, fold_accumulators(INSURER, fold));
+                assert!(matches!(folded, Ok(_) | Err(HealthError::NotFound)));
+            }
+            assert!(paid(&world).await.out_of_pocket <= MAXIMUM);
+        }
+        let mut asked = 0;
+        for n in 1..=15 {
+            asked += view(&world, n).await.adjudication.unwrap().member;
+        }
+        // 2,900, then 2,000 each: fourteen more would be 30,900.
+        assert_eq!((asked, paid(&world).await.out_of_pocket), (MAXIMUM, MAXIMUM));
     }
-    assert_eq!(paid(&world).await.out_of_pocket, 12_900);
 }
 
 #[tokio::test]
-async fn claims_before_count_where_the_payer_names_them() {
+async fn claims_before_count_whatever_the_payers_client_says_and_races_do_not_pass_a_limit() {
     let world = world().await;
     covered_by(&world, |plan| {
+        plan.deductible = 0;
         let rules = ProcedureRules {
             limits: vec![Limit {
                 units: 1,
@@ -335,23 +354,9 @@ async fn claims_before_count_where_the_payer_names_them() {
     .await;
     submit(&world, on(&world, 1, "2027-01-02")).await.unwrap();
     submit(&world, on(&world, 2, "2027-01-03")).await.unwrap();
-    adjudicate(&world, id(1)).await.unwrap();
-    let payer = world.client(INSURER, Role::Payer);
-    let query = CoverageQuery { coverage: member() };
-    let asked = ClaimsClient::new(&payer).member_claims(INSURER, query);
-    let prior = asked.endorsed_by([INSURER]).send().await.unwrap();
-    assert_eq!(prior, [id(1)]);
-    let unknown = AdjudicationStep {
-        prior: [id(9)].into(),
-        ..AdjudicationStep::new(id(2), world.wallet.salt())
-    };
-    let unknown = at!(world, &payer, INSURER, adjudicate(INSURER, HOSPITAL, unknown));
-    assert_eq!(unknown.unwrap_err(), HealthError::NotFound);
-    let step = AdjudicationStep {
-        prior: prior.into_iter().collect(),
-        ..AdjudicationStep::new(id(2), world.wallet.salt())
-    };
-    at!(world, &payer, INSURER, adjudicate(INSURER, HOSPITAL, step)).unwrap();
+    let race = [endorsed(&world, 1), endorsed(&world, 2)];
+    assert_eq!(codes(&world, race), ["VALID", "MVCC_READ_CONFLICT"]);
+    adjudicate(&world, id(2)).await.unwrap();
     assert_eq!(view(&world, 2).await.status, ClaimStatus::Denied);
 
     let biller = world.client(HOSPITAL, Role::ProviderBilling);
@@ -365,6 +370,14 @@ async fn claims_before_count_where_the_payer_names_them() {
     assert_eq!((why.effect, why.reason.as_deref()), (Effect::Denied, Some("119")));
     assert!(why.appeal.is_some());
     assert_eq!(explained.appeal_until.days() - world.today().days(), 180);
+
+    // What the first claim used is free again once it is taken back.
+    let mut void = instead(&world, 3, 1, Frequency::Void);
+    void.claim.lines[0].date = "2027-01-02".parse().unwrap();
+    at!(world, &biller, INSURER, replace_claim(INSURER, HOSPITAL, void)).unwrap();
+    submit(&world, on(&world, 4, "2027-01-04")).await.unwrap();
+    adjudicate(&world, id(4)).await.unwrap();
+    assert_eq!(view(&world, 4).await.status, ClaimStatus::Approved);
 }
 
 #[tokio::test]
@@ -427,47 +440,4 @@ async fn coverage_ends_and_standing_counts_on_the_day_of_service() {
     };
     let asked = ClaimsClient::new(&payer).eligibility(INSURER, query);
     assert!(!asked.endorsed_by([INSURER]).send().await.unwrap().covered);
-}
-
-/// Either of the pair endorses a new key: a provider with altered code can write an adjudication of its own. The payer pays by its own copy alone.
-#[tokio::test]
-async fn an_adjudication_that_the_payer_did_not_make_pays_nothing() {
-    const PAIR: &str = "pair_InsurerMSP_HospitalMSP";
-    let world = world().await;
-    covered_by(&world, |_| ()).await;
-    submit(&world, on(&world, 1, "2027-01-14")).await.unwrap();
-    submit(&world, on(&world, 2, "2027-01-15")).await.unwrap();
-    let real = adjudicate(&world, id(1)).await.unwrap();
-    let altered = world.client(HOSPITAL, Role::ProviderBilling);
-    let written = altered.transact(|ctx| {
-        let (one, two) = (id(1), id(2));
-        let read = |key: String| -> Result<serde_json::Value, HealthError> {
-            Ok(ctx.private_get_json(PAIR, &key)?.unwrap_or_default())
-        };
-        let mut adjudication = read(format!("adj~{one}~{real}"))?;
-        adjudication["adjudication"]["claim"] = two.to_string().into();
-        adjudication["adjudication"]["allowed"] = 1_000_000.into();
-        ctx.private_put_json(PAIR, &format!("adj~{two}~{real}"), &adjudication)?;
-        ctx.private_put_json(PAIR, &format!("head~{two}"), &read(format!("head~{one}"))?)?;
-        Ok::<_, HealthError>(())
-    });
-    written.unwrap();
-    assert_eq!(view(&world, 2).await.status, ClaimStatus::Approved, "as forged");
-    let payer = world.client(INSURER, Role::Payer);
-    for amount in [1_000_000, 17_100] {
-        let paid = at!(
-            world,
-            &payer,
-            INSURER,
-            pay(INSURER, HOSPITAL, payment(&world, 2, amount))
-        );
-        assert_eq!(paid.unwrap_err(), HealthError::NotFound);
-    }
-    let body = RemittanceBody {
-        id: RemittanceId::from_bytes(bytes(1)),
-        claims: [id(2)].into(),
-        salt: world.wallet.salt(),
-    };
-    let remitted = at!(world, &payer, INSURER, remit(INSURER, HOSPITAL, body));
-    assert_eq!(remitted.unwrap_err(), HealthError::NotFound);
 }

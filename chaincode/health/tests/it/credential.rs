@@ -272,6 +272,7 @@ fn details(world: &World, who: &MockClient, number: &str) -> CredentialDetails {
         },
         class: "MD".into(),
         verification: Some(Verification {
+            status_list: None,
             status: VerificationStatus::Validated,
             process: VerificationProcess::Primary,
             source: "US-MA-BORIM".into(),

@@ -76,9 +76,31 @@ pub fn consortium() -> Consortium {
 
 /// The network with its consortium established and every collection opened.
 pub async fn empty_world() -> World {
-    let collections = consortium().collections();
+    let world = established(CHANNEL).await;
+    for collection in consortium().collections().iter().filter(|c| c.name != "log") {
+        let owner = &collection.members[0];
+        let role = if owner == INSURER {
+            Role::Payer
+        } else {
+            Role::Custodian
+        };
+        let opener = world.client(owner, role);
+        let secret = world.wallet.salt();
+        let opened = RegistryClient::new(&opener).open_collection(collection.name.clone(), secret);
+        opened.endorsed_by([owner]).send().await.unwrap();
+    }
+    world
+}
+
+/// The network with its consortium established on this channel, and nothing else; the wallet signs for that channel.
+pub async fn established(channel: &'static str) -> World {
+    let consortium = Consortium {
+        channel: channel.into(),
+        ..consortium()
+    };
+    let collections = consortium.collections();
     let mock = MockLedger::builder(careledger_chaincode::chaincode())
-        .channel(CHANNEL)
+        .channel(channel)
         .chaincode(careledger_chaincode::CHAINCODE_NAME)
         .organisations(ORGANISATIONS)
         .collections(
@@ -98,24 +120,13 @@ pub async fn empty_world() -> World {
         wallet: Wallet::new(1),
         credentialed: RefCell::default(),
     };
+    world.wallet.channel.set(channel);
     let admin = world.mock.as_admin(REGULATOR).unwrap();
     RegistryClient::new(&admin)
-        .establish(consortium())
+        .establish(consortium)
         .send()
         .await
         .unwrap();
-    for collection in collections.iter().filter(|c| c.name != "log") {
-        let owner = &collection.members[0];
-        let role = if owner == INSURER {
-            Role::Payer
-        } else {
-            Role::Custodian
-        };
-        let opener = world.client(owner, role);
-        let secret = world.wallet.salt();
-        let opened = RegistryClient::new(&opener).open_collection(collection.name.clone(), secret);
-        opened.endorsed_by([owner]).send().await.unwrap();
-    }
     world
 }
 

@@ -129,7 +129,6 @@ async fn each_step_of_a_claim_belongs_to_one_organisation() {
     let line = ClaimLine::new(1, "X-1", world.today(), 1, 5);
     let (id, coverage) = (ClaimId::from_bytes([1; 16]), CoverageId::from_bytes([1; 16]));
     let claim = Claim::new(id, coverage, "1234567893", "USD", vec![line]);
-    let key = format!("head~{}", claim.id);
     let body = ClaimBody {
         claim,
         salt: world.wallet.salt(),
@@ -141,9 +140,21 @@ async fn each_step_of_a_claim_belongs_to_one_organisation() {
         .send()
         .await
         .unwrap();
-    let read = biller
-        .transact(|ctx| Ok::<_, HealthError>(ctx.private_key_policy("pair_InsurerMSP_HospitalMSP", &key)?));
-    assert_eq!(read.unwrap().value, Some(KeyPolicy::any_peer([INSURER])));
+    let policy = |key: String| {
+        let read = biller.transact(|ctx| {
+            Ok::<_, HealthError>(ctx.private_key_policy("pair_InsurerMSP_HospitalMSP", &key)?)
+        });
+        read.unwrap().value
+    };
+    let both = Some(KeyPolicy::all_peers([INSURER, HOSPITAL]));
+    assert_eq!(policy(format!("claim~{id}")), both);
+    assert_eq!(
+        policy(format!("conf~{id}")),
+        Some(KeyPolicy::any_peer([HOSPITAL]))
+    );
+    assert_eq!(policy(format!("head~{id}")), None, "the payer has not seen it");
+    crate::claims::adjudicate(&world, id).await.unwrap();
+    assert_eq!(policy(format!("head~{id}")), Some(KeyPolicy::any_peer([INSURER])));
 }
 
 /// A custodian alone endorses its collection. With altered code it can write a consent that nobody signed, but its honest vault does not

@@ -16,7 +16,7 @@ use fabric_contract_mock::now;
 const CARE: &str = "care_HospitalMSP";
 const OLD: &str = "former";
 
-fn entry(key: String, value: &str, guard: Option<Guard>) -> MovedEntry {
+pub fn entry(key: String, value: &str, guard: Option<Guard>) -> MovedEntry {
     MovedEntry {
         key,
         value: value.to_owned(),
@@ -53,7 +53,7 @@ fn body(id: u8) -> MovedEntry {
     entry(format!("pat~{random}"), &value, Some(guard))
 }
 
-fn digests(section: &str, parts: &[Vec<MovedEntry>]) -> Vec<Hash> {
+pub fn digests(section: &str, parts: &[Vec<MovedEntry>]) -> Vec<Hash> {
     let digest = |(part, entries): (usize, &Vec<MovedEntry>)| {
         let entries: Vec<EntryDigest> = entries.iter().map(MovedEntry::digest).collect();
         part_digest(section, u32::try_from(part).unwrap(), &entries).unwrap()
@@ -72,6 +72,7 @@ fn body_parts() -> [Vec<MovedEntry>; 2] {
 fn origin() -> Origin {
     Origin {
         channel: OLD.into(),
+        before: vec![],
         genesis: Hash::from_bytes([1; 32]),
         height: 8,
         last_block: Hash::from_bytes([2; 32]),
@@ -80,19 +81,24 @@ fn origin() -> Origin {
     }
 }
 
-fn declare(world: &World, organisation: &str, origin: &Origin) -> Result<TxId, HealthError> {
+pub fn declare(world: &World, organisation: &str, origin: &Origin) -> Result<TxId, HealthError> {
     let admin = world.mock.as_admin(organisation).unwrap();
     world.receipt(now(RegistryClient::new(&admin)
         .declare_origin(origin.clone())
         .send()))
 }
 
-fn take(world: &World, part: u32, entries: Vec<MovedEntry>) -> Result<TxId, HealthError> {
+pub fn take(world: &World, part: u32, entries: Vec<MovedEntry>) -> Result<TxId, HealthError> {
     let admin = world.mock.as_admin(INSURER).unwrap();
     world.receipt(now(RegistryClient::new(&admin).take_over(part, entries).send()))
 }
 
-fn take_bodies(world: &World, by: &str, part: u32, entries: Vec<MovedEntry>) -> Result<TxId, HealthError> {
+pub fn take_bodies(
+    world: &World,
+    by: &str,
+    part: u32,
+    entries: Vec<MovedEntry>,
+) -> Result<TxId, HealthError> {
     let admin = world.mock.as_admin(by).unwrap();
     let bodies = MovedBodies {
         salt: Salt::from_bytes([5; 32]),
@@ -100,6 +106,25 @@ fn take_bodies(world: &World, by: &str, part: u32, entries: Vec<MovedEntry>) -> 
     };
     let call = RegistryClient::new(&admin).take_over_bodies(CARE, part, bodies);
     world.receipt(now(call.endorsed_by([HOSPITAL]).send()))
+}
+
+/// Writes a public key and asks for the hashes of private ones, which every peer has: no body is touched.
+pub fn settle(world: &World) -> Result<TxId, HealthError> {
+    let admin = world.mock.as_admin(CLINIC).unwrap();
+    match now(RegistryClient::new(&admin).settle().send()) {
+        Ok(committed) => {
+            let simulation = world.mock.last_simulation().unwrap();
+            let written: Vec<_> = simulation.public_keys_written().collect();
+            assert_eq!(written, ["consortium"]);
+            let touched = simulation
+                .calls
+                .iter()
+                .filter(|call| call.starts_with("private_"));
+            assert!(touched.clone().all(|call| call.starts_with("private_hash ")));
+            Ok(committed.value.tx)
+        }
+        refused => Err(contract_error(refused)),
+    }
 }
 
 /// Three of four organisations declare the origin.
@@ -143,7 +168,9 @@ async fn an_origin_counts_once_more_than_half_declared_the_same() {
         in_force(),
         Some(MovedFrom {
             channel: OLD.into(),
-            origin: digest
+            before: vec![],
+            origin: digest,
+            awaits: origin().awaits(),
         })
     );
     assert!(matches!(
@@ -207,7 +234,9 @@ async fn public_parts_come_in_their_order_once_and_as_they_were() {
     assert!(matches!(take(&world, 0, vec![]), Err(HealthError::Limit(_))));
     take(&world, 0, first.clone()).unwrap();
     assert!(matches!(take(&world, 0, first), Err(HealthError::Duplicate(_))));
+    assert!(matches!(settle(&world), Err(HealthError::Duplicate(_))));
     take(&world, 1, second).unwrap();
+    settle(&world).unwrap();
     assert!(matches!(
         take(&world, 2, vec![head(4)]),
         Err(HealthError::InvalidCode(_))
@@ -244,11 +273,28 @@ async fn what_is_there_is_not_overwritten_and_the_registrys_own_keys_do_not_move
     assert!(matches!(take(&world, 0, part), Err(HealthError::InvalidCode(_))));
 
     let world = empty_world().await;
-    agreed(&world);
+    let random = Hash::from_bytes([4; 32]);
+    let parts = [vec![entry(format!("taken~{random}"), "{}", None)]];
+    let stolen = Origin {
+        collections: [(CARE.to_owned(), digests(CARE, &parts))].into(),
+        ..origin()
+    };
+    for organisation in ORGANISATIONS {
+        declare(&world, organisation, &stolen).unwrap();
+    }
+    let [part] = parts;
+    assert!(matches!(
+        take_bodies(&world, HOSPITAL, 0, part),
+        Err(HealthError::InvalidCode(_))
+    ));
+
+    // Written before the origin was in force.
+    let world = empty_world().await;
     let keeper = world.client(HOSPITAL, Role::Custodian);
     let anchored =
         RecordClient::new(&keeper).anchor(DocumentId::from_bytes([1; 16]), Hash::from_bytes([3; 32]));
     world.receipt(now(anchored.send())).unwrap();
+    agreed(&world);
     assert!(matches!(
         take(&world, 0, public_parts()[0].clone()),
         Err(HealthError::ConflictState(_))

@@ -19,6 +19,8 @@ use crate::fixture::{CHANNEL, CONSORTIUM, HOSPITAL, NOW};
 pub struct Wallet {
     pub key: DeviceKey,
     pub random: Salt,
+    /// The channel that it signs for.
+    pub channel: Cell<&'static str>,
     counter: Cell<u64>,
     seed: u8,
 }
@@ -43,6 +45,7 @@ impl Wallet {
         Self {
             key,
             random: Salt::from_bytes([seed; 32]),
+            channel: Cell::new(CHANNEL),
             counter: Cell::new(0),
             seed,
         }
@@ -81,7 +84,7 @@ impl Wallet {
     ) -> SignedIntent {
         let scope = IntentScope {
             consortium: CONSORTIUM.into(),
-            channel: CHANNEL.into(),
+            channel: self.channel.get().into(),
             chaincode: careledger_chaincode::CHAINCODE_NAME.into(),
             contract: act.contract.into(),
             function: act.function.into(),

@@ -4,11 +4,12 @@
 //! Bundle (JSON) --parse--> Vec<Record> --records + summary--> vault (encrypted) and ledger (commitments)
 //! ```
 //!
-//! A patient's consent may come, and go, as a FHIR Consent: see [`consent`].
+//! A patient's consent may come, and go, as a FHIR Consent: see [`consent`]; claims and the answers to them: see [`claims`].
 //!
 //! Only what the consent engine decides on is taken from a resource: its category, its code, its sensitivity
 //! labels and its date. Everything else stays inside the record's bytes, which never leave the vault unencrypted.
 
+pub mod claims;
 pub mod consent;
 mod facts;
 mod generate;

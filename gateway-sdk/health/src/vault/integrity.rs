@@ -145,6 +145,19 @@ pub struct CheckAnswer {
     pub report: SignedRequest<IntegrityReport>,
     /// The transaction that anchored its hash; none where the ledger could not be written: the next report names this one.
     pub anchor: Option<TxId>,
+    /// Tickets of a time without the network.
+    #[serde(default)]
+    pub tickets: TicketCounts,
+}
+
+/// The tickets of a time without the network that a vault has not filed on the ledger.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TicketCounts {
+    /// Those that wait until the ledger takes them.
+    pub waiting: u64,
+    /// Those that cannot be read: each may be a glass that was broken and is in no patient's log.
+    pub damaged: u64,
 }
 
 impl IntegrityReport {

@@ -35,7 +35,9 @@ pub use deposit::{Deposit, Place};
 pub use erasure::{EraseRequest, ErasedPeer, GoneFrom, VaultReceipt};
 pub use error::VaultError;
 pub use find::{FindQuestion, FindReply, PersonEntry};
-pub use integrity::{CheckAnswer, CheckRequest, Gap, GapKind, IntegrityReport, LedgerPoint, MAX_GAPS};
+pub use integrity::{
+    CheckAnswer, CheckRequest, Gap, GapKind, IntegrityReport, LedgerPoint, MAX_GAPS, TicketCounts,
+};
 pub use locate::{LocateRequest, LocateResponse};
 pub use replica::{
     ProbeAnswer, ProbeRequest, ReplicaKey, ReplicaOf, ReplicaRequest, SealedCopy, Vaults, open_copy,

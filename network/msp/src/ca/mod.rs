@@ -241,8 +241,8 @@ impl Ca {
     }
 
     /// The certificate `old` once more, by this CA: the same subject, units, attributes, host names and usages, for the public half of `key`, with
-    /// another serial number and a validity that begins now. `not_after` in seconds of the Unix epoch; ten years after the start without it. `old` may be
-    /// of another CA.
+    /// another serial number and a validity that begins now. `not_after` in seconds of the Unix epoch; without it, it is valid for as long as `old` was from its
+    /// start to its end. `old` may be of another CA.
     ///
     /// # Errors
     /// [`MspError::Issue`] for a CA's certificate and for a validity that ends before it begins; [`MspError::Certificate`] when `old` cannot be read
@@ -258,7 +258,9 @@ impl Ca {
                 "a CA's certificate is not renewed; another CA follows it".into(),
             ));
         }
-        let (not_before, not_after) = validity(false, None, not_after)?;
+        let (not_before, asked) = validity(false, None, not_after)?;
+        let span = old.not_after().saturating_sub(old.not_before());
+        let not_after = not_after.map_or(not_before.saturating_add(span), |_| asked);
         let same_key = old.key().bytes() == key.public().bytes();
         let template = encode::Template {
             serial: serial(None, "")?,

@@ -96,14 +96,15 @@ impl Organization {
         }
     }
 
-    /// The members whose identity is still of another CA than the one that issues now.
+    /// The members whose identity is still of another CA than the one that issues now. Of those that count
+    /// ([`Organization::members_that_count`]).
     ///
     /// # Errors
     /// [`MspError::Io`], and as [`Organization::node_identity`].
     pub fn members_of_other_cas(&self) -> Result<Vec<Member>, MspError> {
         let ca = self.ca()?;
         let mut others = Vec::new();
-        for member in self.members()? {
+        for member in self.members_that_count()? {
             let path = self.member_dir(&member).join("msp");
             let identity = SigningIdentity::from_msp_dir(path, self.msp_id())?;
             let certificate = identity.identity().certificate();

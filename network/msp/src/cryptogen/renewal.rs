@@ -12,6 +12,7 @@ use crate::certificate::Certificate;
 use crate::error::MspError;
 use crate::identity::SigningIdentity;
 use crate::key::PrivateKey;
+use crate::msp::Msp;
 
 /// A new identity key until its certificate is in place.
 const NEXT_KEY: &str = "next_sk";
@@ -32,7 +33,7 @@ pub enum Member {
 pub struct Renewal {
     /// With a new key. Otherwise the key stays.
     pub new_key: bool,
-    /// End of validity in seconds of the Unix epoch; ten years from now by default.
+    /// End of validity in seconds of the Unix epoch; by default it is valid for as long as the one before it was.
     pub not_after: Option<i64>,
 }
 
@@ -114,8 +115,30 @@ impl Organization {
         Ok(Renewed { old, new })
     }
 
+    /// The members whose present identity the organisation's MSP here accepts. Those that it revoked, or whose CA it retired, are not among them: nobody is
+    /// to give them another one unasked.
+    ///
+    /// # Errors
+    /// [`MspError::Io`], and as [`Organization::node_identity`] and [`Msp::from_dir`].
+    pub fn members_that_count(&self) -> Result<Vec<Member>, MspError> {
+        let msp = Msp::from_dir(self.msp_dir(), self.msp_id())?;
+        let mut counting = Vec::new();
+        for member in self.members()? {
+            let directory = self.member_dir(&member).join("msp");
+            let identity = SigningIdentity::from_msp_dir(directory, self.msp_id())?;
+            let judged = msp
+                .identity(identity.serialized())
+                .and_then(|identity| msp.validate(&identity));
+            if judged.is_ok() {
+                counting.push(member);
+            }
+        }
+        Ok(counting)
+    }
+
     /// A revocation list (PEM) of the identities of `members` that others followed, and the same list in every MSP directory of the tree: nodes read theirs
-    /// when they start. `None` where nothing was renewed. What a CA before this one issued is not in it: that CA is to be retired.
+    /// when they start. `None` where nothing was renewed. What a CA before this one issued is not in it: that CA is to be retired. Neither is a present
+    /// identity, which a renewal that broke off has filed away already.
     ///
     /// # Errors
     /// [`MspError::Io`], and [`MspError::Certificate`] for a file that holds none.
@@ -123,9 +146,12 @@ impl Organization {
         let ca = self.ca()?;
         let mut serials = Vec::new();
         for member in members {
-            for path in list(&self.member_dir(member).join("renewed"))? {
+            let directory = self.member_dir(member);
+            let present = SigningIdentity::from_msp_dir(directory.join("msp"), self.msp_id())?;
+            for path in list(&directory.join("renewed"))? {
                 let certificate = Certificate::from_pem(&read(&path)?)?;
-                if certificate.check_signed_by(ca.certificate()).is_ok() {
+                let is_present = certificate.serial() == present.identity().certificate().serial();
+                if !is_present && certificate.check_signed_by(ca.certificate()).is_ok() {
                     serials.push(certificate.serial().to_vec());
                 }
             }
@@ -180,15 +206,22 @@ impl TlsDir {
         }
     }
 
-    /// Has `ca` issue the next certificate and lays it beside the present one. One that is staged already is given as it is.
+    /// Has `ca` issue the next certificate and lays it beside the present one. One that is staged already is given as it is, unless a new key is asked for
+    /// and it has the present one's.
     ///
     /// # Errors
     /// [`MspError::Io`], and as [`Ca::reissue`].
     pub fn stage(&self, ca: &Ca, renewal: Renewal) -> Result<Certificate, MspError> {
-        if let Some(staged) = self.staged()? {
-            return Ok(staged);
-        }
         let old = self.certificate()?;
+        match self.staged()? {
+            Some(staged) if !renewal.new_key || staged.key().bytes() != old.key().bytes() => {
+                return Ok(staged);
+            }
+            _ => {}
+        }
+        // What is left of another attempt belongs to no certificate.
+        remove(&self.file("crt.staged"))?;
+        remove(&self.file("key.staged"))?;
         let key = match renewal.new_key {
             true => PrivateKey::generate(old.key().algorithm())?,
             false => PrivateKey::from_pem(&read(&self.file("key"))?)?,

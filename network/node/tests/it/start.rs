@@ -50,6 +50,28 @@ async fn the_health_consortium_starts_with_everything_in_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_user_of_a_later_configuration_gets_an_identity_and_the_others_keep_theirs() {
+    let temp = tempfile::tempdir().expect("temporary directory");
+    let mut config = health().with_dir(temp.path().join("network"));
+    let identity = |network: &Network, user: &str| {
+        let member = &network.summary().organisations[0];
+        SigningIdentity::from_msp_dir(&member.users[user], &member.msp_id).expect("the user's identity")
+    };
+    let network = Network::start(config.clone()).await.expect("starts");
+    let before = identity(&network, "User1")
+        .identity()
+        .certificate_pem()
+        .to_owned();
+    network.stop().await;
+    let name = format!("late@{}", config.organisations[0].domain);
+    config.organisations[0].users.push(UserSpec::client(&name));
+    let network = Network::start(config).await.expect("starts again");
+    identity(&network, "late");
+    assert_eq!(identity(&network, "User1").identity().certificate_pem(), before);
+    network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_key_and_no_directory_is_open_to_others() {
     let network = Network::start(health()).await.expect("starts");
     let (mut keys, mut open) = (0, Vec::new());

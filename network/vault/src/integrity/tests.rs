@@ -233,6 +233,7 @@ async fn every_damage_is_found_and_named_and_nothing_else() {
     );
     assert_eq!((found.documents, found.versions, found.unanchored), (7, 7, 1));
     assert!(!found.is_clean() && found.consistent);
+    assert!(world.store.is_erased(document(6)).await.unwrap());
 
     // A swapped file, and one under another record's key.
     let eight = fs::read(world.file(8).await).unwrap();
@@ -245,6 +246,21 @@ async fn every_damage_is_found_and_named_and_nothing_else() {
     fs::copy(world.entry(8), world.entry(1)).unwrap();
     let swapped = world.check(None).await;
     assert!(swapped.gaps.contains(&gap(1, GapKind::Unreadable)), "{swapped:?}");
+}
+
+#[tokio::test]
+async fn what_was_erased_elsewhere_is_told_once_and_destroyed() {
+    let world = World::open().await;
+    let again = world.store.put(document(3), 2, "x", b"second".as_slice());
+    world.ledger.anchor(document(3), 2, again.await.unwrap());
+    world.ledger.erased(document(3));
+    let (first, second) = (world.check(Some(1)).await, world.check(Some(1)).await);
+    let told: Vec<_> = first.gaps.iter().map(|gap| (gap.version, gap.what)).collect();
+    assert_eq!(told, [(1, GapKind::NotErased), (2, GapKind::NotErased)]);
+    assert!(second.is_clean(), "{second:?}");
+    assert_eq!((second.documents, second.versions), (7, 7));
+    assert!(world.store.is_erased(document(3)).await.unwrap());
+    assert!(!world.store.has(document(3), 1).await.unwrap());
 }
 
 #[tokio::test]

@@ -256,6 +256,43 @@ async fn while_the_ledger_cannot_be_written_the_summary_is_handed_out_and_filed_
 }
 
 #[tokio::test]
+async fn a_ticket_that_cannot_be_read_stops_no_other_and_is_kept_and_counted() {
+    let world = world(Ledger::Fails).await;
+    let tickets: Vec<_> = (1..=4).map(|id| world.signed(world.ticket(id))).collect();
+    for signed in &tickets {
+        world.hand_in(signed).await.unwrap();
+    }
+    let offline = world.dir.path().join("offline");
+    let path = |n: usize| offline.join(tickets[n].ticket.id.to_string());
+    // Cut short, under another's name, and no ticket at all.
+    let whole = std::fs::read(path(0)).unwrap();
+    std::fs::write(path(0), &whole[..whole.len() / 2]).unwrap();
+    std::fs::copy(path(3), path(1)).unwrap();
+    std::fs::write(offline.join("note"), "text").unwrap();
+    world.ledger(Ledger::Writes);
+    assert_eq!(world.left().await, 0);
+    let mut filed: Vec<_> = world.filed().into_iter().map(|(ticket, _)| ticket).collect();
+    filed.sort_unstable();
+    assert_eq!(filed, [tickets[2].ticket.id, tickets[3].ticket.id]);
+    let counts = world.store.ticket_counts().await.unwrap();
+    assert_eq!((counts.waiting, counts.damaged), (0, 3));
+    let aside = world.dir.path().join("offline-damaged");
+    let kept = std::fs::read(aside.join(tickets[0].ticket.id.to_string())).unwrap();
+    assert_eq!(kept, whole[..whole.len() / 2]);
+
+    // Neither does it keep the vault from another key-encryption key.
+    std::fs::create_dir_all(&offline).unwrap();
+    std::fs::write(path(0), "{").unwrap();
+    let world = world.reopened().await;
+    let counts = world.store.ticket_counts().await.unwrap();
+    assert_eq!((counts.waiting, counts.damaged), (0, 3));
+    assert_eq!(
+        std::fs::read(aside.join(tickets[0].ticket.id.to_string())).unwrap(),
+        b"{"
+    );
+}
+
+#[tokio::test]
 async fn where_the_ledger_takes_it_the_ticket_is_filed_before_anything_leaves() {
     let world = world(Ledger::Writes).await;
     let signed = world.signed(world.ticket(1));

@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
-use super::waiting::{StoredTicket, WAITING, ticket_of, waiting_context};
+use super::waiting::{StoredTicket, WAITING, waiting_context};
 use super::{Store, StoreError, StoredEntry, TICKET_CONTEXT, TICKET_KEY, context};
 use crate::kek::{FileKey, KekError, KeyEncryption, KeyProvider, Succession, TokenKey};
 use careledger_api::ids::DocumentId;
@@ -95,16 +95,14 @@ impl Store {
         let mut waiting = self.objects.list(Some(&Path::from(WAITING)));
         while let Some(object) = waiting.try_next().await? {
             let path = object.location;
-            let damaged = || StoreError::Damaged(path.to_string());
-            let ticket = ticket_of(&path).ok_or_else(damaged)?;
             let bytes = self.objects.get(&path).await?.bytes().await?;
-            let mut stored: StoredTicket = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
-            let wrapped = hex::decode(&stored.wrapped).map_err(|_| damaged())?;
-            if let Some(wrapped) = self.wrapped_anew(new, &wrapped, &waiting_context(&ticket))? {
-                stored.wrapped = hex::encode(wrapped);
-                let json = serde_json::to_vec(&stored).map_err(|_| damaged())?;
-                self.objects.put(&path, PutPayload::from(json)).await?;
-                done += 1;
+            match self.ticket_anew(new, &path, &bytes) {
+                Ok(Some(json)) => {
+                    self.objects.put(&path, PutPayload::from(json)).await?;
+                    done += 1;
+                }
+                Ok(None) => {}
+                Err(error) => self.put_aside(&path, bytes, error).await?,
             }
         }
         let path = Path::from(TICKET_KEY);
@@ -114,6 +112,22 @@ impl Store {
             done += 1;
         }
         Ok(done)
+    }
+
+    /// A ticket that waits, with its key wrapped under the new one; `None` where it is already.
+    fn ticket_anew(
+        &self,
+        new: &dyn KeyEncryption,
+        path: &Path,
+        bytes: &[u8],
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let (ticket, mut stored, wrapped) = StoredTicket::read(path, bytes)?;
+        let Some(wrapped) = self.wrapped_anew(new, &wrapped, &waiting_context(&ticket))? else {
+            return Ok(None);
+        };
+        stored.wrapped = hex::encode(wrapped);
+        let json = serde_json::to_vec(&stored).map_err(|_| StoreError::Damaged(path.to_string()))?;
+        Ok(Some(json))
     }
 
     /// `None` where it is under the new key already.

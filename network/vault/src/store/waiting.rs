@@ -1,10 +1,13 @@
 //! Tickets of a time without the network that wait to be filed on the ledger: `offline/<ticket>`, each encrypted under a key of its own, since a ticket
-//! says whose glass was broken and why.
+//! says whose glass was broken and why. One that cannot be read keeps no other from being filed: it lies aside, in `offline-damaged/`, for whoever looks
+//! into it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use careledger_api::contracts::consent::OfflineReport;
 use careledger_api::ids::{DocumentId, TicketId};
+use careledger_sdk::vault::TicketCounts;
 use careledger_sdk::vault::cipher::{self, ChunkCipher};
 use careledger_sdk::vault::format::TAG;
 use futures::TryStreamExt;
@@ -12,10 +15,13 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use serde::{Deserialize, Serialize};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, TICKET_CONTEXT, TICKET_KEY};
+use crate::kek::KekError;
 
 /// Where they are.
 pub(super) const WAITING: &str = "offline";
+/// Where those are that cannot be read.
+const DAMAGED: &str = "offline-damaged";
 
 /// A ticket as it is kept.
 #[derive(Serialize, Deserialize)]
@@ -24,6 +30,17 @@ pub(super) struct StoredTicket {
     pub(super) wrapped: String,
     /// The encrypted [`OfflineReport`], base64.
     sealed: String,
+}
+
+impl StoredTicket {
+    /// What lies at a path below [`WAITING`]: whose it is, the whole, and the wrapped key. [`StoreError::Damaged`] if it is none.
+    pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<(TicketId, Self, Vec<u8>), StoreError> {
+        let damaged = || StoreError::Damaged(path.to_string());
+        let ticket = path.filename().and_then(|name| name.parse().ok());
+        let stored: Self = serde_json::from_slice(bytes).map_err(|_| damaged())?;
+        let wrapped = hex::decode(&stored.wrapped).map_err(|_| damaged())?;
+        Ok((ticket.ok_or_else(damaged)?, stored, wrapped))
+    }
 }
 
 impl Store {
@@ -53,27 +70,69 @@ impl Store {
         }
     }
 
-    /// The reports that wait, in no order.
+    /// The reports that wait, in no order. What cannot be read is put aside.
     pub(crate) async fn waiting(&self) -> Result<Vec<OfflineReport>, StoreError> {
         let mut reports = Vec::new();
-        let mut objects = self.objects.list(Some(&Path::from(WAITING)));
-        while let Some(object) = objects.try_next().await? {
-            let path = object.location;
-            let damaged = || StoreError::Damaged(path.to_string());
-            let ticket = ticket_of(&path).ok_or_else(damaged)?;
+        for path in self.below(WAITING).await? {
             let bytes = match self.objects.get(&path).await {
                 // Filed meanwhile.
                 Err(object_store::Error::NotFound { .. }) => continue,
                 other => other?.bytes().await?,
             };
-            let stored: StoredTicket = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
-            let wrapped = hex::decode(&stored.wrapped).map_err(|_| damaged())?;
-            let dek = self.kek.unwrap(&wrapped, &waiting_context(&ticket))?;
-            let mut slot = STANDARD.decode(&stored.sealed).map_err(|_| damaged())?;
-            let report = ChunkCipher::new(&dek, place(&ticket), 1).open(0, true, &mut slot)?;
-            reports.push(serde_json::from_slice(report).map_err(|_| damaged())?);
+            match self.open_waiting(&path, &bytes) {
+                Ok(report) => reports.push(report),
+                Err(error) => self.put_aside(&path, bytes, error).await?,
+            }
         }
         Ok(reports)
+    }
+
+    /// How many wait, and how many lie aside because they cannot be read.
+    pub(crate) async fn ticket_counts(&self) -> Result<TicketCounts, StoreError> {
+        let count = |paths: Vec<Path>| u64::try_from(paths.len()).unwrap_or(u64::MAX);
+        Ok(TicketCounts {
+            waiting: count(self.below(WAITING).await?),
+            damaged: count(self.below(DAMAGED).await?),
+        })
+    }
+
+    /// Keeps what `error` says of aside, so that nothing stops at it again. Any other error than damage is given back: it says nothing about the ticket.
+    pub(super) async fn put_aside(
+        &self,
+        path: &Path,
+        bytes: Bytes,
+        error: StoreError,
+    ) -> Result<(), StoreError> {
+        if !matches!(
+            error,
+            StoreError::Damaged(_) | StoreError::Cipher(_) | StoreError::Kek(KekError::Altered)
+        ) {
+            return Err(error);
+        }
+        // A token in trouble says of every key that it was altered. Only while another key opens is it this one.
+        if matches!(error, StoreError::Kek(_)) {
+            let known = self.objects.get(&Path::from(TICKET_KEY)).await?.bytes().await?;
+            self.kek.unwrap(&known, TICKET_CONTEXT)?;
+        }
+        let aside = Path::from(DAMAGED).join(path.filename().unwrap_or("unnamed"));
+        tracing::error!(%aside, %error, "a ticket that waits to be filed cannot be read and is kept aside");
+        self.objects.put(&aside, PutPayload::from(bytes)).await?;
+        self.objects.delete(path).await?;
+        Ok(())
+    }
+
+    async fn below(&self, prefix: &str) -> Result<Vec<Path>, StoreError> {
+        let objects = self.objects.list(Some(&Path::from(prefix)));
+        Ok(objects.map_ok(|object| object.location).try_collect().await?)
+    }
+
+    fn open_waiting(&self, path: &Path, bytes: &[u8]) -> Result<OfflineReport, StoreError> {
+        let damaged = || StoreError::Damaged(path.to_string());
+        let (ticket, stored, wrapped) = StoredTicket::read(path, bytes)?;
+        let dek = self.kek.unwrap(&wrapped, &waiting_context(&ticket))?;
+        let mut slot = STANDARD.decode(&stored.sealed).map_err(|_| damaged())?;
+        let report = ChunkCipher::new(&dek, place(&ticket), 1).open(0, true, &mut slot)?;
+        serde_json::from_slice(report).map_err(|_| damaged())
     }
 
     /// Drops a report that was filed. One that is not there is no error.
@@ -87,11 +146,6 @@ impl Store {
 
 fn waiting_path(ticket: &TicketId) -> Path {
     Path::from(WAITING).join(ticket.to_string())
-}
-
-/// The ticket that an object below [`WAITING`] is of.
-pub(super) fn ticket_of(path: &Path) -> Option<TicketId> {
-    path.filename()?.parse().ok()
 }
 
 /// What a ticket's wrapped key is bound to.

@@ -2,7 +2,7 @@
 
 use super::{AppealRoute, Case, Finding, Group};
 
-/// A part is denied beside its whole, on this claim (before or after it) or on one before. A whole whose part was covered on an earlier claim is a
+/// A part is denied beside its whole, on this claim (before or after it, unless the whole itself is denied) or on one before. A whole whose part was covered on an earlier claim is a
 /// question: what was paid for the part has to be settled with it.
 pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     let line = case.line;
@@ -15,6 +15,7 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
             });
             let on_claim = case.claim.lines.iter().any(|other| {
                 other.procedure == *whole
+                    && !case.denied.contains(&other.sequence)
                     && other.date == line.date
                     && case.claim.performer(other) == case.performer()
             });
@@ -83,6 +84,17 @@ mod tests {
         assert_eq!(before.denial(), None);
         before.facts.history.push(prior("X-1001", "2026-06-01", 1));
         assert_eq!(before.denial(), part);
+    }
+
+    #[test]
+    fn a_part_of_a_denied_whole_is_paid_by_itself() {
+        for lines in [["X-1001", "X-1002"], ["X-1002", "X-1001"]] {
+            let mut denied = trial(vec![line(1, lines[0], 1, 900), line(2, lines[1], 1, 900)]);
+            denied.rules("X-1001").waiting_days = 10_000;
+            let result = denied.run();
+            let of = |code: &str| result.lines[lines.iter().position(|l| *l == code).unwrap()].covered;
+            assert!(!of("X-1001") && of("X-1002"), "{lines:?}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Who bills and who performs: credential, exclusion list, network.
+//! Who bills and who performs: credential and network.
 
 use super::{AppealRoute, Case, Finding, Group};
 
@@ -29,14 +29,6 @@ fn standing(case: &Case<'_>, npi: &str) -> Option<Finding> {
         ));
     };
     let day = case.line.date;
-    if standing.excluded_from.is_some_and(|from| from <= day) {
-        return Some(Finding::deny(
-            Group::Contractual,
-            "B7",
-            "the provider is excluded from payment on the day of service",
-            AppealRoute::Appeal,
-        ));
-    }
     if !standing.active.contains(day) {
         return Some(Finding::deny(
             Group::Contractual,
@@ -56,7 +48,7 @@ fn standing(case: &Case<'_>, npi: &str) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use crate::adjudication::tests::{Trial, date, days, line};
+    use crate::adjudication::tests::{Trial, days, line};
     use crate::adjudication::{ClaimLine, EditCode, Group, Standing};
 
     const OTHER: &str = "1000000004";
@@ -85,13 +77,6 @@ mod tests {
             ended.denial(),
             Some((EditCode::Credential, Group::Contractual, "B7".into()))
         );
-    }
-
-    #[test]
-    fn an_exclusion_counts_from_its_first_day() {
-        let excluded = |from: &str| trial(|s| s.excluded_from = Some(date(from))).denial().is_some();
-        assert!(excluded("2026-06-01") && excluded("2026-01-01"));
-        assert!(!excluded("2026-06-02"));
     }
 
     #[test]
@@ -124,11 +109,11 @@ mod tests {
             rendering_npi: Some(OTHER.into()),
             ..line(1, "X-1001", 1, 900)
         }];
-        let excluded = Standing {
-            excluded_from: Some(date("2026-01-01")),
+        let ended = Standing {
+            active: days("2026-01-01", "2026-05-31"),
             ..standing()
         };
-        trial.facts.standing.insert(OTHER.into(), excluded);
+        trial.facts.standing.insert(OTHER.into(), ended);
         assert_eq!(trial.denial().map(|d| d.0), Some(EditCode::Credential));
         trial.facts.standing.insert(OTHER.into(), standing());
         assert_eq!(trial.denial(), None);

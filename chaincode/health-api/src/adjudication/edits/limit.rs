@@ -36,7 +36,13 @@ pub(in crate::adjudication) fn left(case: &Case<'_>) -> Option<Left> {
             };
             within && service.procedure == case.line.procedure
         });
-        same.fold(0u32, |sum, service| sum.saturating_add(service.units))
+        let earlier = match span {
+            Span::Lifetime => case.facts.earlier.get(&case.line.procedure).copied(),
+            Span::Day | Span::Year => None,
+        };
+        same.fold(earlier.unwrap_or_default(), |sum, service| {
+            sum.saturating_add(service.units)
+        })
     };
     limits
         .iter()
@@ -91,6 +97,13 @@ mod tests {
             let covered = trial(units, span, &before).first();
             assert_eq!((covered.allowed, covered.pr), (900, 0), "{span}");
         }
+        let earlier = |span| {
+            let mut trial = trial(3, span, &[]);
+            trial.facts.earlier.insert("X-1001".into(), 3);
+            trial.denial()
+        };
+        assert_eq!(earlier(Span::Lifetime), spent("35"));
+        assert_eq!(earlier(Span::Year), None);
         let mut other = trial(1, Span::Day, &[]);
         other.facts.history.push(prior("X-1002", "2026-06-01", 9));
         assert_eq!(other.denial(), None, "another procedure");

@@ -9,6 +9,8 @@ mod coverage;
 pub(super) mod credential;
 mod duplicate;
 mod elsewhere;
+mod exclusion;
+mod flagged;
 pub(super) mod form;
 mod identifier;
 mod impossible_day;
@@ -37,7 +39,8 @@ pub fn check(claim: &Claim) -> Vec<Edit> {
 }
 
 /// The rules on a line, in the order in which they are asked.
-pub(super) const RULES: [(EditCode, Rule); 16] = [
+pub(super) const RULES: [(EditCode, Rule); 18] = [
+    (EditCode::Exclusion, exclusion::check),
     (EditCode::Credential, credential::check),
     (EditCode::Coverage, coverage::check),
     (EditCode::TimelyFiling, timely_filing::check),
@@ -54,6 +57,7 @@ pub(super) const RULES: [(EditCode, Rule); 16] = [
     (EditCode::Bundled, bundling::check),
     (EditCode::ImpossibleDay, impossible_day::check),
     (EditCode::Coordination, coordination::check),
+    (EditCode::Flagged, flagged::check),
 ];
 
 /// Whether a line passes, or why not.
@@ -69,6 +73,8 @@ pub(super) struct Case<'a> {
     pub(super) line: &'a ClaimLine,
     /// The lines before it that are covered, or wait, with the units that count.
     pub(super) before: &'a [(&'a ClaimLine, u32)],
+    /// Lines of the claim, by number, that are denied as a whole: nothing is part of them.
+    pub(super) denied: &'a std::collections::BTreeSet<u16>,
 }
 
 /// A service beside the one in question: of this claim or of one before.

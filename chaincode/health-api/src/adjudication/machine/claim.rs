@@ -1,20 +1,26 @@
 //! A claim's states.
 //!
 //! ```text
-//! SUBMITTED ─ adjudication ─> APPROVED | PARTIAL | DENIED | PENDED        PENDED ─ information ─> SUBMITTED
+//! SUBMITTED ─ the payer's receipt ─> ACCEPTED | REJECTED
+//! ACCEPTED ─ adjudication ─> APPROVED | PARTIAL | DENIED | PENDED        PENDED ─ information ─> ACCEPTED
 //! APPROVED | PARTIAL ─ remittance ─> PAYABLE ─ payment ─> PAID ─ confirmation ─> CLEARED
 //! APPROVED | PARTIAL ─ payment, without a remittance ─> PAID
-//! PAYABLE | PAID | CLEARED ─ reversal ─> REVERSED
-//! before a payment ─> VOIDED | REPLACED;  VOIDED | REVERSED ─ replacement ─> REPLACED
+//! PAYABLE | PAID ─ an appeal that allows more ─> APPROVED | PARTIAL, of which what is due then is paid
+//! PAYABLE | PAID | CLEARED ─ reversal ─> REVERSED;  so is what was paid in part and waits for the difference
+//! before a payment ─> VOIDED | REPLACED;  VOIDED | REVERSED | REJECTED ─ replacement ─> REPLACED
 //! ```
-//! A claim that the front end rejects is not there at all: its transaction is refused, with the findings. Adjudication is one transaction, so nothing
-//! is ever half adjudicated.
+//! What the provider's own front end rejects is not there at all: its transaction is refused, with the findings. `REJECTED` is what the payer's front
+//! end made of a claim that came past it (the 277CA of X12). Adjudication is one transaction, so nothing is ever half adjudicated.
 
 crate::codes::code_enum! {
     /// Where a claim stands.
     ClaimStatus {
-        /// Accepted by the front end; waits for the payer.
+        /// The provider has submitted it; waits for the payer's receipt.
         Submitted = "SUBMITTED",
+        /// The payer has received it, and its front end found nothing; waits for a decision.
+        Accepted = "ACCEPTED",
+        /// The payer's front end found what no claim may have.
+        Rejected = "REJECTED",
         /// A line waits for information or for a reviewer.
         Pended = "PENDED",
         /// Every line is paid as the plan says.
@@ -41,6 +47,10 @@ crate::codes::code_enum! {
 crate::codes::code_enum! {
     /// What happens to a claim.
     ClaimAct {
+        /// The payer receives it.
+        Accept = "accept",
+        /// The payer's front end refuses it.
+        Reject = "reject",
         /// The payer decides: all lines covered.
         Approve = "approve",
         /// The payer decides: some lines covered.
@@ -68,12 +78,14 @@ crate::codes::code_enum! {
 
 super::transitions! { ClaimStatus, ClaimAct, "the claim", [
     // The first decision; and a reviewer's or an appeal's on what was decided or pended.
-    Submitted Approve Approved,
-    Submitted ApprovePartly Partial,
-    Submitted Deny Denied,
-    Submitted Pend Pended,
+    Submitted Accept Accepted,
+    Submitted Reject Rejected,
+    Accepted Approve Approved,
+    Accepted ApprovePartly Partial,
+    Accepted Deny Denied,
+    Accepted Pend Pended,
     Pended Pend Pended,
-    Pended Inform Submitted,
+    Pended Inform Accepted,
     Pended Approve Approved,
     Pended ApprovePartly Partial,
     Pended Deny Denied,
@@ -81,6 +93,11 @@ super::transitions! { ClaimStatus, ClaimAct, "the claim", [
     Partial ApprovePartly Partial,
     Denied Approve Approved,
     Denied ApprovePartly Partial,
+    Approved Approve Approved,
+    Payable Approve Approved,
+    Payable ApprovePartly Partial,
+    Paid Approve Approved,
+    Paid ApprovePartly Partial,
     // The money.
     Approved Remit Payable,
     Partial Remit Payable,
@@ -88,16 +105,21 @@ super::transitions! { ClaimStatus, ClaimAct, "the claim", [
     Partial Pay Paid,
     Payable Pay Paid,
     Paid Confirm Cleared,
+    Approved Reverse Reversed,
+    Partial Reverse Reversed,
     Payable Reverse Reversed,
     Paid Reverse Reversed,
     Cleared Reverse Reversed,
     // The provider's second thoughts, before money moves or after it came back.
     Submitted Void Voided,
+    Accepted Void Voided,
     Pended Void Voided,
     Approved Void Voided,
     Partial Void Voided,
     Denied Void Voided,
     Submitted Replace Replaced,
+    Accepted Replace Replaced,
+    Rejected Replace Replaced,
     Pended Replace Replaced,
     Approved Replace Replaced,
     Partial Replace Replaced,
@@ -116,17 +138,29 @@ mod tests {
             ClaimStatus::ALL,
             ClaimAct::ALL,
             ClaimStatus::after,
-            "SUBMITTED approve APPROVED
-             SUBMITTED approve-partly PARTIAL
-             SUBMITTED deny DENIED
-             SUBMITTED pend PENDED
+            "SUBMITTED accept ACCEPTED
+             SUBMITTED reject REJECTED
+             ACCEPTED approve APPROVED
+             ACCEPTED approve-partly PARTIAL
+             ACCEPTED deny DENIED
+             ACCEPTED pend PENDED
+             ACCEPTED void VOIDED
+             ACCEPTED replace REPLACED
+             REJECTED replace REPLACED
+             APPROVED approve APPROVED
+             APPROVED reverse REVERSED
+             PARTIAL reverse REVERSED
+             PAYABLE approve APPROVED
+             PAYABLE approve-partly PARTIAL
+             PAID approve APPROVED
+             PAID approve-partly PARTIAL
              SUBMITTED void VOIDED
              SUBMITTED replace REPLACED
              PENDED approve APPROVED
              PENDED approve-partly PARTIAL
              PENDED deny DENIED
              PENDED pend PENDED
-             PENDED inform SUBMITTED
+             PENDED inform ACCEPTED
              PENDED void VOIDED
              PENDED replace REPLACED
              APPROVED remit PAYABLE

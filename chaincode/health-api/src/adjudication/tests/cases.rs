@@ -279,6 +279,14 @@ impl Random {
                 .map(|id| (*id, authorised(self)))
                 .collect(),
             history,
+            earlier: match self.one_in(4) {
+                true => [((*self.of(&PROCEDURES)).to_owned(), 1 + self.below(3) as u32)].into(),
+                false => BTreeMap::new(),
+            },
+            flagged: match self.one_in(12) {
+                true => [2].into(),
+                false => BTreeSet::new(),
+            },
             minutes: match self.one_in(4) {
                 true => [(NPIS[0].to_owned(), [(*self.of(&pools.dates), 1_200)].into())].into(),
                 false => BTreeMap::new(),

@@ -80,6 +80,7 @@ fn plan() -> Plan {
 }
 
 /// A claim and what it is judged by, to change and to run. All lines pass unless a test says otherwise.
+#[derive(Clone)]
 pub(super) struct Trial {
     pub(super) claim: Claim,
     pub(super) plan: Plan,
@@ -286,7 +287,7 @@ fn a_pended_line_pends_the_claim_and_names_every_question() {
 #[test]
 fn what_passed_is_told_in_order() {
     let paid = Trial::of(vec![line(1, "X-1001", 1, 900)]).first();
-    assert_eq!(paid.passed.len(), 16);
+    assert_eq!(paid.passed.len(), 18);
     assert!(paid.passed.is_sorted());
     let unpriced = Trial::of(vec![line(1, "X-9999", 1, 900)]).first();
     assert_eq!(unpriced.passed.last(), Some(&EditCode::Setting));

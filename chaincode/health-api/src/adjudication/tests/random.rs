@@ -29,6 +29,7 @@ fn part(number: u64) {
         plan = trial.plan;
     }
     let expected = [
+        (EditCode::Exclusion, Effect::Denied),
         (EditCode::Credential, Effect::Denied),
         (EditCode::Coverage, Effect::Denied),
         (EditCode::TimelyFiling, Effect::Denied),
@@ -50,6 +51,7 @@ fn part(number: u64) {
         (EditCode::ImpossibleDay, Effect::Pended),
         (EditCode::Coordination, Effect::Denied),
         (EditCode::Coordination, Effect::Reduced),
+        (EditCode::Flagged, Effect::Pended),
         (EditCode::Price, Effect::Reduced),
         (EditCode::Quantity, Effect::Reduced),
         (EditCode::Deductible, Effect::Reduced),

@@ -63,8 +63,12 @@ fn line(trial: &Trial, position: usize, units: &[u32], paid: &mut Accumulators) 
     // Unit by unit: on the line, and left in each time.
     let mut on_line = 0;
     let mut within = 0;
+    let aside = |code| {
+        let rulings = trial.facts.rulings.get(&line.sequence);
+        rulings.and_then(|rulings| rulings.get(&code)) == Some(&Ruling::SetAside)
+    };
     for unit in 1..=line.units {
-        if unit > price.max_units {
+        if unit > price.max_units && !aside(EditCode::Quantity) {
             break;
         }
         on_line += 1;
@@ -88,15 +92,18 @@ fn line(trial: &Trial, position: usize, units: &[u32], paid: &mut Accumulators) 
                 })
                 .map(|p| units[p])
                 .sum();
-            before + here + unit <= limit.units
+            let earlier = match limit.within {
+                Span::Lifetime => trial
+                    .facts
+                    .earlier
+                    .get(&line.procedure)
+                    .copied()
+                    .unwrap_or_default(),
+                Span::Day | Span::Year => 0,
+            };
+            earlier + before + here + unit <= limit.units
         });
-        let aside = trial
-            .facts
-            .rulings
-            .get(&line.sequence)
-            .and_then(|r| r.get(&EditCode::UnitLimit))
-            == Some(&Ruling::SetAside);
-        if fits || aside {
+        if fits || aside(EditCode::UnitLimit) {
             within += 1;
         }
     }

@@ -17,10 +17,6 @@ pub const APPEAL_DAYS: i64 = 180;
 pub struct AdjudicationStep {
     /// The claim.
     pub claim: ClaimId,
-    /// The member's other claims (`claims.memberClaims`), whose services count for limits, duplicates and bundles; at most
-    /// [`MAX_PRIOR`](super::MAX_PRIOR).
-    #[serde(default)]
-    pub prior: BTreeSet<ClaimId>,
     /// What the payer's own systems noticed.
     #[serde(default)]
     pub noticed: Noticed,
@@ -33,7 +29,6 @@ impl AdjudicationStep {
     pub fn new(claim: ClaimId, salt: Salt) -> Self {
         Self {
             claim,
-            prior: BTreeSet::new(),
             noticed: Noticed::default(),
             salt,
         }

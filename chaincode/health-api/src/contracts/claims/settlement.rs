@@ -1,7 +1,9 @@
-//! Money: remittances, payments, reversals, what members have paid. A payment is an instruction and a bank's reference, never a token; whoever else
-//! releases money by the ledger (a trial's milestone) can use the same two steps.
+//! Money: remittances, payments, reversals, what members have paid. A payment is an instruction and a bank's reference, never a token.
 
-use crate::adjudication::{Accumulators, Standing};
+use super::review::{RulingProposal, Rulings};
+use super::screening::FlagView;
+use crate::adjudication::Standing;
+use crate::adjudication::machine::ClaimStatus;
 use crate::date::Date;
 use crate::ids::{ClaimId, CoverageId, RemittanceId, Salt, TxId};
 use serde::{Deserialize, Serialize};
@@ -9,8 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Most claims of a remittance.
 pub const MAX_REMITTED: usize = 50;
-/// Most deltas that are folded at once.
-pub const MAX_FOLDED: usize = 200;
 
 /// The payer puts claims on a remittance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,9 +32,65 @@ pub struct RemittanceView {
     pub id: RemittanceId,
     /// What is paid for each claim.
     pub amounts: BTreeMap<ClaimId, i64>,
-    /// Their sum.
+    /// Their sum, as it was issued.
     pub total: i64,
+    /// Those of its claims that were reversed since.
+    #[serde(default)]
+    pub reversed: BTreeSet<ClaimId>,
+    /// The sum without these.
+    #[serde(default)]
+    pub standing: i64,
     /// The transaction.
+    pub tx: TxId,
+}
+
+/// Names claims that the payer receives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimBatch {
+    /// 1 to [`MAX_REMITTED`].
+    pub claims: BTreeSet<ClaimId>,
+    /// Salts the private values of the step.
+    pub salt: Salt,
+}
+
+/// The payer's book of a claim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BookView {
+    /// The claim.
+    pub claim: ClaimId,
+    /// Where it stands for the payer; never `CLEARED`, which is the provider's word.
+    pub status: ClaimStatus,
+    /// The second in which the payer received it (seconds since 1970).
+    pub received: i64,
+    /// The first claim of the chain of replacements that it is of.
+    pub root: ClaimId,
+    /// What the decision in force allows; none before the first.
+    pub allowed: Option<i64>,
+    /// What was paid of it.
+    pub paid: i64,
+    /// What is still to be paid of it.
+    pub due: i64,
+    /// How many people decided about it so far.
+    pub deciders: usize,
+    /// What reviewers made of what rules found.
+    pub rulings: Rulings,
+    /// Rulings that wait for a second person.
+    pub proposal: Option<RulingProposal>,
+    /// Flags, cleared ones too.
+    #[serde(default)]
+    pub flags: Vec<FlagView>,
+    /// Whether the member says that lines were rendered, by line.
+    #[serde(default)]
+    pub feedback: BTreeMap<u16, bool>,
+    /// Remittances that it was put on.
+    pub remittances: Vec<RemittanceId>,
+    /// The claim that stands in its place, or takes it back.
+    pub successor: Option<ClaimId>,
+    /// Why it was reversed.
+    pub reversal: Option<String>,
+    /// The transaction of the payer's last step.
     pub tx: TxId,
 }
 
@@ -74,19 +130,7 @@ pub struct StandingBody {
     pub salt: Salt,
 }
 
-/// What a claim added to what its member paid, where it was not added to the sum at once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Delta {
-    /// The adjudication's transaction.
-    pub tx: TxId,
-    /// What it added.
-    pub added: Accumulators,
-    /// Salts the private value.
-    pub salt: Salt,
-}
-
-/// Adds deltas to their sum.
+/// Adds what claims added beside to the sum.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fold {
@@ -94,26 +138,6 @@ pub struct Fold {
     pub coverage: CoverageId,
     /// Of which year.
     pub year: u16,
-    /// Transactions of the deltas, 1 to [`MAX_FOLDED`].
-    pub deltas: BTreeSet<TxId>,
     /// Salts the private value.
     pub salt: Salt,
-}
-
-/// Whose claims are asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CoverageQuery {
-    /// Whose.
-    pub coverage: CoverageId,
-}
-
-/// Which year's deltas are asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MemberQuery {
-    /// Whose.
-    pub coverage: CoverageId,
-    /// Of which year.
-    pub year: u16,
 }

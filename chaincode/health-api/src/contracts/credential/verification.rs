@@ -1,6 +1,7 @@
 //! That a licence was verified at its source.
 
 use crate::date::Date;
+use crate::ids::Hash;
 use serde::{Deserialize, Serialize};
 
 crate::codes::code_enum! {
@@ -54,6 +55,9 @@ pub struct Verification {
     pub source: String,
     /// When.
     pub on: Date,
+    /// SHA-256 of the source's status list that said so, where the source gave out a credential and took nothing of it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_list: Option<Hash>,
 }
 
 impl Verification {
@@ -80,6 +84,7 @@ mod tests {
             process: VerificationProcess::Primary,
             source: "US-MA-BORIM".into(),
             on: "2026-11-01".parse().unwrap(),
+            status_list: None,
         };
         let day = |days: i64| (good.on.days() + days) * 86_400;
         assert!(good.is_fresh(day(0)) && good.is_fresh(day(120) + 86_399));

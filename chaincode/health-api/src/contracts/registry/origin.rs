@@ -10,12 +10,14 @@ use crate::hashing::{canonical, sha256, tagged_hash};
 use crate::ids::{Hash, Salt};
 use fabric_contract_core::{KeyPolicy, Principal, Role};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most entries of one part.
 pub const PART_ENTRIES: usize = 128;
 /// Most parts of an origin, over all its sections: 8,388,608 entries.
 pub const MAX_PARTS: usize = 65_536;
+/// Most channels on which a consortium was before: it moves so many times.
+pub const MAX_CHANNELS: usize = 16;
 /// Name of the section with the public state, beside those named by their collections.
 pub const PUBLIC_SECTION: &str = "";
 
@@ -25,6 +27,9 @@ pub const PUBLIC_SECTION: &str = "";
 pub struct Origin {
     /// The old channel.
     pub channel: String,
+    /// The channels from which the consortium had moved there, the first one first; see [`MovedFrom::before`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<String>,
     /// Header hash of its genesis block.
     pub genesis: Hash,
     /// Number of its blocks.
@@ -43,8 +48,25 @@ pub struct Origin {
 pub struct MovedFrom {
     /// The old channel, whose stored intents still prove what was signed there.
     pub channel: String,
+    /// The channels on which the consortium was before that one, the first one first: what was signed there was taken over twice or more, and proves
+    /// itself likewise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<String>,
     /// [`Origin::digest`].
     pub origin: Hash,
+    /// The sections, by their names, that are not in use yet because not all of their parts were taken over; see `Registry::settle`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub awaits: BTreeMap<String, Awaited>,
+}
+
+/// What is still to come of a section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Awaited {
+    /// How many parts it has in all, at least one.
+    pub parts: u32,
+    /// The digest of the last of them.
+    pub last: Hash,
 }
 
 /// An origin and who declared it.
@@ -119,6 +141,13 @@ pub struct EntryDigest {
     pub written: WrittenAt,
 }
 
+impl MovedFrom {
+    /// Every channel on which the consortium was before this one, the first one first.
+    pub fn channels(&self) -> impl Iterator<Item = &str> {
+        self.before.iter().chain([&self.channel]).map(String::as_str)
+    }
+}
+
 impl Origin {
     /// What organisations agree on: the tagged hash of the canonical form.
     pub fn digest(&self) -> Result<Hash, HealthError> {
@@ -134,8 +163,40 @@ impl Origin {
         }
     }
 
-    /// `LIMIT` for more than [`MAX_PARTS`] parts, `INVALID_CODE` for a chain without blocks.
+    /// Every channel on which the consortium was, the first one first.
+    pub fn channels(&self) -> impl Iterator<Item = &str> {
+        self.before.iter().chain([&self.channel]).map(String::as_str)
+    }
+
+    /// What is to be taken over of each section that holds something.
+    pub fn awaits(&self) -> BTreeMap<String, Awaited> {
+        let collections = self
+            .collections
+            .iter()
+            .map(|(name, parts)| (name.as_str(), parts));
+        let sections = [(PUBLIC_SECTION, &self.public)].into_iter().chain(collections);
+        sections
+            .filter_map(|(name, parts)| {
+                let awaited = Awaited {
+                    parts: parts.len().try_into().ok()?,
+                    last: *parts.last()?,
+                };
+                Some((name.to_owned(), awaited))
+            })
+            .collect()
+    }
+
+    /// `LIMIT` for more than [`MAX_PARTS`] parts or [`MAX_CHANNELS`] channels, `INVALID_CODE` for a chain without blocks and for a channel that is named
+    /// twice.
     pub fn validate(&self) -> Result<(), HealthError> {
+        if self.before.len() >= MAX_CHANNELS {
+            return Err(HealthError::Limit("a consortium moves at most 16 times".into()));
+        }
+        if self.channels().collect::<BTreeSet<_>>().len() != self.channels().count() {
+            return Err(HealthError::InvalidCode(
+                "a consortium was on each of its channels once".into(),
+            ));
+        }
         let parts = self.public.len() + self.collections.values().map(Vec::len).sum::<usize>();
         if parts > MAX_PARTS {
             return Err(HealthError::Limit("an origin has at most 65536 parts".into()));
@@ -246,6 +307,7 @@ mod tests {
         let hash = Hash::from_bytes([1; 32]);
         let mut origin = Origin {
             channel: "old".into(),
+            before: vec![],
             genesis: hash,
             height: 1,
             last_block: hash,
@@ -258,5 +320,40 @@ mod tests {
         origin.collections.clear();
         origin.height = 0;
         assert!(matches!(origin.validate(), Err(HealthError::InvalidCode(_))));
+        origin.height = 1;
+        origin.before = (1..MAX_CHANNELS).map(|n| format!("channel-{n}")).collect();
+        assert!(origin.validate().is_ok());
+        origin.before.push("one more".into());
+        assert!(matches!(origin.validate(), Err(HealthError::Limit(_))));
+        for twice in [["old", "older"], ["older", "older"]] {
+            origin.before = twice.map(str::to_owned).into();
+            assert!(matches!(origin.validate(), Err(HealthError::InvalidCode(_))));
+        }
+    }
+
+    #[test]
+    fn the_first_move_is_written_as_it_always_was() {
+        let hash = Hash::from_bytes([1; 32]);
+        let moved = format!(r#"{{"channel":"old","origin":"{hash}"}}"#);
+        let read: MovedFrom = serde_json::from_str(&moved).unwrap();
+        assert!(read.before.is_empty() && read.awaits.is_empty());
+        assert_eq!(serde_json::to_string(&read).unwrap(), moved);
+    }
+
+    #[test]
+    fn an_empty_section_is_not_awaited() {
+        let [one, two] = [[1; 32], [2; 32]].map(Hash::from_bytes);
+        let origin = Origin {
+            channel: "old".into(),
+            before: vec!["older".into()],
+            genesis: one,
+            height: 1,
+            last_block: one,
+            public: vec![],
+            collections: [("care_A".into(), vec![one, two]), ("care_B".into(), vec![])].into(),
+        };
+        let awaited = Awaited { parts: 2, last: two };
+        assert_eq!(origin.awaits(), [("care_A".to_owned(), awaited)].into());
+        assert_eq!(origin.channels().collect::<Vec<_>>(), ["older", "old"]);
     }
 }

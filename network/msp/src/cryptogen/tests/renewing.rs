@@ -121,6 +121,133 @@ fn tls_is_staged_whole_before_it_takes_its_place() {
 }
 
 #[test]
+fn a_new_tls_key_is_a_new_one_whatever_an_earlier_attempt_left() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let organization = hospital(dir.path());
+    let tls = organization.member_tls(&Member::Node("peer0".to_owned()));
+    let ca = organization.tls_ca().expect("a CA");
+    let directory = organization.node_dir("peer0").join("tls");
+    let key_of = |path: &str| {
+        let pem = std::fs::read(directory.join(path)).expect("a key");
+        PrivateKey::from_pem(&pem)
+            .expect("a key")
+            .public()
+            .bytes()
+            .to_vec()
+    };
+    let first = tls.certificate().expect("reads");
+    let (same_key, new_key) = (
+        Renewal::default(),
+        Renewal {
+            new_key: true,
+            not_after: None,
+        },
+    );
+    // One with the old key was staged and never installed; then the key became known.
+    tls.stage(&ca, same_key).expect("staged");
+    let staged = tls.stage(&ca, new_key).expect("staged anew");
+    assert_ne!(staged.key().bytes(), first.key().bytes());
+    assert_eq!(key_of("server.key.staged"), staged.key().bytes());
+    // The other way round the channel may name it already: it stays.
+    assert_eq!(tls.stage(&ca, same_key).expect("is there").der(), staged.der());
+    assert_eq!(tls.install(), Ok(true));
+    assert_eq!(key_of("server.key"), staged.key().bytes());
+
+    // Broken off between key and certificate: the key is nobody's, and the next certificate, of the old key, does not get it.
+    let stray = PrivateKey::generate(crate::KeyAlgorithm::P256).expect("a key");
+    let stray = stray.to_pem().expect("encodes");
+    std::fs::write(directory.join("server.key.staged"), stray).expect("written");
+    tls.stage(&ca, same_key).expect("staged");
+    assert_eq!(tls.install(), Ok(true));
+    let present = tls.certificate().expect("reads");
+    assert_eq!(key_of("server.key"), present.key().bytes());
+    assert_eq!(present.key().bytes(), staged.key().bytes());
+    assert_eq!(files(&directory), ["ca.crt", "server.crt", "server.key"]);
+}
+
+#[test]
+fn what_follows_a_certificate_is_valid_for_as_long() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let organization = hospital(dir.path());
+    let span = |certificate: &Certificate| certificate.not_after() - certificate.not_before();
+    let (member, day) = (user("u-7f3a"), 86_400);
+    let soon = organization
+        .user_identity("u-7f3a")
+        .expect("loads")
+        .identity()
+        .certificate()
+        .not_before()
+        + 30 * day;
+    let short = Renewal {
+        new_key: false,
+        not_after: Some(soon),
+    };
+    let ten_years = organization.renew_identity(&member, short).expect("renews").old;
+    assert!(span(&ten_years) > 3_600 * day);
+    // Unasked, thirty days stay thirty days, under another CA as well, and ten years ten years.
+    organization.stage_ca().expect("staged");
+    assert_eq!(organization.switch_ca(), Ok(true));
+    for member in organization.members_of_other_cas().expect("listed") {
+        let Renewed { old, new } = organization
+            .renew_identity(&member, Renewal::default())
+            .expect("renews");
+        assert_eq!(span(&new), span(&old), "{member:?}");
+        assert!(new.not_after() >= old.not_after(), "{member:?}");
+    }
+    let tls = organization.member_tls(&member);
+    let old = tls.certificate().expect("reads");
+    let ca = organization.tls_ca().expect("a CA");
+    let staged = tls.stage(&ca, Renewal::default()).expect("staged");
+    assert_eq!(span(&staged), span(&old));
+}
+
+#[test]
+fn who_was_revoked_gets_nothing_unasked_and_who_is_present_is_not_revoked() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let organization = hospital(dir.path());
+    let everybody = organization.members().expect("listed");
+    assert_eq!(organization.members_that_count().expect("listed"), everybody);
+
+    // A renewal that broke off has filed away what is still in place.
+    let identity = organization.user_identity("User1").expect("loads");
+    let present = identity.identity().certificate().clone();
+    let renewed = organization.user_dir("User1").join("renewed");
+    std::fs::create_dir(&renewed).expect("made");
+    std::fs::write(renewed.join("present.pem"), present.pem()).expect("written");
+    assert_eq!(organization.revoke_renewed(&everybody), Ok(None));
+    organization
+        .renew_identity(&user("User1"), Renewal::default())
+        .expect("renews");
+    assert!(organization.revoke_renewed(&everybody).expect("a list").is_some());
+    assert_eq!(organization.members_that_count().expect("listed"), everybody);
+
+    // A list that somebody else made names another user's present identity.
+    let gone = organization.user_identity("u-7f3a").expect("loads");
+    let serial = gone.identity().certificate().serial().to_vec();
+    let list = organization.ca().expect("a CA").crl(&[serial]).expect("a list");
+    std::fs::write(organization.msp_dir().join("crls/by-hand.pem"), list).expect("written");
+    let count = organization.members_that_count().expect("listed");
+    assert_eq!(count.len(), everybody.len() - 1);
+    assert!(!count.contains(&user("u-7f3a@hospital.example.com")), "{count:?}");
+
+    // Neither the CA's successor nor the one after that gives it another, and it keeps no CA from being retired.
+    for _ in 0..2 {
+        organization.stage_ca().expect("staged");
+        assert_eq!(organization.switch_ca(), Ok(true));
+        let others = organization.members_of_other_cas().expect("listed");
+        assert_eq!(others, count);
+        for member in &others {
+            organization
+                .renew_identity(member, Renewal::default())
+                .expect("renews");
+        }
+        assert_eq!(organization.retire_ca(), Ok(true));
+    }
+    let still = organization.user_identity("u-7f3a").expect("loads");
+    assert_eq!(still.serialized(), gone.serialized());
+}
+
+#[test]
 fn one_ca_follows_another() {
     let dir = tempfile::tempdir().expect("a directory");
     let organization = hospital(dir.path());

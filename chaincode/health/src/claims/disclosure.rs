@@ -1,0 +1,148 @@
+//! What a payer may be told: the patient's payment consent, and what the patient paid themself.
+//!
+//! A restriction of who paid in full (45 CFR 164.522(a)(1)(vi)) lies in `care_<provider>`, where no payer is. A submission reads it there by keys under that
+//! collection's secret, and is refused where there is one: what a block shows is that absent keys were read, of every claim alike. A restriction that is
+//! lifted is deleted, so that it reads as one that never was.
+
+use super::desk::Desk;
+use super::provider;
+use crate::caller::Caller;
+use crate::state::{Collection, Established, derived_salt, done, registered, tx_id};
+use careledger_api::adjudication::{Claim, PaymentBasis};
+use careledger_api::contracts::claims::{PaymentConsent, SelfPayment};
+use careledger_api::date::Date;
+use careledger_api::event::EventKind;
+use careledger_api::hashing::keyed_hash;
+use careledger_api::ids::{CoverageId, Salt, TxId};
+use careledger_api::roles::Role;
+use careledger_api::{HealthError, Receipt};
+use fabric_contract_core::{Context, ReadContext};
+use serde::{Deserialize, Serialize};
+
+/// The value of `selfpay~H` in the provider's `care_` collection.
+#[derive(Serialize, Deserialize)]
+struct Restriction {
+    tx: TxId,
+    salt: Salt,
+}
+
+pub(super) fn record_consent(
+    ctx: &Context<'_>,
+    payer: &str,
+    provider: &str,
+    consent: PaymentConsent,
+) -> Result<Receipt, HealthError> {
+    let pair = provider::pair(ctx, payer, provider)?;
+    consent.salt.require_drawn()?;
+    if consent.period.until < consent.period.from {
+        return Err(HealthError::InvalidCode("days lie in their order".into()));
+    }
+    let key = consent_key(ctx, &pair, &consent.coverage)?;
+    let first = !pair.exists(ctx, &key)?;
+    pair.put(ctx, &key, &consent)?;
+    if first {
+        pair.hand_to(ctx, &key, provider)?;
+    }
+    done(ctx, EventKind::Claim, Some(&pair))
+}
+
+pub(super) fn restrict_payer(
+    ctx: &Context<'_>,
+    custodian: &str,
+    payment: SelfPayment,
+) -> Result<Receipt, HealthError> {
+    let consortium = registered(ctx)?.consortium;
+    let roles = [Role::ProviderBilling, Role::Registrar, Role::Custodian];
+    Caller::of(ctx)?.require(custodian, &roles)?;
+    let care = Collection::care(&consortium, custodian)?;
+    payment.salt.require_drawn()?;
+    payment.validate()?;
+    let (secret, tx) = (care.secret(ctx)?, tx_id(ctx)?);
+    for (procedure, date) in &payment.services {
+        let key = restriction_key(&secret, &payment.coverage, procedure, *date);
+        if payment.restricted {
+            let restriction = Restriction {
+                tx: tx.clone(),
+                salt: derived_salt(&secret, &key, &tx),
+            };
+            care.put(ctx, &key, &restriction)?;
+        } else if care.exists(ctx, &key)? {
+            ctx.private_del(&care.name, &key)?;
+        } else {
+            return Err(HealthError::NotFound);
+        }
+    }
+    done(ctx, EventKind::Claim, Some(&care))
+}
+
+/// `CONFLICT_STATE` if a claim tells its payer of what the patient keeps from it.
+pub(super) fn check(
+    ctx: &ReadContext<'_>,
+    consortium: &Established,
+    pair: &Collection,
+    provider: &str,
+    claim: &Claim,
+) -> Result<(), HealthError> {
+    let care = Collection::care(consortium, provider)?;
+    let secret = care.secret(ctx)?;
+    let mut restricted = false;
+    for line in &claim.lines {
+        let key = restriction_key(&secret, &claim.coverage, &line.procedure, line.date);
+        restricted |= care.exists(ctx, &key)?;
+    }
+    if restricted {
+        return Err(HealthError::ConflictState(
+            "the patient paid a service of this claim in full and keeps it from the payer; claim the others alone".into(),
+        ));
+    }
+    match basis(ctx, pair, claim)? {
+        PaymentBasis::Permitted => Ok(()),
+        _ => Err(HealthError::ConflictState(
+            "the patient's payment consent is not given for these days".into(),
+        )),
+    }
+}
+
+/// `CONFLICT_STATE` once the patient's payment consent does not cover the claim: nothing more is paid of it.
+pub(super) fn require_consent(desk: &Desk<'_, '_>, claim: &Claim) -> Result<(), HealthError> {
+    match basis(desk.ctx, &desk.pair, claim)? {
+        PaymentBasis::Permitted => Ok(()),
+        _ => Err(HealthError::ConflictState(
+            "the patient's payment consent is not given for these days".into(),
+        )),
+    }
+}
+
+/// Whether the patient's consent, where one was asked for, lets the payer see and pay the claim.
+pub(super) fn basis(
+    ctx: &ReadContext<'_>,
+    pair: &Collection,
+    claim: &Claim,
+) -> Result<PaymentBasis, HealthError> {
+    let found: Option<PaymentConsent> = pair.get(ctx, &consent_key(ctx, pair, &claim.coverage)?)?;
+    let within = |consent: &PaymentConsent| {
+        consent.given && claim.lines.iter().all(|line| consent.period.contains(line.date))
+    };
+    Ok(match found {
+        Some(consent) if !within(&consent) => PaymentBasis::NoConsent,
+        _ => PaymentBasis::Permitted,
+    })
+}
+
+fn consent_key(
+    ctx: &ReadContext<'_>,
+    pair: &Collection,
+    coverage: &CoverageId,
+) -> Result<String, HealthError> {
+    let secret = pair.secret(ctx)?;
+    Ok(format!(
+        "payc~{}",
+        keyed_hash(&secret, "payment-consent", &[coverage.as_bytes()])
+    ))
+}
+
+fn restriction_key(secret: &Salt, coverage: &CoverageId, procedure: &str, date: Date) -> String {
+    let day = date.days().to_be_bytes();
+    let parts = [coverage.as_bytes().as_slice(), procedure.as_bytes(), &day];
+    format!("selfpay~{}", keyed_hash(secret, "self-payment", &parts))
+}

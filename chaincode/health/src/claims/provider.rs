@@ -1,0 +1,68 @@
+//! Who may call for the provider, and who may read what a pair's collection holds.
+
+use super::appeal::Appeal;
+use crate::caller::Caller;
+use crate::state::{Collection, registered};
+use careledger_api::HealthError;
+use careledger_api::consortium::OrganisationRole;
+use careledger_api::ids::ClaimId;
+use careledger_api::roles::Role;
+use fabric_contract_core::ReadContext;
+use serde::de::DeserializeOwned;
+
+/// The pair's collection, for the provider's clients.
+pub(super) fn pair(ctx: &ReadContext<'_>, payer: &str, provider: &str) -> Result<Collection, HealthError> {
+    let consortium = registered(ctx)?.consortium;
+    Caller::of(ctx)?.require(provider, &[Role::ProviderBilling])?;
+    Collection::pair(&consortium, payer, provider)
+}
+
+/// The pair's collection, for clients of either.
+pub(super) fn pair_of_either(
+    ctx: &ReadContext<'_>,
+    payer: &str,
+    provider: &str,
+) -> Result<Collection, HealthError> {
+    let consortium = registered(ctx)?.consortium;
+    let caller = Caller::of(ctx)?;
+    if caller.require(payer, &[Role::Payer]).is_err() {
+        caller.require(provider, &[Role::ProviderBilling])?;
+    }
+    Collection::pair(&consortium, payer, provider)
+}
+
+/// The pair's collection, for clients of either, and for the reviewers outside once an appeal of the claim has come to them.
+pub(super) fn pair_of_claim(
+    ctx: &ReadContext<'_>,
+    payer: &str,
+    provider: &str,
+    claim: &ClaimId,
+) -> Result<Collection, HealthError> {
+    let refused = match pair_of_either(ctx, payer, provider) {
+        Err(error @ HealthError::Forbidden(_)) => error,
+        allowed => return allowed,
+    };
+    let consortium = registered(ctx)?.consortium;
+    let outside = Caller::of(ctx)?.require_in(&consortium, OrganisationRole::Regulator, &[Role::Legal]);
+    if outside.is_err() {
+        return Err(refused);
+    }
+    let pair = Collection::pair(&consortium, payer, provider)?;
+    match Appeal::of(ctx, &pair, claim)? {
+        Some(appeal) if appeal.is_external() => Ok(pair),
+        _ => Err(refused),
+    }
+}
+
+/// The values of a prefix of the pair that have their form, for views: an organisation with altered code that writes others ends nobody's view.
+pub(super) fn readable<T: DeserializeOwned>(
+    ctx: &ReadContext<'_>,
+    pair: &Collection,
+    prefix: &str,
+) -> Result<Vec<T>, HealthError> {
+    let mut found = Vec::new();
+    for entry in ctx.private_range(&pair.name, prefix, &format!("{prefix}~"))? {
+        found.extend(serde_json::from_slice(&entry?.value).ok());
+    }
+    Ok(found)
+}

@@ -1,0 +1,164 @@
+//! What makes a person look at a claim: flags of a screening, and the member's word that a service was not rendered. A flag pends, and decides nothing.
+
+use super::book::{Book, Entry};
+use super::desk::Desk;
+use super::receipt::receive;
+use crate::caller::Caller;
+use crate::state::{done, registered};
+use careledger_api::contracts::claims::{
+    ClaimAct, ClaimStatus, Feedback, FlagClearance, FlagView, FraudFlag, MAX_FLAGS, MAX_SCORE, NOT_RENDERED,
+    check_text,
+};
+use careledger_api::event::EventKind;
+use careledger_api::ids::{Salt, TxId};
+use careledger_api::roles::Role;
+use careledger_api::{HealthError, Receipt};
+use fabric_contract_core::Context;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// A flag in a claim's book.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Flag {
+    tx: TxId,
+    line: Option<u16>,
+    kind: String,
+    score: u16,
+    explanation: String,
+    /// Who took it away, and why.
+    cleared: Option<(String, String)>,
+}
+
+impl Flag {
+    pub(super) fn view(self) -> FlagView {
+        FlagView {
+            flag: self.tx,
+            line: self.line,
+            kind: self.kind,
+            score: self.score,
+            explanation: self.explanation,
+            cleared: self.cleared.map(|(_, reason)| reason),
+        }
+    }
+}
+
+/// The lines that wait for a person's look.
+pub(super) fn flagged(entry: &Entry) -> BTreeSet<u16> {
+    let lines = || entry.claim.lines.iter().map(|line| line.sequence);
+    let open = entry.book.flags.iter().filter(|flag| flag.cleared.is_none());
+    open.flat_map(|flag| lines().filter(|line| flag.line.is_none_or(|of| of == *line)))
+        .collect()
+}
+
+pub(super) fn flag(
+    ctx: &Context<'_>,
+    payer: &str,
+    provider: &str,
+    flag: FraudFlag,
+) -> Result<Receipt, HealthError> {
+    let (desk, _) = Desk::for_payer(ctx, payer, provider)?;
+    flag.salt.require_drawn()?;
+    flag.validate()?;
+    let mut entry = Entry::of(&desk, &flag.claim)?;
+    let found = Flag {
+        tx: desk.tx.clone(),
+        line: flag.line,
+        kind: flag.kind,
+        score: flag.score,
+        explanation: flag.explanation,
+        cleared: None,
+    };
+    if !raise(&desk, &mut entry, found)? {
+        return Err(HealthError::ConflictState(format!(
+            "the claim is {}; an undecided one is flagged",
+            entry.book.status
+        )));
+    }
+    close(&desk, entry, &flag.salt)?;
+    done(ctx, EventKind::Claim, Some(&desk.pair))
+}
+
+pub(super) fn clear_flag(
+    ctx: &Context<'_>,
+    payer: &str,
+    provider: &str,
+    clearance: FlagClearance,
+) -> Result<Receipt, HealthError> {
+    let (desk, caller) = Desk::for_payer(ctx, payer, provider)?;
+    clearance.salt.require_drawn()?;
+    check_text(&clearance.reason, &[])?;
+    let mut entry = Entry::of(&desk, &clearance.claim)?;
+    let person = desk.person(&caller)?;
+    let Book { flags, deciders, .. } = &mut entry.book;
+    let flag = flags.iter_mut().find(|flag| flag.tx == clearance.flag);
+    let flag = flag.ok_or(HealthError::NotFound)?;
+    if flag.cleared.is_some() {
+        return Err(HealthError::ConflictState("the flag was taken away".into()));
+    }
+    flag.cleared = Some((person.clone(), clearance.reason));
+    deciders.insert(person);
+    if entry.book.status == ClaimStatus::Pended && flagged(&entry).is_empty() {
+        // What it waited for is answered: it is adjudicated anew.
+        entry.act(ClaimAct::Inform)?;
+    }
+    close(&desk, entry, &clearance.salt)?;
+    done(ctx, EventKind::Claim, Some(&desk.pair))
+}
+
+/// The payer's people and its members' portal carry the member's word.
+pub(super) fn feedback(
+    ctx: &Context<'_>,
+    payer: &str,
+    provider: &str,
+    feedback: Feedback,
+) -> Result<Receipt, HealthError> {
+    let consortium = registered(ctx)?.consortium;
+    Caller::of(ctx)?.require(payer, &[Role::Payer, Role::Portal])?;
+    let desk = Desk::of(ctx, &consortium, payer, provider)?;
+    feedback.salt.require_drawn()?;
+    let mut entry = Entry::of(&desk, &feedback.claim)?;
+    let Feedback { line, rendered, .. } = feedback;
+    if !entry.claim.lines.iter().any(|of| of.sequence == line) {
+        return Err(HealthError::InvalidCode("the claim has no such line".into()));
+    }
+    if entry.book.feedback.insert(line, rendered) == Some(rendered) {
+        return Err(HealthError::Duplicate("the member said so before".into()));
+    }
+    if !rendered {
+        let phantom = Flag {
+            tx: desk.tx.clone(),
+            line: Some(line),
+            kind: NOT_RENDERED.into(),
+            score: MAX_SCORE,
+            explanation: "the member says that the service was not rendered".into(),
+            cleared: None,
+        };
+        // What is decided stays decided; the word is kept for whoever looks at it again.
+        raise(&desk, &mut entry, phantom)?;
+    }
+    close(&desk, entry, &feedback.salt)?;
+    done(ctx, EventKind::Claim, Some(&desk.pair))
+}
+
+/// Adds a flag to an undecided claim. False, and nothing added, for a decided one; `LIMIT` for one too many.
+fn raise(desk: &Desk<'_, '_>, entry: &mut Entry, flag: Flag) -> Result<bool, HealthError> {
+    if entry.book.status == ClaimStatus::Submitted {
+        receive(desk, entry)?;
+    }
+    if !matches!(entry.book.status, ClaimStatus::Accepted | ClaimStatus::Pended) {
+        return Ok(false);
+    }
+    if entry.book.flags.len() >= MAX_FLAGS {
+        return Err(HealthError::Limit("a claim has at most 64 flags".into()));
+    }
+    entry.book.flags.push(flag);
+    Ok(true)
+}
+
+/// The provider's copy changes where the claim has moved on; a question of before keeps the transaction by which it is answered.
+fn close(desk: &Desk<'_, '_>, entry: Entry, salt: &Salt) -> Result<(), HealthError> {
+    match entry.has_moved() {
+        true => entry.save(desk, salt),
+        false => entry.keep(desk),
+    }
+}

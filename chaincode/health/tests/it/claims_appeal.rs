@@ -1,0 +1,273 @@
+//! Appeals: three levels with another decider each, the last outside of the payer; after payment; taken back.
+
+use crate::claims::{
+    adjudicate, book, claim, codes, covered_by, id, payers, payment, person, providers, submit, view, waiting,
+};
+use crate::claims_review::{aside, decided, denying, step};
+use crate::fixture::{HOSPITAL, INSURER, REGULATOR, World, contract_error, world};
+use careledger_api::HealthError;
+use careledger_api::adjudication::{EditCode, Limit, ProcedureRules, Span};
+use careledger_api::contracts::claims::{
+    AppealAct, AppealBody, AppealDecision, AppealStatus, ClaimStatus, ClaimStep, ClaimsClient,
+    RemittanceBody, Rulings,
+};
+use careledger_api::ids::{RemittanceId, TxId};
+use careledger_api::roles::Role;
+use fabric_contract_mock::{MockClient, now};
+
+fn said(world: &World) -> AppealBody {
+    AppealBody {
+        claim: id(1),
+        text: "the wait was waived".into(),
+        documents: vec![],
+        salt: world.wallet.salt(),
+    }
+}
+
+fn decision(world: &World, act: AppealAct, rulings: Rulings) -> AppealDecision {
+    AppealDecision {
+        act,
+        step: step(world),
+        rulings,
+        reason: "as the plan says".into(),
+    }
+}
+
+fn appealed(world: &World) -> Result<TxId, HealthError> {
+    let biller = world.client(HOSPITAL, Role::ProviderBilling);
+    now(async { providers!(world, &biller, appeal(said(world))) })
+}
+
+fn answered(world: &World, by: &MockClient, act: AppealAct, rulings: Rulings) -> Result<TxId, HealthError> {
+    now(async { payers!(world, by, decide_appeal(decision(world, act, rulings))) })
+}
+
+fn upheld(world: &World, by: &MockClient) -> Result<TxId, HealthError> {
+    answered(world, by, AppealAct::Uphold, Rulings::new())
+}
+
+fn withdrawn(world: &World) -> Result<TxId, HealthError> {
+    let biller = world.client(HOSPITAL, Role::ProviderBilling);
+    let step = ClaimStep {
+        claim: id(1),
+        salt: world.wallet.salt(),
+    };
+    now(async { providers!(world, &biller, withdraw_appeal(step)) })
+}
+
+/// Two units under a limit of one in a year, or priced for one on a line: a reduction that promises an appeal.
+async fn reduced(limited: bool) -> World {
+    let world = world().await;
+    covered_by(&world, |plan| {
+        (plan.deductible, plan.coinsurance) = (0, 0);
+        if limited {
+            let limits = vec![Limit {
+                units: 1,
+                within: Span::Year,
+            }];
+            let rules = ProcedureRules {
+                limits,
+                ..ProcedureRules::default()
+            };
+            plan.procedures.insert("X-1001".into(), rules);
+        } else {
+            plan.prices.get_mut("X-1001").unwrap().max_units = 1;
+        }
+    })
+    .await;
+    let mut two = claim(&world, 1, "X-1001");
+    two.claim.lines[0].units = 2;
+    (two.claim.lines[0].charge, two.claim.total) = (40_000, 40_000);
+    submit(&world, two).await.unwrap();
+    adjudicate(&world, id(1)).await.unwrap();
+    assert_eq!(view(&world, 1).await.status, ClaimStatus::Approved);
+    world
+}
+
+#[tokio::test]
+async fn an_appeal_goes_up_and_nobody_decides_twice() {
+    let world = decided(denying()).await;
+    let people: Vec<_> = (0..3).map(|_| person(&world, INSURER, Role::Payer)).collect();
+    assert_eq!(upheld(&world, &people[0]).unwrap_err(), HealthError::NotFound);
+    appealed(&world).unwrap();
+    assert!(
+        matches!(appealed(&world), Err(HealthError::ConflictState(_))),
+        "it is open"
+    );
+    upheld(&world, &people[0]).unwrap();
+    assert_eq!(
+        view(&world, 1).await.appeal.unwrap().status,
+        AppealStatus::FirstUpheld
+    );
+    let closed = upheld(&world, &people[1]);
+    assert!(matches!(closed, Err(HealthError::ConflictState(_))));
+    appealed(&world).unwrap();
+    let overturned = |by: &MockClient| answered(&world, by, AppealAct::Overturn, aside(EditCode::Waiting));
+    assert!(
+        matches!(overturned(&people[0]), Err(HealthError::SodViolation(_))),
+        "the first level's"
+    );
+    overturned(&people[1]).unwrap();
+    let paid = view(&world, 1).await;
+    assert_eq!(paid.status, ClaimStatus::Approved);
+    let said = paid.appeal.unwrap();
+    assert_eq!((said.status, said.said.len()), (AppealStatus::Overturned, 2));
+    assert!(matches!(appealed(&world), Err(HealthError::ConflictState(_))));
+}
+
+#[tokio::test]
+async fn the_last_level_is_not_the_payers() {
+    let world = decided(denying()).await;
+    let people: Vec<_> = (0..3).map(|_| person(&world, INSURER, Role::Payer)).collect();
+    let outside = person(&world, REGULATOR, Role::Legal);
+    let read = || {
+        now(ClaimsClient::new(&outside)
+            .explanation(INSURER, HOSPITAL, id(1))
+            .endorsed_by([INSURER])
+            .send())
+    };
+    for payers in &people[..2] {
+        appealed(&world).unwrap();
+        let early = upheld(&world, &outside);
+        assert!(matches!(early, Err(HealthError::Forbidden(_))), "not yet theirs");
+        assert!(matches!(contract_error(read()), HealthError::Forbidden(_)));
+        upheld(&world, payers).unwrap();
+    }
+    appealed(&world).unwrap();
+    let own = upheld(&world, &people[2]);
+    assert!(matches!(own, Err(HealthError::Forbidden(_))), "{own:?}");
+    assert_eq!(read().unwrap().paid, 0);
+    answered(&world, &outside, AppealAct::Overturn, aside(EditCode::Waiting)).unwrap();
+    let paid = view(&world, 1).await;
+    assert_eq!(paid.appeal.unwrap().status, AppealStatus::Overturned);
+    assert_eq!(book(&world, 1).await.due, 17_100);
+}
+
+#[tokio::test]
+async fn who_decided_before_does_not_decide_the_appeal() {
+    let world = world().await;
+    covered_by(&world, |plan| {
+        plan.procedures.insert("X-1001".into(), denying());
+    })
+    .await;
+    submit(&world, claim(&world, 1, "X-1001")).await.unwrap();
+    let first = person(&world, INSURER, Role::Payer);
+    payers!(&world, &first, adjudicate(step(&world))).unwrap();
+    appealed(&world).unwrap();
+    for act in [AppealAct::Uphold, AppealAct::Overturn] {
+        let refused = answered(&world, &first, act, aside(EditCode::Waiting));
+        assert!(matches!(refused, Err(HealthError::SodViolation(_))), "{act}");
+    }
+    let nobody = world.newcomer(INSURER, Role::Payer);
+    assert!(matches!(upheld(&world, &nobody), Err(HealthError::Forbidden(_))));
+}
+
+#[tokio::test]
+async fn an_appeal_has_its_time_and_can_be_taken_back() {
+    let world = decided(denying()).await;
+    assert_eq!(withdrawn(&world).unwrap_err(), HealthError::NotFound);
+    appealed(&world).unwrap();
+    withdrawn(&world).unwrap();
+    assert_eq!(
+        view(&world, 1).await.appeal.unwrap().status,
+        AppealStatus::Withdrawn
+    );
+    let reviewer = person(&world, INSURER, Role::Payer);
+    for late in [upheld(&world, &reviewer), withdrawn(&world), appealed(&world)] {
+        assert!(matches!(late, Err(HealthError::ConflictState(_))));
+    }
+    let late = decided(denying()).await;
+    late.advance(180 * 86_400);
+    appealed(&late).unwrap();
+    let over = decided(denying()).await;
+    over.advance(181 * 86_400);
+    assert!(matches!(appealed(&over), Err(HealthError::Expired(_))));
+}
+
+#[tokio::test]
+async fn a_paid_but_reduced_claim_is_appealed_and_the_difference_is_paid() {
+    for limited in [true, false] {
+        let world = reduced(limited).await;
+        let payer = world.client(INSURER, Role::Payer);
+        payers!(&world, &payer, pay(payment(&world, 1, 20_000))).unwrap();
+        appealed(&world).unwrap();
+        let reviewer = person(&world, INSURER, Role::Payer);
+        let code = match limited {
+            true => EditCode::UnitLimit,
+            false => EditCode::Quantity,
+        };
+        answered(&world, &reviewer, AppealAct::Overturn, aside(code)).unwrap();
+        let (seen, booked) = (view(&world, 1).await, book(&world, 1).await);
+        assert_eq!(
+            (seen.status, booked.paid, booked.due),
+            (ClaimStatus::Approved, 20_000, 20_000)
+        );
+        let whole = payers!(&world, &payer, pay(payment(&world, 1, 40_000)));
+        assert!(matches!(whole, Err(HealthError::InvalidCode(_))));
+        payers!(&world, &payer, pay(payment(&world, 1, 20_000))).unwrap();
+        let seen = view(&world, 1).await;
+        assert_eq!((seen.status, seen.payments.len()), (ClaimStatus::Paid, 2));
+        let again = payers!(&world, &payer, pay(payment(&world, 1, 20_000)));
+        assert!(matches!(again, Err(HealthError::ConflictState(_))));
+    }
+}
+
+#[tokio::test]
+async fn an_open_appeal_stops_the_payment_and_races_with_it() {
+    let world = reduced(true).await;
+    let payer = world.client(INSURER, Role::Payer);
+    let biller = world.client(HOSPITAL, Role::ProviderBilling);
+    let paying = waiting!(&payer, INSURER, pay(payment(&world, 1, 20_000)));
+    let appealing = waiting!(&biller, HOSPITAL, appeal(said(&world)));
+    assert_eq!(
+        codes(&world, [appealing, paying]),
+        ["VALID", "MVCC_READ_CONFLICT"]
+    );
+    let remittance = RemittanceBody {
+        id: RemittanceId::from_bytes([1; 16]),
+        claims: [id(1)].into(),
+        salt: world.wallet.salt(),
+    };
+    for stopped in [
+        payers!(&world, &payer, pay(payment(&world, 1, 20_000))),
+        payers!(&world, &payer, remit(remittance)),
+    ] {
+        assert!(matches!(stopped, Err(HealthError::ConflictState(_))));
+    }
+    withdrawn(&world).unwrap();
+    payers!(&world, &payer, pay(payment(&world, 1, 20_000))).unwrap();
+    // The other way round the appeal is said once more, of the paid claim.
+    let other = reduced(true).await;
+    let payer = other.client(INSURER, Role::Payer);
+    let biller = other.client(HOSPITAL, Role::ProviderBilling);
+    let paying = waiting!(&payer, INSURER, pay(payment(&other, 1, 20_000)));
+    let appealing = waiting!(&biller, HOSPITAL, appeal(said(&other)));
+    assert_eq!(
+        codes(&other, [paying, appealing]),
+        ["VALID", "MVCC_READ_CONFLICT"]
+    );
+    appealed(&other).unwrap();
+}
+
+#[tokio::test]
+async fn who_overturns_leaves_nothing_and_a_remittance_does_not_stop_an_appeal() {
+    let world = reduced(true).await;
+    let payer = world.client(INSURER, Role::Payer);
+    let reviewer = person(&world, INSURER, Role::Payer);
+    let remittance = |n| RemittanceBody {
+        id: RemittanceId::from_bytes([n; 16]),
+        claims: [id(1)].into(),
+        salt: world.wallet.salt(),
+    };
+    payers!(&world, &payer, remit(remittance(1))).unwrap();
+    appealed(&world).unwrap();
+    let idle = answered(&world, &reviewer, AppealAct::Overturn, aside(EditCode::Setting));
+    assert!(matches!(idle, Err(HealthError::InvalidCode(_))), "{idle:?}");
+    answered(&world, &reviewer, AppealAct::Divide, aside(EditCode::Setting)).unwrap();
+    appealed(&world).unwrap();
+    let second = person(&world, INSURER, Role::Payer);
+    answered(&world, &second, AppealAct::Overturn, aside(EditCode::UnitLimit)).unwrap();
+    assert_eq!(view(&world, 1).await.status, ClaimStatus::Approved);
+    payers!(&world, &payer, remit(remittance(2))).unwrap();
+    payers!(&world, &payer, pay(payment(&world, 1, 40_000))).unwrap();
+}
