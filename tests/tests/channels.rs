@@ -152,6 +152,8 @@ async fn each_channel_has_its_own_ledger_members_and_events() {
         .with_chaincode(kv::CHAINCODE, kv::in_process());
     let network = Network::start(config).await.expect("starts again");
     let members = Members::connect(network.summary()).await;
+    // It may have been stopped before its peers had all of it.
+    caught_up(&network, "Org2MSP", SECOND, number + 1).await;
     assert_eq!(
         get(&members, "Org2MSP", SECOND, "key").await.as_deref(),
         Some("of the second")
@@ -278,11 +280,11 @@ async fn ed25519_members_take_part_where_the_channel_allows_them() {
         .submit("put", ["key", "value"])
         .await
         .expect("a member there");
+    caught_up(&network, "Org2MSP", SECOND, submitted.block_number + 1).await;
     assert_eq!(
         get(&members, "Org2MSP", SECOND, "key").await.as_deref(),
         Some("value")
     );
-    caught_up(&network, "Org2MSP", SECOND, submitted.block_number + 1).await;
 
     let old = gateway.network(FIRST).contract(kv::CHAINCODE);
     let refused = old

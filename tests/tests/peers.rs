@@ -193,7 +193,9 @@ async fn evaluations_and_endorsements_go_where_they_are_sent() {
     }
     let (network, members) = two_each().await;
     let contract = members.kv("Org1MSP");
-    put(&contract, "a").await;
+    let last = put(&contract, "a").await;
+    // Its status is Org1's; the others are asked what they have.
+    all_agree(&network, last + 1).await;
     let at_org3 = |contract: &Contract| {
         let proposal = contract
             .proposal("get")

@@ -45,6 +45,8 @@ pub mod recovery;
 pub mod roles;
 pub mod safety;
 pub mod templates;
+#[cfg(test)]
+mod testing;
 
 pub use error::HealthError;
 

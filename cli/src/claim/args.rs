@@ -59,13 +59,10 @@ pub struct BetweenArgs {
     pub user: Option<String>,
 }
 
-/// `careledger claim plan`.
+/// What a payer writes down for itself.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  careledger claim plan plan.json --as InsurerMSP\nwhere plan.json is {\"id\": \"00112233445566778899aabbccddeeff\", \"version\": 1, \"currency\": \"USD\", \"deductible\": 2000, \"copay\": 1000,\n\"coinsurance\": 1000, \"out_of_pocket_maximum\": 200000, \"timely_filing_days\": 90, \"prices\": {\"X-0042\": {\"amount\": 15000, \"max_units\": 1}}}:\namounts in minor units, coinsurance in basis points. docs/claims.md has every rule."
-)]
-pub struct PlanArgs {
-    /// The plan's rules: a file of JSON.
+pub struct PayersFileArgs {
+    /// A file of JSON, as below.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// The network's directory.
@@ -74,6 +71,17 @@ pub struct PlanArgs {
     /// The payer, by MSP id.
     #[arg(long = "as", value_name = "MSP")]
     pub payer: String,
+}
+
+/// `careledger claim plan`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  careledger claim plan plan.json --as InsurerMSP\nwhere plan.json is {\"id\": \"00112233445566778899aabbccddeeff\", \"version\": 1, \"currency\": \"USD\", \"deductible\": 2000, \"copay\": 1000,\n\"coinsurance\": 1000, \"out_of_pocket_maximum\": 200000, \"timely_filing_days\": 90, \"prices\": {\"X-0042\": {\"amount\": 15000, \"max_units\": 1}}}:\namounts in minor units, coinsurance in basis points. docs/claims.md has every rule."
+)]
+pub struct PlanArgs {
+    /// The plan's rules.
+    #[command(flatten)]
+    pub given: PayersFileArgs,
     /// Where the salted plan is kept, which proves what was published; without it, FILE.salted.
     #[arg(long, value_name = "FILE")]
     pub kept: Option<PathBuf>,
@@ -85,15 +93,9 @@ pub struct PlanArgs {
     after_help = "Example:\n  careledger claim enrol coverage.json --as InsurerMSP\nwhere coverage.json is {\"plan\": \"00112233445566778899aabbccddeeff\", \"plan_version\": 1, \"period\": {\"from\": \"2026-01-01\", \"until\": \"2026-12-31\"},\n\"born\": \"1980-02-29\", \"sex\": \"female\"}: a file, so that nothing about a person is on a command line. Its id is drawn unless it has one."
 )]
 pub struct EnrolArgs {
-    /// The coverage: a file of JSON.
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// The network's directory.
-    #[arg(long, value_name = "DIR", default_value = "careledger-network")]
-    pub dir: PathBuf,
-    /// The payer, by MSP id.
-    #[arg(long = "as", value_name = "MSP")]
-    pub payer: String,
+    /// The coverage.
+    #[command(flatten)]
+    pub given: PayersFileArgs,
 }
 
 /// `careledger claim submit`.

@@ -7,8 +7,10 @@ use careledger_api::adjudication::{EditCode, Ruling};
 use careledger_api::contracts::claims::{
     AdjudicationStep, AppealAct, AppealBody, AppealDecision, MAX_TEXT, RulingProposal, Rulings,
 };
+use careledger_api::ids::ClaimId;
 use careledger_api::roles::Role;
 use careledger_sdk::wallet::salt;
+use fabric_contract_core::Committed;
 use serde_json::json;
 
 use super::args::{AppealArgs, DecideArgs, RuleArgs, StepArgs};
@@ -27,8 +29,13 @@ pub(super) async fn adjudicate(args: &StepArgs, output: &Output) -> Result<()> {
         .adjudicate(parties.payer.clone(), parties.provider.clone(), step)
         .send()
         .await?;
-    parties.settle(&done).await;
-    let view = parties.claim(args.claim).await?;
+    decided(&parties, args.claim, &done, output).await
+}
+
+/// Ends a command that decided: the claim as it stands now.
+async fn decided<T>(parties: &Parties, claim: ClaimId, done: &Committed<T>, output: &Output) -> Result<()> {
+    parties.settle(done).await;
+    let view = parties.claim(claim).await?;
     showing::table(&view, output);
     output.committed(&done.tx_id, done.block_number);
     output.document(&json!({ "claim": view, "tx": done.tx_id, "block": done.block_number }));
@@ -44,12 +51,7 @@ pub(super) async fn rule(args: &RuleArgs, output: &Output) -> Result<()> {
         output.doing("confirming");
         let step = AdjudicationStep::new(claim, salt());
         let done = claims.confirm_ruling(payer, provider, step).send().await?;
-        parties.settle(&done).await;
-        let view = parties.claim(claim).await?;
-        showing::table(&view, output);
-        output.committed(&done.tx_id, done.block_number);
-        output.document(&json!({ "claim": view, "tx": done.tx_id, "block": done.block_number }));
-        return Ok(());
+        return decided(&parties, claim, &done, output).await;
     }
     let mut rulings = Rulings::new();
     add(&mut rulings, &args.set_aside, Ruling::SetAside);
@@ -62,10 +64,10 @@ pub(super) async fn rule(args: &RuleArgs, output: &Output) -> Result<()> {
     };
     output.doing("proposing");
     let done = claims.propose_ruling(payer, provider, proposal).send().await?;
-    parties.settle(&done).await;
-    output.line("proposed; it counts once another person of the payer runs the same command with --confirm");
-    output.committed(&done.tx_id, done.block_number);
-    output.document(&json!({ "proposed": claim, "tx": done.tx_id, "block": done.block_number }));
+    let did = "proposed; it counts once another person of the payer runs the same command with --confirm";
+    parties
+        .finish(&done, did, json!({ "proposed": claim }), output)
+        .await;
     Ok(())
 }
 
@@ -85,10 +87,10 @@ pub(super) async fn appeal(args: &AppealArgs, output: &Output) -> Result<()> {
         .appeal(parties.payer.clone(), parties.provider.clone(), body)
         .send()
         .await?;
-    parties.settle(&done).await;
-    output.line("appealed; somebody who has not decided about the claim decides");
-    output.committed(&done.tx_id, done.block_number);
-    output.document(&json!({ "appealed": args.step.claim, "tx": done.tx_id, "block": done.block_number }));
+    let did = "appealed; somebody who has not decided about the claim decides";
+    parties
+        .finish(&done, did, json!({ "appealed": args.step.claim }), output)
+        .await;
     Ok(())
 }
 
@@ -118,10 +120,10 @@ pub(super) async fn decide(args: &DecideArgs, output: &Output) -> Result<()> {
         .decide_appeal(parties.payer.clone(), parties.provider.clone(), decision)
         .send()
         .await?;
-    parties.settle(&done).await;
-    output.line("the appeal is decided");
-    output.committed(&done.tx_id, done.block_number);
-    output.document(&json!({ "decided": args.step.claim, "tx": done.tx_id, "block": done.block_number }));
+    let did = "the appeal is decided";
+    parties
+        .finish(&done, did, json!({ "decided": args.step.claim }), output)
+        .await;
     Ok(())
 }
 

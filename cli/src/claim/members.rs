@@ -18,17 +18,17 @@ use crate::site::Site;
 use crate::{Result, files};
 
 pub(super) async fn plan(args: &PlanArgs, output: &Output) -> Result<()> {
-    let plan: Plan = files::read_list(&args.file, "plan")?;
+    let plan: Plan = files::read_list(&args.given.file, "plan")?;
     plan.validate()?;
-    let site = Site::open(&args.dir)?;
-    let client = site.client(&args.payer, Role::Payer).await?;
+    let site = Site::open(&args.given.dir)?;
+    let client = site.client(&args.given.payer, Role::Payer).await?;
     let (kept, body) = salted(args, plan)?;
     let (id, version) = (body.plan.id, body.plan.version);
     // It may be published already by a run that broke off.
     output.doing("loading the plan");
     let loaded = client
         .claims()
-        .load_plan(args.payer.clone(), body.clone())
+        .load_plan(args.given.payer.clone(), body.clone())
         .send()
         .await;
     let done = match loaded {
@@ -41,7 +41,11 @@ pub(super) async fn plan(args: &PlanArgs, output: &Output) -> Result<()> {
                 .await?;
             site.settle_everywhere(&published.tx_id).await;
             output.doing("loading the plan");
-            client.claims().load_plan(args.payer.clone(), body).send().await?
+            client
+                .claims()
+                .load_plan(args.given.payer.clone(), body)
+                .send()
+                .await?
         }
         loaded => loaded?,
     };
@@ -58,7 +62,10 @@ pub(super) async fn plan(args: &PlanArgs, output: &Output) -> Result<()> {
 
 /// The plan with its salt, kept before the ledger hears of it: without the salt a published plan can never be loaded.
 fn salted(args: &PlanArgs, plan: Plan) -> Result<(PathBuf, PlanBody)> {
-    let kept = args.kept.clone().unwrap_or_else(|| beside(&args.file, "salted"));
+    let kept = args
+        .kept
+        .clone()
+        .unwrap_or_else(|| beside(&args.given.file, "salted"));
     if kept.exists() {
         let body: PlanBody = files::read_list(&kept, "salted plan")?;
         if body.plan != plan {
@@ -78,12 +85,12 @@ fn salted(args: &PlanArgs, plan: Plan) -> Result<(PathBuf, PlanBody)> {
 pub(super) async fn enrol(args: &EnrolArgs, output: &Output) -> Result<()> {
     let (kept, body) = enrolled(args)?;
     let id = body.coverage.id;
-    let site = Site::open(&args.dir)?;
-    let client = site.client(&args.payer, Role::Payer).await?;
+    let site = Site::open(&args.given.dir)?;
+    let client = site.client(&args.given.payer, Role::Payer).await?;
     output.doing("enrolling");
     let done = client
         .claims()
-        .enrol_member(args.payer.clone(), body)
+        .enrol_member(args.given.payer.clone(), body)
         .send()
         .await;
     let done = unless_duplicate(done)?;
@@ -100,11 +107,11 @@ pub(super) async fn enrol(args: &EnrolArgs, output: &Output) -> Result<()> {
 
 /// The coverage with its id and salt, kept before the ledger hears of it: a run whose answer was lost does not enrol the member twice.
 fn enrolled(args: &EnrolArgs) -> Result<(PathBuf, CoverageBody)> {
-    let mut coverage: Value = files::read(&args.file, "coverage")?;
+    let mut coverage: Value = files::read(&args.given.file, "coverage")?;
     let fields = coverage
         .as_object_mut()
         .ok_or("the file has to hold one JSON object, a coverage")?;
-    let kept = beside(&args.file, "enrolled");
+    let kept = beside(&args.given.file, "enrolled");
     let before: Option<CoverageBody> = match kept.exists() {
         true => Some(files::read(&kept, "enrolled coverage")?),
         false => None,
@@ -113,7 +120,7 @@ fn enrolled(args: &EnrolArgs) -> Result<(PathBuf, CoverageBody)> {
     let id = before.as_ref().map_or(drawn, |before| before.coverage.id);
     fields.entry("id").or_insert_with(|| json!(id));
     let coverage: Coverage = serde_json::from_value(coverage)
-        .map_err(|error| format!("{} is no coverage: {error}", args.file.display()))?;
+        .map_err(|error| format!("{} is no coverage: {error}", args.given.file.display()))?;
     match before {
         Some(before) if before.coverage == coverage => Ok((kept, before)),
         Some(_) => Err(format!(

@@ -170,7 +170,8 @@ pub(super) async fn pay(args: &PayArgs, output: &Output) -> Result<()> {
         .ok_or("the claim is not adjudicated; `careledger claim adjudicate` comes first")?;
     let before: i64 = view.payments.iter().map(|payment| payment.amount).sum();
     let due = adjudication.allowed.saturating_sub(before);
-    if due <= 0 {
+    // A claim that is all the member's is paid with nothing, once.
+    if due <= 0 && !view.payments.is_empty() {
         return Err(format!("nothing is due on claim {claim}: {before} minor units are paid of it").into());
     }
     let payment = Payment {
@@ -185,12 +186,10 @@ pub(super) async fn pay(args: &PayArgs, output: &Output) -> Result<()> {
         .pay(parties.payer.clone(), parties.provider.clone(), payment)
         .send()
         .await?;
-    parties.settle(&done).await;
-    output.line(format!("claim {claim} is paid"));
-    output.committed(&done.tx_id, done.block_number);
-    output.document(&json!({
-        "claim": claim, "amount": due, "tx": done.tx_id, "block": done.block_number,
-    }));
+    let did = format!("claim {claim} is paid");
+    parties
+        .finish(&done, &did, json!({ "claim": claim, "amount": due }), output)
+        .await;
     Ok(())
 }
 
@@ -207,10 +206,10 @@ pub(super) async fn confirm(args: &StepArgs, output: &Output) -> Result<()> {
         .confirm(parties.payer.clone(), parties.provider.clone(), step)
         .send()
         .await?;
-    parties.settle(&done).await;
-    output.line(format!("the payment of claim {} is confirmed", args.claim));
-    output.committed(&done.tx_id, done.block_number);
-    output.document(&json!({ "claim": args.claim, "tx": done.tx_id, "block": done.block_number }));
+    let did = format!("the payment of claim {} is confirmed", args.claim);
+    parties
+        .finish(&done, &did, json!({ "claim": args.claim }), output)
+        .await;
     Ok(())
 }
 
@@ -229,9 +228,9 @@ pub(super) async fn reverse(args: &ReverseArgs, output: &Output) -> Result<()> {
         .reverse(parties.payer.clone(), parties.provider.clone(), reversal)
         .send()
         .await?;
-    parties.settle(&done).await;
-    output.line(format!("claim {claim} is reversed"));
-    output.committed(&done.tx_id, done.block_number);
-    output.document(&json!({ "claim": claim, "tx": done.tx_id, "block": done.block_number }));
+    let did = format!("claim {claim} is reversed");
+    parties
+        .finish(&done, &did, json!({ "claim": claim }), output)
+        .await;
     Ok(())
 }

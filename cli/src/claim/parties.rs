@@ -6,9 +6,11 @@ use careledger_api::ids::ClaimId;
 use careledger_api::roles::Role;
 use careledger_sdk::HealthClient;
 use fabric_contract_core::Committed;
+use serde_json::{Value, json};
 
 use super::args::BetweenArgs;
 use crate::Result;
+use crate::output::Output;
 use crate::site::Site;
 
 /// A payer and a provider, and which of them acts.
@@ -121,5 +123,21 @@ impl Parties {
     pub(super) async fn settle<T>(&self, done: &Committed<T>) {
         let both = [self.payer.as_str(), self.provider.as_str()];
         self.site.settle_at(both, &done.tx_id).await;
+    }
+
+    /// Ends a command: both sides have its transaction, which is told with what it did.
+    pub(super) async fn finish<T>(
+        &self,
+        done: &Committed<T>,
+        did: &str,
+        mut document: Value,
+        output: &Output,
+    ) {
+        self.settle(done).await;
+        output.line(did);
+        output.committed(&done.tx_id, done.block_number);
+        document["tx"] = json!(done.tx_id);
+        document["block"] = json!(done.block_number);
+        output.document(&document);
     }
 }

@@ -14,6 +14,7 @@ pub(super) struct Pools {
 }
 
 use crate::ids::AuthorisationId;
+use crate::testing::SplitMix;
 
 impl Pools {
     pub(super) fn new() -> Self {
@@ -33,25 +34,17 @@ impl Pools {
     }
 }
 
-/// SplitMix64: small, fast, and the same everywhere.
-pub(super) struct Random(u64);
+/// The same cases for the same seed.
+pub(super) struct Random(SplitMix);
 
 impl Random {
     pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        Self(SplitMix::new(seed))
     }
 
     /// From 0 to below `end`.
     pub(super) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
+        self.0.next() % end
     }
 
     fn one_in(&mut self, n: u64) -> bool {

@@ -5,6 +5,7 @@ use crate::codes::{LOINC, SNOMED_CT};
 use crate::contracts::consent::{ActorFilter, Limits};
 use crate::date::{DateRange, Period};
 use crate::ids::EncounterId;
+use crate::testing::SplitMix;
 
 /// One random question.
 #[derive(Debug, Clone)]
@@ -129,24 +130,16 @@ impl Pools {
     }
 }
 
-/// SplitMix64: small, and the same everywhere.
-pub(super) struct Random(u64);
+/// The same cases for the same seed.
+pub(super) struct Random(SplitMix);
 
 impl Random {
     pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        Self(SplitMix::new(seed))
     }
 
     fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
+        (self.0.next() % bound as u64) as usize
     }
 
     /// True in `percent` of 100.
