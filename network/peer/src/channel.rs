@@ -135,7 +135,10 @@ impl Channel {
     pub async fn commit_status(&self, tx_id: &str) -> Result<Option<CommitStatus>, LedgerError> {
         // Listening begins before the ledger is asked, so that a commit in between is not missed.
         let waiting = self.waiters.listen(tx_id);
-        if let Some((block, _, code)) = self.ledger.transaction_status(tx_id)? {
+        // The index is read while a block is being applied: whoever is told of a transaction is to find its state, too.
+        if let Some((block, _, code)) = self.ledger.transaction_status(tx_id)?
+            && block < self.height()
+        {
             return Ok(Some(CommitStatus {
                 code: validation_code(code),
                 block,
