@@ -250,7 +250,7 @@ pub struct RenderArgs {
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub orderers: u16,
     /// A member that runs a vault, with the vault's published port; may be repeated. Of the form MSP:CUSTODIAN=PORT, a vault that holds copies of
-    /// another custodian's records. The member's user `vault` is its identity. The preset has its own.
+    /// another custodian's records; of the form MSP:fingerprints=PORT, one that evaluates fingerprints for payers. The member's user `vault` is its identity. The preset has its own.
     #[arg(long = "vault", value_name = "MSP[:CUSTODIAN]=PORT", value_parser = crate::render::vault)]
     pub vaults: Vec<VaultNode>,
     /// Have the Fabric CAs start with the other containers (`docker compose --profile ca up` starts them too).
@@ -332,6 +332,9 @@ pub struct BenchArgs {
     /// Seed of the month for `--mode claim` and `adjudicate`.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub month_seed: u64,
+    /// Work the month of `--mode claim` as one batch: submit all of it, decide all, remit all. With `--transactions`, so many of its claims.
+    #[arg(long)]
+    pub month: bool,
     /// Organisations of the embedded network; a majority endorses.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=16))]
     pub organisations: u32,
@@ -341,6 +344,10 @@ pub struct BenchArgs {
     /// Measure the network that this profile describes instead of an embedded one.
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
+    /// Measure `--mode claim` on the running health network in DIR instead, as its own people; plan, members and claims stay on its ledger, so that
+    /// each run takes another `--month-seed`.
+    #[arg(long, value_name = "DIR", conflicts_with = "profile")]
+    pub dir: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Small JSON files that people hand to each other or keep: guardians' cards, approvals, receipts, what opens a salted digest.
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +26,53 @@ pub(crate) fn write(path: &Path, content: &impl Serialize) -> Result<()> {
 /// The same for a file of text.
 pub(crate) fn write_text(path: &Path, text: &str) -> Result<()> {
     write_new(path, text.as_bytes())
+}
+
+/// A new file that is there, empty, before what goes into it is known: that it can be made is found out before anything else is done. It goes again unless
+/// it is written.
+pub(crate) struct Reserved {
+    path: PathBuf,
+    file: File,
+    written: bool,
+}
+
+impl Reserved {
+    /// Makes it, for its owner alone; one that is there is never overwritten.
+    pub(crate) fn new(path: &Path) -> Result<Self> {
+        let made = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path);
+        let file = made.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => format!("{} is there; name a new file", path.display()),
+            _ => format!("{}: {error}", path.display()),
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            written: false,
+        })
+    }
+
+    /// Writes it whole; its path.
+    pub(crate) fn write(mut self, text: &str) -> Result<PathBuf> {
+        let written = self
+            .file
+            .write_all(text.as_bytes())
+            .and_then(|()| self.file.sync_all());
+        written.map_err(|error| format!("{}: {error}", self.path.display()))?;
+        self.written = true;
+        Ok(self.path.clone())
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if !self.written {
+            let _stays_empty = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -54,10 +101,33 @@ pub(crate) fn read_list<T: DeserializeOwned>(path: &Path, what: &str) -> Result<
 fn read_up_to<T: DeserializeOwned>(path: &Path, what: &str, most: u64) -> Result<T> {
     let unreadable = |e: std::io::Error| format!("{}: {e}", path.display());
     if std::fs::metadata(path).map_err(unreadable)?.len() > most {
-        return Err(format!("{} is no {what}: it is too large", path.display()).into());
+        return Err(format!(
+            "{} is no {what}: it is too large, {most} bytes are the most",
+            path.display()
+        )
+        .into());
     }
     let bytes = std::fs::read(path).map_err(unreadable)?;
-    serde_json::from_slice(&bytes).map_err(|e| format!("{} is no {what}: {e}", path.display()).into())
+    serde_json::from_slice(unmarked(&bytes))
+        .map_err(|e| format!("{} is no {what}: {e}", path.display()).into())
+}
+
+/// The first `most` bytes of a file, or of the standard input for `-`.
+pub(crate) fn bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let unreadable = |e: std::io::Error| format!("{}: {e}", path.display());
+    let source: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(path).map_err(unreadable)?)
+    };
+    let mut bytes = Vec::new();
+    source.take(most).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+/// A text without the mark that some programs write before UTF-8.
+pub(crate) fn unmarked(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
 
 /// What opens a salted digest that went to the ledger: it stays with whoever keeps the file.

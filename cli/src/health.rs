@@ -114,7 +114,7 @@ pub fn network_config() -> NetworkConfig {
         if organisation.msp_id == INSURER {
             organisation
                 .users
-                .push(people::second_payer(&organisation.domain));
+                .extend(people::other_payers(&organisation.domain));
         }
     }
     config.with_chaincode(CHAINCODE, in_process())

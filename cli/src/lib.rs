@@ -55,9 +55,10 @@ pub fn main() -> ExitCode {
     };
     let result = runtime.block_on(run(&cli.command, &output));
     output.done();
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
+    match (result, output.lost()) {
+        (Err(error), _) => failed(&error),
+        (Ok(()), Some(lost)) => failed(&format!("the results could not be written: {lost}").into()),
+        (Ok(()), None) => ExitCode::SUCCESS,
     }
 }
 

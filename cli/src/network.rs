@@ -23,7 +23,7 @@ use crate::fabric::{self, bring};
 use crate::health::{self, Gateways};
 use crate::moving::{self, Export};
 use crate::output::Output;
-use crate::vaults::{self, ReplicaSummary, VaultPorts, VaultSettings, Vaults};
+use crate::vaults::{self, FingerprintSummary, ReplicaSummary, VaultPorts, VaultSettings, Vaults};
 
 /// Starts a network and prints `ready`. The embedded one runs until SIGINT or SIGTERM.
 pub async fn up(args: &UpArgs, output: &Output) -> Result<()> {
@@ -95,11 +95,15 @@ async fn up_embedded(args: &UpArgs, output: &Output) -> Result<()> {
             output.line(format!("  {holder:<16} {what:<28} {}", vault.url));
         }
     }
+    let fingerprints = vaults.as_ref().and_then(|v| v.summary.fingerprints.as_ref());
+    if let Some(FingerprintSummary { regulator, vault }) = fingerprints {
+        output.line(format!("  {regulator:<16} {:<28} {}", "fingerprints", vault.url));
+    }
     // Whoever reads `ready` may end it at once.
     let interrupted = interrupted()?;
     output.line("ready");
     output.document(
-        &json!({ "ready": true, "ms": ms, "network": summary, "vaults": found, "replicas": replicas }),
+        &json!({ "ready": true, "ms": ms, "network": summary, "vaults": found, "replicas": replicas, "fingerprints": fingerprints }),
     );
     serve_until(interrupted, &mut network).await;
     output.doing("stopping");

@@ -1,6 +1,7 @@
 //! How results reach people and programs: text with progress on a terminal, one JSON document with `--json`, quiet in a pipe.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,6 +12,8 @@ use serde_json::Value;
 pub struct Output {
     json: bool,
     progress: ProgressBar,
+    /// What kept a result from being written, first of all.
+    lost: Arc<OnceLock<std::io::Error>>,
 }
 
 impl Output {
@@ -26,7 +29,8 @@ impl Output {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
             progress.set_style(style);
         }
-        Self { json, progress }
+        let lost = Arc::default();
+        Self { json, progress, lost }
     }
 
     /// Whether one JSON document is wanted.
@@ -59,9 +63,7 @@ impl Output {
     /// A line for people; nothing with `--json`. A reader that has gone away is no error.
     pub fn line(&self, text: impl AsRef<str>) {
         if !self.json {
-            self.progress.suspend(|| {
-                let _reader_gone = writeln!(std::io::stdout(), "{}", text.as_ref());
-            });
+            self.progress.suspend(|| self.write(text.as_ref()));
         }
     }
 
@@ -96,7 +98,22 @@ impl Output {
     pub fn document(&self, document: &Value) {
         self.done();
         if self.json {
-            let _reader_gone = writeln!(std::io::stdout(), "{document}");
+            self.write(&document.to_string());
+        }
+    }
+
+    /// What kept a result from being written, if anything did: a full disk, say.
+    pub fn lost(&self) -> Option<&std::io::Error> {
+        self.lost.get()
+    }
+
+    fn write(&self, text: &str) {
+        match writeln!(std::io::stdout(), "{text}") {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                // The first one tells it.
+                let _later = self.lost.set(error);
+            }
+            _ => {}
         }
     }
 

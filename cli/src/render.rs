@@ -1,8 +1,9 @@
 //! `careledger network render`: what real Fabric's containers need, from the consortium's file.
 
+use careledger_api::consortium::OrganisationRole;
 use fabric_node::NetworkConfig;
 use fabric_render::kubernetes::manifests;
-use fabric_render::{Services, VaultNode, render};
+use fabric_render::{FINGERPRINTS, Services, VaultNode, render};
 use serde_json::json;
 
 use crate::Result;
@@ -22,6 +23,7 @@ pub fn run(args: &RenderArgs, output: &Output) -> Result<()> {
         |one: &VaultNode, other: &VaultNode| one.msp_id == other.msp_id && one.custodian == other.custodian;
     vaults.retain(|preset| args.vaults.iter().all(|given| !same(given, preset)));
     vaults.extend(args.vaults.iter().cloned());
+    vaults.iter().try_for_each(evaluates_at_a_regulator)?;
     let services = Services {
         orderers: args.orderers,
         vaults,
@@ -78,7 +80,23 @@ pub fn run(args: &RenderArgs, output: &Output) -> Result<()> {
     Ok(())
 }
 
-/// Reads `MSP=PORT`, or `MSP:CUSTODIAN=PORT` for a vault that holds another custodian's copies.
+/// Fails for a vault for fingerprints at a member of the preset that is no regulator: nobody there could open a quarter.
+fn evaluates_at_a_regulator(node: &VaultNode) -> Result<()> {
+    let preset = health::consortium();
+    let evaluates = node.custodian == FINGERPRINTS && preset.contains(&node.msp_id);
+    if evaluates && !preset.has_role(&node.msp_id, OrganisationRole::Regulator) {
+        let regulators = preset.with_role(OrganisationRole::Regulator).join(", ");
+        return Err(format!(
+            "{} is no regulator, and fingerprints are evaluated at one: {regulators}",
+            node.msp_id
+        )
+        .into());
+    }
+    Ok(())
+}
+
+/// Reads `MSP=PORT`, or `MSP:CUSTODIAN=PORT` for a vault that holds another custodian's copies, or `MSP:fingerprints=PORT` for one that evaluates
+/// fingerprints.
 pub(crate) fn vault(text: &str) -> std::result::Result<VaultNode, String> {
     let (member, port) = text
         .split_once('=')
@@ -99,6 +117,19 @@ pub(crate) fn vault(text: &str) -> std::result::Result<VaultNode, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fingerprints_are_evaluated_at_a_regulator() {
+        for (text, fits) in [
+            ("RegulatorMSP:fingerprints=8447", true),
+            ("OtherMSP:fingerprints=8447", true),
+            ("HospitalMSP=8443", true),
+            ("HospitalMSP:fingerprints=8447", false),
+        ] {
+            let checked = evaluates_at_a_regulator(&vault(text).expect(text));
+            assert_eq!(checked.is_ok(), fits, "{text}");
+        }
+    }
 
     #[test]
     fn a_vault_is_a_member_and_a_port() {

@@ -176,6 +176,14 @@ impl Site {
         named.map(|replica| reach(&replica.vault)).collect()
     }
 
+    /// The vault that evaluates fingerprints for payers: MSP id of its regulator, and a client. Fails where the network has none.
+    pub fn fingerprints(&self) -> Result<(&str, VaultClient)> {
+        let named = self.health.fingerprints.as_ref().ok_or(
+            "health.json names no vault for fingerprints: services cannot be compared across payers on this network; an embedded network with a payer and a regulator has one once it is started again, one of real Fabric once it is rendered again with --vault MSP:fingerprints=PORT, MSP being the regulator",
+        )?;
+        Ok((&named.regulator, reach(&named.vault)?))
+    }
+
     /// A client of a custodian's vault, trusting that organisation's TLS CA alone.
     pub fn vault(&self, custodian: &str) -> Result<VaultClient> {
         self.require_custodian(custodian)?;

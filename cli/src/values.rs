@@ -20,6 +20,23 @@ const SYSTEMS: [(&str, &str); 4] = [
     ("snomed", "http://snomed.info/sct"),
 ];
 
+/// `1 line`, `2 lines`.
+pub fn counted(count: usize, one: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {one}s"),
+    }
+}
+
+/// A span of time in words, rounded up: seconds up to two minutes, minutes up to two hours, else hours.
+pub fn span(seconds: u64) -> String {
+    match seconds {
+        0..=120 => format!("{seconds} s"),
+        121..=7_200 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h", seconds.div_ceil(3_600)),
+    }
+}
+
 /// `30m`, `2h`, `7d`, `2w`: seconds, more than none and at most ten years.
 pub fn duration(text: &str) -> Result<i64, String> {
     let wrong = || format!("{text:?} is no duration; write 30m, 2h, 7d or 2w, at most ten years");
@@ -148,7 +165,7 @@ pub fn code_text(code: &FindCode) -> String {
     groups.join("-")
 }
 
-/// An id as it is written: lower-case hex.
+/// An id, a key or a quarter, as the ledger writes it.
 pub fn id<T: FromStr<Err = HealthError>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|e: HealthError| e.to_string())
 }
@@ -184,6 +201,20 @@ pub fn coded<T: Copy>(text: &str, all: &[T], written: impl Fn(T) -> &'static str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_are_rounded_up() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (120, "120 s"),
+            (121, "3 min"),
+            (7_200, "120 min"),
+            (7_201, "3 h"),
+            (86_400, "24 h"),
+        ] {
+            assert_eq!(span(seconds), text);
+        }
+    }
 
     #[test]
     fn durations_are_read_and_bounded() {

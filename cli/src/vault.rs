@@ -8,7 +8,9 @@ use careledger_api::roles::Role;
 use careledger_sdk::vault::VaultClient;
 use careledger_vault::chain::PeerChain;
 use careledger_vault::erase::{BackupPlan, Erasing, OwnPeer, PeerDisk, PeerState};
+use careledger_vault::fingerprint::{Evaluator, FingerprintLimits, FingerprintLog, Seed};
 use careledger_vault::integrity::Checks;
+use careledger_vault::kek::KeyProvider;
 use careledger_vault::release::Scope;
 use careledger_vault::replica::Holder;
 use careledger_vault::replication::Timing;
@@ -16,6 +18,7 @@ use careledger_vault::restored::erase_again;
 use careledger_vault::store::Store;
 use careledger_vault::{Members, PersonIndex, ServedLog, Server, Service};
 use fabric_msp::Msp;
+use fabric_msp::ca::{IssueRequest, Issued, Kind};
 use fabric_msp::cryptogen::Organization;
 use fabric_node::NetworkSummary;
 
@@ -59,13 +62,7 @@ pub async fn start(network: &NetworkSummary, gateways: &Gateways, plan: VaultPla
         replication,
         address,
     } = plan;
-    let organisation = tree(network, holder)?;
-    let tls = organisation.tls_ca()?.issue(&fabric_msp::ca::IssueRequest {
-        common_name: format!("vault.{}", organisation.domain()),
-        kind: fabric_msp::ca::Kind::Tls,
-        sans: names(&organisation, address.ip()),
-        ..Default::default()
-    })?;
+    let tls = certificate(network, holder, address)?;
     let consortium = gateways.consortium().clone();
     let gateway = gateways.user(holder, Role::Vault.as_str())?;
     let chain = PeerChain::new(
@@ -126,6 +123,64 @@ pub async fn start(network: &NetworkSummary, gateways: &Gateways, plan: VaultPla
     }
     let (certificate, key) = (tls.certificate_pem.as_bytes(), tls.key_pem.as_bytes());
     Ok(Server::start(address, certificate, key, service).await?)
+}
+
+/// A vault for fingerprints to be started.
+#[derive(Debug)]
+pub struct FingerprintPlan<'a> {
+    /// MSP id of the regulator whose vault it is.
+    pub regulator: &'a str,
+    /// Holds its seed and its log.
+    pub dir: &'a Path,
+    /// What wraps the seed.
+    pub provider: KeyProvider,
+    /// How much a payer's organisation may ask for.
+    pub limits: FingerprintLimits,
+    /// Where it listens; port 0 takes a free one.
+    pub address: SocketAddr,
+}
+
+/// Starts a vault that evaluates fingerprints for payers and keeps no records, under a certificate as [`start`]'s.
+pub async fn start_fingerprints(
+    network: &NetworkSummary,
+    gateways: &Gateways,
+    plan: FingerprintPlan<'_>,
+) -> Result<Server> {
+    let FingerprintPlan {
+        regulator,
+        dir,
+        provider,
+        limits,
+        address,
+    } = plan;
+    let tls = certificate(network, regulator, address)?;
+    let consortium = gateways.consortium();
+    let gateway = gateways.user(regulator, Role::Vault.as_str())?;
+    let evaluator = Evaluator {
+        regulator: regulator.to_owned(),
+        channel: consortium.channel.clone(),
+        seed: Seed::open_or_create(dir, provider)?,
+        log: Arc::new(FingerprintLog::open(&dir.join("asked"), limits)?),
+        chain: PeerChain::new(
+            gateway.network(consortium.channel.clone()),
+            &consortium.chaincode,
+            regulator,
+        ),
+        members: members(network, regulator)?,
+    };
+    let (certificate, key) = (tls.certificate_pem.as_bytes(), tls.key_pem.as_bytes());
+    Ok(Server::start_fingerprints(address, certificate, key, evaluator).await?)
+}
+
+/// A vault's certificate, from its organisation's TLS CA.
+fn certificate(network: &NetworkSummary, holder: &str, address: SocketAddr) -> Result<Issued> {
+    let organisation = tree(network, holder)?;
+    Ok(organisation.tls_ca()?.issue(&IssueRequest {
+        common_name: format!("vault.{}", organisation.domain()),
+        kind: Kind::Tls,
+        sans: names(&organisation, address.ip()),
+        ..Default::default()
+    })?)
 }
 
 /// A client of a vault of that organisation, trusting its TLS CA alone.

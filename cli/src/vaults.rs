@@ -1,4 +1,5 @@
-//! The vaults of a network, one for each custodian and one for its replicas at each regulator, and the file in which other commands find them.
+//! The vaults of a network, one for each custodian, one for its replicas at each regulator, one for payers' fingerprints at the first of them, and the file in
+//! which other commands find them.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -9,15 +10,16 @@ use std::time::Duration;
 use careledger_api::consortium::{Consortium, OrganisationRole};
 use careledger_sdk::vault::VaultClient;
 use careledger_vault::Server;
+use careledger_vault::fingerprint::FingerprintLimits;
 use careledger_vault::kek::KeyProvider;
 use careledger_vault::replication::Timing;
 use careledger_vault::store::Store;
-use fabric_node::NetworkSummary;
+use fabric_node::{NetworkSummary, OrganisationSummary};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::health::Gateways;
-use crate::vault::{self, VaultPlan};
+use crate::vault::{self, FingerprintPlan, VaultPlan};
 
 /// Name of the file in a network's directory.
 pub(crate) const FILE: &str = "health.json";
@@ -32,6 +34,19 @@ pub struct HealthSummary {
     /// Each custodian's replicas, in the order in which they are asked when its own vault does not answer.
     #[serde(default)]
     pub replicas: BTreeMap<String, Vec<ReplicaSummary>>,
+    /// The vault that evaluates fingerprints for payers, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprints: Option<FingerprintSummary>,
+}
+
+/// The vault that evaluates fingerprints of services.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FingerprintSummary {
+    /// MSP id of the regulator whose it is.
+    pub regulator: String,
+    /// Where it is.
+    #[serde(flatten)]
+    pub vault: VaultSummary,
 }
 
 /// A vault that holds a custodian's replicas.
@@ -121,7 +136,8 @@ pub struct Vaults {
 
 impl Vaults {
     /// Starts a vault for each custodian under `<network's directory>/vaults/<MSP id>`, and at each regulator one with the replicas of each custodian
-    /// under `vaults/<MSP id>/<custodian>`, to which the custodian's vault copies by itself; writes `health.json`.
+    /// under `vaults/<MSP id>/<custodian>`, to which the custodian's vault copies by itself; where there are payers, one for fingerprints at the first regulator,
+    /// under `vaults/<MSP id>/fingerprints`; writes `health.json`.
     pub async fn start(
         network: &NetworkSummary,
         gateways: &Gateways,
@@ -151,11 +167,18 @@ impl Vaults {
             let (vault, _) = starting.start(custodian, custodian, copies).await?;
             vaults.insert(custodian.to_owned(), vault);
         }
+        // All payers ask one vault: two of them compare only what was made with one key.
+        let payers = consortium.with_role(OrganisationRole::Payer);
+        let fingerprints = match consortium.with_role(OrganisationRole::Regulator).first() {
+            Some(regulator) if !payers.is_empty() => Some(starting.start_fingerprints(regulator).await?),
+            _ => None,
+        };
         let servers = starting.servers;
         let summary = HealthSummary {
             consortium,
             vaults,
             replicas,
+            fingerprints,
         };
         summary.write(&network.dir)?;
         Ok(Self { servers, summary })
@@ -178,25 +201,14 @@ struct Starting<'a> {
     of_holder: BTreeMap<String, usize>,
 }
 
-impl Starting<'_> {
+impl<'a> Starting<'a> {
     async fn start(
         &mut self,
         holder: &str,
         custodian: &str,
         replicas: Vec<(String, VaultClient)>,
     ) -> Result<(VaultSummary, VaultClient)> {
-        let organisation = self
-            .network
-            .organisation(holder)
-            .ok_or_else(|| format!("{holder} is no member of this network"))?;
-        let own = self.of_holder.entry(holder.to_owned()).or_default();
-        let VaultSettings {
-            listen,
-            ports,
-            probe_every,
-        } = self.settings;
-        let port = ports.port(self.servers.len(), *own, organisation.endpoint.port())?;
-        *own += 1;
+        let (organisation, address) = self.place(holder)?;
         let mut dir = self.network.dir.join("vaults").join(holder);
         if holder != custodian {
             dir.push(custodian);
@@ -211,10 +223,10 @@ impl Starting<'_> {
             replicas,
             backups: Vec::new(),
             replication: Some(Timing {
-                probe_every,
+                probe_every: self.settings.probe_every,
                 ..Timing::default()
             }),
-            address: SocketAddr::new(listen, port),
+            address,
         };
         let server = vault::start(self.network, self.gateways, plan).await?;
         let summary = VaultSummary {
@@ -224,6 +236,48 @@ impl Starting<'_> {
         let client = vault::client(self.network, holder, &server)?;
         self.servers.push(server);
         Ok((summary, client))
+    }
+
+    async fn start_fingerprints(&mut self, regulator: &str) -> Result<FingerprintSummary> {
+        let (organisation, address) = self.place(regulator)?;
+        let dir = self
+            .network
+            .dir
+            .join("vaults")
+            .join(regulator)
+            .join("fingerprints");
+        std::fs::create_dir_all(&dir)?;
+        let provider = KeyProvider::from_environment()?.of_vault(&format!("{regulator}.fingerprints"));
+        let plan = FingerprintPlan {
+            regulator,
+            dir: &dir,
+            provider,
+            limits: FingerprintLimits::default(),
+            address,
+        };
+        let server = vault::start_fingerprints(self.network, self.gateways, plan).await?;
+        let vault = VaultSummary {
+            url: vault::url(&server),
+            tls_ca: organisation.tls_ca.clone(),
+        };
+        self.servers.push(server);
+        Ok(FingerprintSummary {
+            regulator: regulator.to_owned(),
+            vault,
+        })
+    }
+
+    /// A member, and where its next vault listens.
+    fn place(&mut self, holder: &str) -> Result<(&'a OrganisationSummary, SocketAddr)> {
+        let organisation = self
+            .network
+            .organisation(holder)
+            .ok_or_else(|| format!("{holder} is no member of this network"))?;
+        let own = self.of_holder.entry(holder.to_owned()).or_default();
+        let VaultSettings { listen, ports, .. } = self.settings;
+        let port = ports.port(self.servers.len(), *own, organisation.endpoint.port())?;
+        *own += 1;
+        Ok((organisation, SocketAddr::new(listen, port)))
     }
 }
 

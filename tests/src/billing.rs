@@ -55,8 +55,13 @@ pub async fn paid_claim(hospital: &Hospital) -> PaidClaim {
     }
 }
 
-/// Publishes and loads a plan, and covers a member by it.
+/// Publishes and loads a plan, and covers a member by it, at the insurer.
 pub async fn cover(payer: &HealthClient, plan: Plan) -> CoverageBody {
+    cover_at(INSURER, payer, plan).await
+}
+
+/// The same at any payer.
+pub async fn cover_at(msp_id: &str, payer: &HealthClient, plan: Plan) -> CoverageBody {
     let plan = PlanBody { plan, salt: salt() };
     let period = DateRange {
         from: "2000-01-01".parse().expect("a date"),
@@ -71,20 +76,25 @@ pub async fn cover(payer: &HealthClient, plan: Plan) -> CoverageBody {
     let claims = payer.claims();
     let published = claims.publish_plan(plan.plan.id, plan.plan.version, commitment);
     published.send().await.expect("published");
-    claims.load_plan(INSURER, plan).send().await.expect("loaded");
-    let enrolled = claims.enrol_member(INSURER, covered.clone()).send().await;
+    claims.load_plan(msp_id, plan).send().await.expect("loaded");
+    let enrolled = claims.enrol_member(msp_id, covered.clone()).send().await;
     enrolled.expect("covered");
     covered
 }
 
-/// The hospital submits a claim.
+/// The hospital submits a claim to the insurer.
 pub async fn submit(provider: &HealthClient, claim: &Claim) {
+    submit_to(INSURER, provider, claim).await;
+}
+
+/// The same to any payer; the transaction's id.
+pub async fn submit_to(payer: &str, provider: &HealthClient, claim: &Claim) -> String {
     let body = ClaimBody {
         claim: claim.clone(),
         salt: salt(),
     };
-    let submitted = provider.claims().submit_claim(INSURER, HOSPITAL, body).send();
-    submitted.await.expect("submitted");
+    let submitted = provider.claims().submit_claim(payer, HOSPITAL, body).send();
+    submitted.await.expect("submitted").tx_id
 }
 
 /// The insurer adjudicates a claim.
@@ -96,11 +106,13 @@ pub async fn adjudicate(payer: &HealthClient, claim: ClaimId) {
 
 /// A claim as the insurer's own peer has it.
 pub async fn view(payer: &HealthClient, claim: ClaimId) -> ClaimView {
-    let view = payer.claims().claim(INSURER, HOSPITAL, claim);
-    view.endorsed_by([INSURER])
-        .send()
-        .await
-        .expect("the payer's view")
+    view_at(INSURER, payer, claim).await
+}
+
+/// The same at any payer.
+pub async fn view_at(msp_id: &str, payer: &HealthClient, claim: ClaimId) -> ClaimView {
+    let view = payer.claims().claim(msp_id, HOSPITAL, claim);
+    view.endorsed_by([msp_id]).send().await.expect("the payer's view")
 }
 
 /// The payment of what was allowed, by a bank's reference.

@@ -1,4 +1,4 @@
-//! What the end-to-end tests share. The tests themselves are in `tests/tests/`, one binary per subject.
+//! What the end-to-end tests share. The tests themselves are in `tests/tests/`, one file per subject.
 #![forbid(unsafe_code)]
 
 pub mod administration;

@@ -5,20 +5,23 @@ use std::path::Path;
 
 use careledger::health::{Gateways, HOSPITAL, INSURER};
 use careledger_api::HealthError;
-use careledger_api::adjudication::{EditCode, ProcedureRules, Ruling};
+use careledger_api::adjudication::{Claim, EditCode, Frequency, ProcedureRules, Ruling};
 use careledger_api::contracts::claims::{
-    AdjudicationStep, AppealAct, AppealBody, AppealDecision, ClaimStatus, ClaimStep, RemittanceBody,
-    RulingProposal, Rulings,
+    AdjudicationStep, AppealAct, AppealBody, AppealDecision, ClaimBatch, ClaimBody, ClaimStatus, ClaimStep,
+    RemittanceBody, RulingConfirmation, RulingProposal, Rulings, WaitingStep,
 };
+use careledger_api::date::Date;
 use careledger_api::ids::{ClaimId, RemittanceId};
 use careledger_api::roles::Role;
-use careledger_sdk::wallet::salt;
-use careledger_sdk::{HealthCallError, HealthClient};
+use careledger_sdk::claims::desk::{Desk, Outcome, Task};
+use careledger_sdk::wallet::{salt, unix_now};
+use careledger_sdk::{HealthCallError, HealthClient, Session};
 use careledger_tests::billing::{PROCEDURE, adjudicate, cover, payment, plan, submit, view, visit};
 use careledger_tests::command::Running;
 use careledger_tests::engine;
 use careledger_tests::hospital::Hospital;
 use fabric_contract_core::CallError;
+use futures::StreamExt;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clean_claim_goes_from_submission_to_confirmed_money() {
@@ -109,11 +112,18 @@ async fn one_person_neither_overrides_alone_nor_decides_the_appeal_of_what_they_
         .propose_ruling(INSURER, HOSPITAL, proposal)
         .send()
         .await;
-    proposed.expect("proposed");
+    let proposal = proposed.expect("proposed").tx_id.parse().expect("an id");
     let step = || AdjudicationStep::new(claim.id, salt());
     let alone = one
         .claims()
-        .confirm_ruling(INSURER, HOSPITAL, step())
+        .confirm_ruling(
+            INSURER,
+            HOSPITAL,
+            RulingConfirmation {
+                proposal,
+                step: step(),
+            },
+        )
         .send()
         .await;
     assert!(is_separation(alone), "an override by one person");
@@ -158,9 +168,13 @@ async fn a_network_that_dies_between_adjudication_and_money_pays_once() {
     let gateways = Gateways::connect(&running.summary())
         .await
         .expect("the peers answer");
+    // The payer's peer may have the claim a moment later than the hospital's.
+    let session = Session::new();
+    let payer = payer.in_session(&session);
     let provider = gateways
         .health(HOSPITAL, Role::ProviderBilling)
-        .expect("a person");
+        .expect("a person")
+        .in_session(&session);
     let claim = visit(cover(&payer, plan()).await.coverage.id);
     submit(&provider, &claim).await;
     adjudicate(&payer, claim.id).await;
@@ -208,6 +222,180 @@ async fn a_network_that_dies_between_adjudication_and_money_pays_once() {
     assert_eq!(view.status, ClaimStatus::Paid);
     assert_eq!(view.payment.expect("one payment").amount, 10_800);
     assert!(running.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_desks_work_the_day_and_every_claim_is_decided_and_remitted_once() {
+    let hospital = Hospital::open().await;
+    let (one, two) = two_payers(&hospital);
+    let provider = hospital.client(HOSPITAL, Role::ProviderBilling);
+    let member = cover(&one, plan()).await.coverage.id;
+    // One member's claims of one procedure count together; another's is corrected before anybody has looked at it.
+    let mut claims: Vec<Claim> = Vec::new();
+    for before in 0..6 {
+        let mut claim = visit(member);
+        claim.lines[0].date = Date::from_unix(unix_now() - before * 86_400).expect("a date");
+        claims.push(claim);
+    }
+    let corrected = visit(cover(&one, plan()).await.coverage.id);
+    claims.push(corrected.clone());
+    for claim in &claims {
+        submit(&provider, claim).await;
+    }
+    let correction = Claim {
+        frequency: Frequency::Replacement,
+        replaces: Some(corrected.id),
+        ..visit(corrected.coverage)
+    };
+    let body = ClaimBody {
+        claim: correction.clone(),
+        salt: salt(),
+    };
+    let replaced = provider
+        .claims()
+        .replace_claim(INSURER, HOSPITAL, body)
+        .send()
+        .await;
+    replaced.expect("submitted");
+
+    let (first, second) = (Desk::new(one.clone(), INSURER), Desk::new(two, INSURER));
+    // On a network that other tests use, theirs wait beside.
+    let ids: BTreeSet<ClaimId> = claims.iter().chain([&correction]).map(|claim| claim.id).collect();
+    let waiting_at = async |desk: &Desk, step| {
+        let mut waiting = desk
+            .waiting(HOSPITAL, Some(step))
+            .await
+            .expect("what waits")
+            .claims;
+        waiting.retain(|row| ids.contains(&row.claim));
+        waiting
+    };
+    let waiting = waiting_at(&first, WaitingStep::Decide).await;
+    assert_eq!(waiting.len(), 8);
+    assert_eq!(
+        waiting[0].claim, correction.id,
+        "what corrects others comes first"
+    );
+    // Neither knows of the other: each decides what the other one has not, and finds the rest decided.
+    let tasks = || {
+        waiting
+            .iter()
+            .map(|row| Task::of(HOSPITAL, row))
+            .collect::<Vec<_>>()
+    };
+    let (mut left, right) = tokio::join!(
+        first.work(tasks()).collect::<Vec<Outcome>>(),
+        second.work(tasks()).collect::<Vec<Outcome>>()
+    );
+    left.extend(right);
+    assert_eq!(left.len(), 16);
+    let mut committed = BTreeSet::new();
+    for outcome in left {
+        let claim = outcome.task.claim;
+        let decided = outcome.result.unwrap_or_else(|error| panic!("{claim}: {error}"));
+        let expected = if claim == corrected.id {
+            ClaimStatus::Replaced
+        } else {
+            ClaimStatus::Approved
+        };
+        assert_eq!(decided.status, expected, "{claim}");
+        if decided.committed.is_some() {
+            assert!(committed.insert(claim), "{claim} is decided twice");
+        }
+    }
+
+    // One that cannot be remitted keeps none of the others back.
+    let payable = waiting_at(&first, WaitingStep::Remit).await;
+    let payable: Vec<ClaimId> = payable.iter().map(|row| row.claim).collect();
+    assert_eq!(payable.len(), 7);
+    let due: i64 = {
+        let views = futures::future::join_all(payable.iter().map(|claim| view(&one, *claim))).await;
+        views
+            .iter()
+            .filter_map(|view| Some(view.adjudication.as_ref()?.allowed))
+            .sum()
+    };
+    let all = payable.iter().copied().chain([corrected.id]);
+    let batches = first.remit(HOSPITAL, all).collect::<Vec<_>>().await;
+    let (mut remitted, mut total) = (BTreeSet::new(), 0);
+    for batch in batches {
+        match batch.result {
+            Ok(issued) => {
+                remitted.extend(batch.claims);
+                total += issued.total;
+            }
+            Err(refused) => {
+                assert_eq!(batch.claims, [corrected.id].into(), "{refused}");
+            }
+        }
+    }
+    assert_eq!((remitted, total), (payable.into_iter().collect(), due));
+    assert_eq!(waiting_at(&second, WaitingStep::Remit).await, []);
+}
+
+/// A replacement is the provider's to submit and the payer's to receive; and what the provider says is under its own key, which its peer alone endorses.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replacement_takes_effect_at_the_payers_receipt_and_an_appeal_stops_the_money() {
+    let hospital = Hospital::open().await;
+    let payer = hospital.client(INSURER, Role::Payer);
+    let provider = hospital.client(HOSPITAL, Role::ProviderBilling);
+    let mut dear = plan();
+    dear.procedures.insert(
+        PROCEDURE.to_owned(),
+        ProcedureRules {
+            // Longer than any coverage of these tests has held.
+            waiting_days: 30_000,
+            ..ProcedureRules::default()
+        },
+    );
+    let claim = visit(cover(&payer, dear).await.coverage.id);
+    submit(&provider, &claim).await;
+    adjudicate(&payer, claim.id).await;
+    let step = |claim| ClaimStep { claim, salt: salt() };
+    let appeal = AppealBody {
+        claim: claim.id,
+        text: "the wait was waived in writing".to_owned(),
+        documents: Vec::new(),
+        salt: salt(),
+    };
+    let appealed = provider.claims().appeal(INSURER, HOSPITAL, appeal).send().await;
+    appealed.expect("appealed");
+    let taken_back = provider
+        .claims()
+        .withdraw_appeal(INSURER, HOSPITAL, step(claim.id))
+        .send()
+        .await;
+    taken_back.expect("taken back");
+
+    let mut by = claim.clone();
+    by.id = ClaimId::from_bytes(rand::random());
+    (by.frequency, by.replaces) = (Frequency::Replacement, Some(claim.id));
+    let body = ClaimBody {
+        claim: by.clone(),
+        salt: salt(),
+    };
+    for again in [false, true] {
+        let replaced = provider
+            .claims()
+            .replace_claim(INSURER, HOSPITAL, body.clone())
+            .send()
+            .await;
+        assert!(replaced.is_ok(), "again: {again}: {replaced:?}");
+    }
+    assert_eq!(view(&payer, claim.id).await.correction, Some(by.id));
+    let batch = ClaimBatch {
+        claims: [by.id].into(),
+        salt: salt(),
+    };
+    let received = payer.claims().acknowledge(INSURER, HOSPITAL, batch).send().await;
+    received.expect("received");
+    let before = view(&payer, claim.id).await;
+    assert_eq!(
+        (before.status, before.successor),
+        (ClaimStatus::Replaced, Some(by.id))
+    );
+    adjudicate(&payer, by.id).await;
+    assert_eq!(view(&payer, by.id).await.status, ClaimStatus::Denied);
 }
 
 async fn start(dir: &Path) -> (HealthClient, Running) {

@@ -1,12 +1,29 @@
 //! The command's other words as scripts use them: `bench` and `network`.
 
+use std::process::Command;
+
 use careledger_tests::command::{self, Running};
 use careledger_tests::engine;
 use serde_json::Value;
 
+/// What a program writes to a full disk is lost, and it says so; a reader that has gone away is no failure.
+#[cfg(target_os = "linux")]
+#[test]
+fn results_that_cannot_be_written_are_a_failure() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut wrong = Command::new(command::program());
+    let wrong = wrong
+        .args(["claim", "fraud-report", "--patients", "20", "--seed", "1"])
+        .stdout(full);
+    let wrong = wrong.output().unwrap();
+    assert_eq!(wrong.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&wrong.stderr);
+    assert!(told.contains("could not be written"), "{told}");
+}
+
 #[test]
 fn bench_prints_its_document_in_every_mode() {
-    if engine::embedded_only("its modes but access need chaincode that only the embedded network has") {
+    if engine::embedded_only("it measures embedded networks (bench --mode claim --dir measures this one)") {
         return;
     }
     for mode in [

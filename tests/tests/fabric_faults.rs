@@ -2,7 +2,7 @@
 //! acknowledged is lost. By hand, one after the other, for they kill containers:
 //!
 //! ```console
-//! $ CARELEDGER_ENGINE=fabric CARELEDGER_NETWORK_DIR=my-fabric cargo test -p careledger-tests --test fabric_faults -- --ignored --test-threads 1 --nocapture
+//! $ CARELEDGER_ENGINE=fabric CARELEDGER_NETWORK_DIR=my-fabric cargo test -p careledger-tests --test e2e fabric_faults:: -- --ignored --test-threads 1 --nocapture
 //! ```
 
 use std::path::PathBuf;

@@ -12,7 +12,7 @@ use careledger_tests::engine::Engine;
 use serde_json::{Value, json};
 
 /// What a `<name>` of a walk stands for: the place in the JSON document that the line with the name in its comment prints.
-const NAMES: [(&str, &str); 18] = [
+const NAMES: [(&str, &str); 23] = [
     ("anna", "/patient"),
     ("ben", "/patient"),
     ("dora", "/patient"),
@@ -29,8 +29,13 @@ const NAMES: [(&str, &str); 18] = [
     ("coverage", "/coverage"),
     ("claim", "/claims/0/claim"),
     ("late", "/claims/0/claim"),
+    ("proposal", "/tx"),
     ("later", "/claims/0/claim"),
     ("remittance", "/remittance/id"),
+    ("asked", "/authorisation"),
+    ("today", "/claims/0/claim"),
+    ("flag", "/flags/0/flag"),
+    ("own-key", "/public"),
 ];
 
 #[test]
@@ -39,13 +44,17 @@ fn the_walk_of_the_guide_works_as_written() {
     let guide = guide();
     let lines = walk(&guide, "### A walk for patients, organisations and clinicians");
     assert!(lines.len() > 40, "the walk was found: {} lines", lines.len());
+    // Somebody new each time: of two persons alike, nobody is found.
+    let letter = || char::from(rand::random_range(b'a'..=b'z'));
+    let family: String = (0..12).map(|_| letter()).collect();
+    let person = json!({
+        "family": format!("O'{family}"), "given": "Anna", "birth": "1980-02-29", "sex": "female", "postcode": "02139",
+    })
+    .to_string();
     for (name, content) in [
         ("glucose.json", r#"{"resourceType": "Observation"}"#),
         ("summary.json", r#"{"resourceType": "Bundle"}"#),
-        (
-            "person.json",
-            r#"{"family": "O'Neill", "given": "Anna", "birth": "1980-02-29", "sex": "female", "postcode": "02139"}"#,
-        ),
+        ("person.json", person.as_str()),
         ("birth-certificate.pdf", "a certificate"),
     ] {
         std::fs::write(dir.path().join(name), content).expect("written");
@@ -129,6 +138,10 @@ fn the_walk_for_claims_works_as_written() {
     assert!(lines.len() > 20, "the walk was found: {} lines", lines.len());
     let day = |before: i64| Date::from_unix(unix_now() - before * 86_400).expect("a date");
     let plan = hex::encode(rand::random::<[u8; 16]>());
+    // A number is one claim for ever, on a network that is there for longer than a test, too.
+    let first: u32 = rand::random();
+    let number = |nth: u32| format!("A-{first}-{nth}");
+    let always = json!({ "from": "2000-01-01", "until": "2199-12-31" });
     for (name, content) in [
         (
             "plan.json",
@@ -141,9 +154,37 @@ fn the_walk_for_claims_works_as_written() {
             "coverage.json",
             json!({ "plan": plan, "plan_version": 1, "period": { "from": "2000-01-01", "until": "2199-12-31" }, "born": "1980-02-29" }),
         ),
-        ("claim.json", fhir_claim("A-1", day(0))),
-        ("late.json", fhir_claim("A-2", day(200))),
-        ("later.json", fhir_claim("A-3", day(201))),
+        (
+            "later-coverage.json",
+            json!({
+                "plan": plan, "plan_version": 1, "period": { "from": "2000-01-01", "until": "2199-12-31" }, "born": "1980-02-29",
+                "secondary": true,
+            }),
+        ),
+        ("claim.json", fhir_claim(&number(1), day(0))),
+        ("late.json", fhir_claim(&number(2), day(200))),
+        ("later.json", fhir_claim(&number(3), day(201))),
+        ("today.json", fhir_claim(&number(4), day(1))),
+        ("own.json", fhir_claim(&number(5), day(2))),
+        (
+            "request.json",
+            json!({
+                "coverage": "<coverage>", "procedure": "X-0042", "units": 6, "provider_npi": NPI, "urgent": true,
+                "period": { "from": day(0), "until": day(-60) },
+            }),
+        ),
+        (
+            "standing.json",
+            json!({ "npi": NPI, "standing": { "active": always, "network": always } }),
+        ),
+        (
+            "paid.json",
+            json!({ "coverage": "<coverage>", "services": [["X-0042", day(2)]], "restricted": true }),
+        ),
+        (
+            "consent.json",
+            json!({ "coverage": "<coverage>", "given": true, "period": { "from": day(400), "until": day(-30) } }),
+        ),
         (
             "parties.json",
             json!({
@@ -158,12 +199,31 @@ fn the_walk_for_claims_works_as_written() {
     ] {
         std::fs::write(dir.path().join(name), content.to_string()).expect("written");
     }
-    std::fs::write(dir.path().join("appeal.txt"), "it was sent in time, by post\n").expect("written");
+    for (name, content) in [
+        ("appeal.txt", "it was sent in time, by post\n"),
+        ("why.txt", "the visit was shorter than its level says"),
+        ("answer.txt", "the record has its length"),
+        ("cleared.txt", "the record was seen"),
+        ("title.txt", "the visit's record"),
+        ("record.pdf", "a record"),
+    ] {
+        std::fs::write(dir.path().join(name), content).expect("written");
+    }
     let network = HealthNetwork::start(&dir.path().join("careledger-network"));
-    let mut known = BTreeMap::new();
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
     let said: Vec<(&str, Value)> = lines
         .into_iter()
-        .map(|line| (line, play(dir.path(), line, &mut known)))
+        .map(|line| {
+            // What a file says of the coverage is written once its id is known.
+            if let Some(coverage) = known.get("coverage") {
+                fill(
+                    dir.path(),
+                    &["request.json", "paid.json", "consent.json"],
+                    coverage,
+                );
+            }
+            (line, play(dir.path(), line, &mut known))
+        })
         .collect();
     let _was_its_own = network.stop();
 
@@ -198,12 +258,89 @@ fn the_walk_for_claims_works_as_written() {
         of("careledger claim remit --show")[0]["remittance"]["total"],
         10_800
     );
+    let listed = of("careledger claim remit --list")[0]["remittances"].to_string();
+    assert!(listed.contains(&known["remittance"]), "{listed}");
+    for done in ["pay", "confirm"] {
+        let settled = of(&format!("careledger claim {done} --remittance"))[0];
+        assert_eq!(
+            (&settled["count"], &settled["amount"]),
+            (&json!(1), &json!(10_800)),
+            "{settled}"
+        );
+    }
+    let own = |claims: &Value| -> Value {
+        let rows = claims.as_array().cloned().unwrap_or_default();
+        let found = rows.iter().find(|row| row["claim"] == known["claim"].as_str());
+        found.cloned().unwrap_or_default()
+    };
+    let waits = own(&of("careledger claim waiting --as HospitalMSP")[0]["waiting"]["InsurerMSP"]["claims"]);
+    assert_eq!(
+        (&waits["step"], &waits["paid"]),
+        (&json!("confirm"), &json!(10_800))
+    );
+    let cleared = own(&of("careledger claim list")[0]["claims"]["InsurerMSP"]["claims"]);
+    assert_eq!(cleared["remittances"], json!([known["remittance"]]));
     assert_eq!(of("careledger claim show")[0]["claim"]["status"], "CLEARED");
     let late = of("careledger claim adjudicate <late>")[0];
     assert_eq!(late["claim"]["status"], "DENIED");
-    let confirmed = of("careledger claim rule <late> --as InsurerMSP --with HospitalMSP --confirm --user");
+    let confirmed =
+        of("careledger claim rule <late> --as InsurerMSP --with HospitalMSP --confirm <proposal> --user");
     assert_eq!(confirmed[0]["claim"]["status"], "APPROVED");
     assert!(of("careledger claim decide")[0]["tx"].is_string());
+
+    let waiting = of("careledger claim waiting --as InsurerMSP ");
+    let asked = &waiting[0]["waiting"]["HospitalMSP"]["authorisations"];
+    assert!(asked.to_string().contains(&known["asked"]), "{asked}");
+    assert_eq!(
+        of("careledger claim authorise show")[0]["authorisation"]["status"],
+        "APPROVED"
+    );
+    let became = |worked: &Value| -> Value {
+        let claims = worked["claims"].as_array().cloned().unwrap_or_default();
+        let found = claims
+            .iter()
+            .find(|claim| claim["claim"] == known["today"].as_str());
+        found.map_or(Value::Null, |claim| claim["status"].clone())
+    };
+    let worked = of("careledger claim work");
+    assert_eq!(
+        (became(worked[0]), became(worked[1])),
+        (json!("PENDED"), json!("APPROVED"))
+    );
+    let remitted = worked[1]["remittances"].to_string();
+    assert!(
+        remitted.contains(&known["today"]) && remitted.contains(&known["late"]),
+        "{remitted}"
+    );
+    let flags = &of("careledger claim flags")[0]["flags"];
+    assert_eq!(
+        (&flags[0]["kind"], &flags[0]["cleared"]),
+        (&json!("upcoding"), &Value::Null)
+    );
+    let eligible = of("careledger claim eligible");
+    let found = |n: usize| {
+        let found = &eligible[n]["eligibility"];
+        json!([found["covered"], found["version"], found["coverage"]["secondary"]])
+    };
+    assert_eq!(found(0), json!([true, 1, null]));
+    assert_eq!(found(1), json!([true, 2, true]));
+    let report = &of("careledger claim report")[0]["reports"]["HospitalMSP"];
+    assert_eq!(report["claims"]["open"], 0, "{report}");
+    let mine = of("careledger claim mine");
+    let listed = mine[2]["claims"].as_array().expect("a list");
+    let own = |claim: &&Value| claim["claim"] == known["claim"].as_str();
+    assert_eq!(listed.iter().find(own).expect("the claim")["status"], "CLEARED");
+    // Its money has come since; what was decided has not changed.
+    assert_eq!(mine[3]["explanation"]["lines"], explanation["lines"]);
+}
+
+/// Puts a coverage's id into files that name one.
+fn fill(dir: &Path, names: &[&str], coverage: &str) {
+    for name in names {
+        let path = dir.join(name);
+        let text = std::fs::read_to_string(&path).expect("a file");
+        std::fs::write(&path, text.replace("<coverage>", coverage)).expect("written");
+    }
 }
 
 /// A claim of one visit as a billing system writes it.

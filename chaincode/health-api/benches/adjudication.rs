@@ -67,6 +67,7 @@ fn question(lines: usize, history: usize) -> (Claim, Plan, Coverage, Facts) {
             .map(|span| Limit {
                 units: 999,
                 within: *span,
+                per_site: false,
             })
             .collect(),
         waiting_days: 30,
@@ -131,6 +132,7 @@ fn question(lines: usize, history: usize) -> (Claim, Plan, Coverage, Facts) {
         date: date("2026-02-01"),
         units: 1,
         performer: NPI.into(),
+        site: None,
     };
     let facts = Facts {
         standing: [(NPI.to_owned(), standing)].into(),

@@ -5,9 +5,9 @@
 //! | `admin` | any | establish and amend the consortium (with a majority's endorsement) |
 //! | `registrar` | a custodian | enrol patients, propose guardians |
 //! | `custodian` | a custodian | all of `registrar`, record disclosures, anchor and describe documents, evaluate decisions, outcomes, notifications; open its collection |
-//! | `vault` | a custodian | ask for releases: outcomes and decisions at a time; write whom a search found |
+//! | `vault` | custodian or regulator | ask for releases: outcomes and decisions at a time; write whom a search found; a regulator's: open and close quarters whose services payers compare |
 //! | `notifier` | a custodian | list a patient's notifications, write receipts of delivered ones |
-//! | `portal` | any | carry a patient's signed acts and signed reads |
+//! | `portal` | any | carry a patient's signed acts and signed reads; a payer's: its members' questions and words about claims |
 //! | `clinician` | any | ask for access, ask patients for consents |
 //! | `emergency` | any | ask for access, break the glass, search for a patient who cannot say who they are |
 //! | `researcher` | any | ask for access for research, ask patients for consents |

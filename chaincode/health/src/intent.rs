@@ -175,7 +175,7 @@ pub(crate) fn check_question_with(
 }
 
 /// After the act's own check, which refused a period whose length overflows.
-fn short_lived(intent: &SignedIntent) -> Result<(), HealthError> {
+pub(crate) fn short_lived(intent: &SignedIntent) -> Result<(), HealthError> {
     if intent.intent.period.until - intent.intent.period.from > MAX_QUERY_SECONDS {
         return Err(HealthError::BadIntent(
             "an intent that asks a question lives at most 10 minutes".into(),

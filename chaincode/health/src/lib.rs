@@ -7,7 +7,7 @@
 //!   consent                     grants, revocations, accesses, break-glass  │ care_<custodian>
 //!   record                      anchors (public), descriptions              ┘
 //!   credential                  professionals' standing (public), who they are (care_<organisation>)
-//!   claims                      plans' versions (public), rules and coverage (payer_<payer>), claims (pair_<payer>_<provider>)
+//!   claims                      plans' versions (public), rules and coverage (payer_<payer>), claims (pair_<payer>_<provider>), marks across payers (log)
 //! ```
 //!
 //! # Rules every function keeps
@@ -35,6 +35,12 @@
 //! | `keep~D` | retention by year, legal holds, the erasure and the transfer under way | by the offices that each needs |
 //! | `att~D~N~T` | that a version was attested | never |
 //! | `rpt~O~T` | the hash of a report of organisation O's vault on its files | never |
+//!
+//! # Public keys of claims
+//! | key | value | changes |
+//! |---|---|---|
+//! | `plan~I`, `plan~I~N` | a plan's publisher and newest version, a version's commitment | by its payer, never |
+//! | `fpq~Q` | that services of quarter Q are compared across payers: by which key, with the salt of which transaction | by the regulator that opened it |
 //!
 //! # Private keys
 //! | key | value | changes |
@@ -77,15 +83,18 @@
 //! | `cor~P~N`, `corans~P~N` | a request to correct, its answer | never; purged by two organisations after an erasure |
 //! | `dup~T` | an order that was not placed again | never |
 //! | `npi~F~C` | the details behind a credential, under the NPI's keyed hash and their own commitment | never |
-//! | `claim~I`, `fp~F`, `file~I~D` | a claim, a service's fingerprint, an attachment's hash | never |
-//! | `info~I~T`, `appeal~I~L`, `appwd~I~L` | an answer to a question, an appeal's level, its withdrawal | never |
-//! | `conf~I` | the payment that came | by the provider |
+//! | `claim~I`, `fp~F`, `fp~F~N`, `file~I~D` | a claim, a service's fingerprint, an attachment's hash | never |
+//! | `info~I~Q~T`, `appeal~I~L~T`, `appwd~I~L~T` | an answer to question Q, an appeal's level, its withdrawal | never |
+//! | `conf~I` | what the provider said: the payment that came, the claim in its place, its statements by key and hash | by the provider |
 //! | `payc~H` | the patient's payment consent for a coverage (H a keyed hash of it) | by the provider |
 //! | `head~I` | where a claim stands: the payer's copy for the provider | by the payer, from its first step on |
 //! | `adj~I~T`, `pay~I~T`, `rem~R`, `appans~I~L` | an adjudication, a payment, a remittance, an appeal's answer: the payer's copies | never |
-//! | `auth~A`, `authans~A~T`, `authcan~A` | a request for an authorisation, an answer, its end | never |
+//! | `auth~A`, `authans~A~Q~T`, `authcan~A~T` | a request for an authorisation, an answer to question Q, its end | never |
+//! | `authsaid~A` | what the provider said of it: its statements by key and hash | by the provider |
 //! | `authhead~A` | where a request stands: the payer's copy | by the payer, from its first step on |
 //! | `selfpay~H` | a service that the patient paid and keeps from the payer, in `care_<provider>` (H a keyed hash of it) | deleted when it is lifted |
+//! | `fpp~Q~T` | in `log`: the salt of the marks of quarter Q, laid down by transaction T | by the regulator that opened it, which purges it two years after the quarter |
+//! | `fpm~H` | in `log`: a service that a payer covers (H its fingerprint, keyed with the quarter's salt, and the payer), whose in keyed hashes | by its payer alone, which deletes it when nothing of it is covered any more |
 //!
 //! Private keys of a payer alone, in `payer_<payer>`; each H is a hash keyed with the collection's secret, so that no provider finds a member or a claim by
 //! its id. That two transactions touch one key, which tells that they are of one member, every organisation sees.
@@ -93,7 +102,9 @@
 //! | key | value | changes |
 //! |---|---|---|
 //! | `rules~H` | a plan's rules | never |
-//! | `cov~H`, `covend~H` | a coverage, its early end | never, by the payer |
+//! | `cov~H`, `covver~H`, `covhead~H`, `covend~H` | a coverage as it was enrolled, each later version, from which day each counts, its early end | never, never, by each version, by the payer |
+//! | `memkey~H` | the key with which a coverage's member asks | by the payer |
+//! | `of~H~B` | that a claim (B names its book) is of a member (H of the coverage) | never |
 //! | `prov~H` | a provider's standing, by its NPI | by the payer |
 //! | `book~H`, `dec~H~T` | what decides about a claim's money, what a decision rests on | by each of the payer's steps, never |
 //! | `authbook~H` | an authorisation: what was given and used | by decisions and adjudications |

@@ -281,6 +281,17 @@ impl Collection {
         Ok(ctx.set_private_key_policy(&self.name, key, &KeyPolicy::any_peer([organisation]))?)
     }
 
+    /// Whether that organisation alone changes the key, as [`Collection::hand_to`] has it.
+    pub(crate) fn is_handed_to(
+        &self,
+        ctx: &ReadContext<'_>,
+        key: &str,
+        organisation: &str,
+    ) -> Result<bool, HealthError> {
+        let policy = ctx.private_key_policy(&self.name, key)?;
+        Ok(policy == Some(KeyPolicy::any_peer([organisation])))
+    }
+
     /// Writes a body under a key that must be absent, and guards it. False, and nothing written, if it is there.
     pub(crate) fn write_once<T: Serialize>(
         &self,

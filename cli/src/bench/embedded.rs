@@ -6,7 +6,7 @@ use fabric_gateway_sdk::{
     ChaincodeDefinition, ChaincodePackage, CollectionConfig, Deployer, Endpoint, Gateway, SigningIdentity,
     deploy,
 };
-use fabric_node::{InProcess, Network, NetworkConfig, OrganisationConfig};
+use fabric_node::{InProcess, Network, NetworkConfig, NetworkSummary, OrganisationConfig};
 
 use super::target::{Member, Operation, Target};
 use super::{claims, contract, hospital};
@@ -43,7 +43,10 @@ pub async fn prepare(network: &Network, args: &BenchArgs, output: &Output) -> Re
         BenchMode::Access | BenchMode::Fetch | BenchMode::Emergency => {
             return hospital::prepare(network, args, output).await;
         }
-        BenchMode::Claim => return claims::prepare(network, args, output).await,
+        BenchMode::Claim => {
+            let gateways = claims::established(network).await?;
+            return claims::prepare(network.summary(), &gateways, args, output).await;
+        }
         BenchMode::Adjudicate => return Err("--mode adjudicate needs no network".into()),
         BenchMode::Put => Operation::Put { put },
         BenchMode::Get => Operation::Get {
@@ -98,7 +101,9 @@ async fn keyvalue_target(network: &Network, operation: Operation) -> Result<Targ
     let mut deployers = Vec::new();
     for organisation in &network.summary().organisations {
         let admin = network.user(&organisation.msp_id, &format!("Admin@{}", organisation.domain))?;
-        let channel = endpoint(network, &organisation.msp_id)?.connect().await?;
+        let channel = endpoint(network.summary(), &organisation.msp_id)?
+            .connect()
+            .await?;
         deployers.push(Deployer::new(
             Gateway::builder(channel).identity(admin).connect(),
             package.clone(),
@@ -108,9 +113,9 @@ async fn keyvalue_target(network: &Network, operation: Operation) -> Result<Targ
 
     let mut members = Vec::new();
     for msp_id in callers {
-        let user = user(network, &msp_id, "User1")?;
+        let user = user(network.summary(), &msp_id, "User1")?;
         members.push(Member {
-            endpoint: endpoint(network, &msp_id)?,
+            endpoint: endpoint(network.summary(), &msp_id)?,
             identity: user,
             msp_id,
             background: false,
@@ -125,9 +130,8 @@ async fn keyvalue_target(network: &Network, operation: Operation) -> Result<Targ
     })
 }
 
-pub(super) fn endpoint(network: &Network, msp_id: &str) -> Result<Endpoint> {
+pub(super) fn endpoint(network: &NetworkSummary, msp_id: &str) -> Result<Endpoint> {
     let organisation = network
-        .summary()
         .organisation(msp_id)
         .ok_or_else(|| format!("{msp_id} is no member of this network"))?;
     Ok(
@@ -137,10 +141,9 @@ pub(super) fn endpoint(network: &Network, msp_id: &str) -> Result<Endpoint> {
 }
 
 /// A member's user by the short name: `User1`, or a role's name.
-pub(super) fn user(network: &Network, msp_id: &str, name: &str) -> Result<SigningIdentity> {
-    let organisation = network
-        .summary()
-        .organisation(msp_id)
+pub(super) fn user(network: &NetworkSummary, msp_id: &str, name: &str) -> Result<SigningIdentity> {
+    let tree = network
+        .tree(msp_id)
         .ok_or_else(|| format!("{msp_id} is no member of this network"))?;
-    Ok(network.user(msp_id, &format!("{name}@{}", organisation.domain))?)
+    Ok(tree.user_identity(&format!("{name}@{}", tree.domain()))?)
 }

@@ -98,8 +98,8 @@ fn members(network: &Network, mode: BenchMode) -> Result<Vec<Member>> {
     let member = |role: Role, background| -> Result<Member> {
         Ok(Member {
             msp_id: CLINIC.to_owned(),
-            endpoint: endpoint(network, CLINIC)?,
-            identity: user(network, CLINIC, role.as_str())?,
+            endpoint: endpoint(network.summary(), CLINIC)?,
+            identity: user(network.summary(), CLINIC, role.as_str())?,
             background,
         })
     };

@@ -6,7 +6,7 @@
 //! profile (a file describes the network) ───────┘      TLS connections shared       latencies, failures by code
 //! ```
 //!
-//! `--mode adjudicate` needs no network: see `adjudication`.
+//! `--mode adjudicate` needs no network: see `adjudication`. `--mode claim --month` works a batch: see `month`.
 //!
 //! Clients are spread over the organisations' gateways. Each submits one transaction, waits for its commit status, and only then
 //! submits the next. See [`profile`] for the file.
@@ -19,6 +19,7 @@ mod failure;
 mod hospital;
 mod load;
 mod measure;
+mod month;
 mod pace;
 mod patient;
 mod process;
@@ -42,6 +43,7 @@ use self::report::{Asked, Engine, Report, Usage};
 use self::target::Target;
 use crate::Result;
 use crate::args::{BenchArgs, BenchMode};
+use crate::health::Gateways;
 use crate::output::Output;
 
 /// Measures and reports. Fails if nothing could be measured, or not one transaction succeeded.
@@ -49,9 +51,16 @@ pub async fn run(args: &BenchArgs, output: &Output) -> Result<()> {
     if args.mode == BenchMode::Adjudicate {
         return adjudication::run(args, output).await;
     }
-    let report = match &args.profile {
-        Some(path) => of_profile(args, path, output).await?,
-        None => of_embedded(args, output).await?,
+    if args.month {
+        if args.mode != BenchMode::Claim || args.profile.is_some() || args.dir.is_some() {
+            return Err("--month is for --mode claim on an embedded network".into());
+        }
+        return month::run(args, output).await;
+    }
+    let report = match (&args.profile, &args.dir) {
+        (Some(path), _) => of_profile(args, path, output).await?,
+        (None, Some(dir)) => of_running(args, dir, output).await?,
+        (None, None) => of_embedded(args, output).await?,
     };
     output.done();
     report.tell(output);
@@ -72,6 +81,20 @@ async fn of_profile(args: &BenchArgs, path: &Path, output: &Output) -> Result<Re
     ))
 }
 
+/// Claims on the running health network of a directory: what the consortium is, its ledger says.
+async fn of_running(args: &BenchArgs, dir: &Path, output: &Output) -> Result<Report> {
+    if args.mode != BenchMode::Claim {
+        return Err("--dir is for --mode claim; --profile measures the others on a running network".into());
+    }
+    let network = crate::network::summary(dir)?;
+    let gateways = Gateways::connect(&network).await?;
+    let target = claims::prepare(&network, &gateways, args, output).await?;
+    let measured = measure(args, &target, output).await?;
+    let asked = asked(args, network.organisations.len());
+    let report = Report::new(asked, Engine::Directory, &measured.recorder, measured.usage, None);
+    Ok(report.made_anew(target.made_anew()))
+}
+
 async fn of_embedded(args: &BenchArgs, output: &Output) -> Result<Report> {
     let began = Instant::now();
     output.doing("starting the network");
@@ -82,9 +105,8 @@ async fn of_embedded(args: &BenchArgs, output: &Output) -> Result<Report> {
     let measured = async {
         let target = embedded::prepare(&network, args, output).await?;
         let prepared = (began.elapsed(), process::disk_mib(&dir));
-        measure(args, &target, output)
-            .await
-            .map(|measured| (prepared, measured))
+        let measured = measure(args, &target, output).await?;
+        Result::Ok((prepared, measured, target.made_anew()))
     };
     let measured = measured.await;
     let disk_mib = process::disk_mib(&dir);
@@ -97,6 +119,7 @@ async fn of_embedded(args: &BenchArgs, output: &Output) -> Result<Report> {
             usage,
             first,
         },
+        made_anew,
     ) = measured?;
     let usage = Usage {
         disk_before_mib,
@@ -105,13 +128,7 @@ async fn of_embedded(args: &BenchArgs, output: &Output) -> Result<Report> {
         ..usage
     };
     let first_ms = first.saturating_duration_since(began).as_secs_f64() * 1_000.0;
-    Ok(Report::new(
-        asked,
-        Engine::Embedded,
-        &recorder,
-        usage,
-        Some(first_ms),
-    ))
+    Ok(Report::new(asked, Engine::Embedded, &recorder, usage, Some(first_ms)).made_anew(made_anew))
 }
 
 /// What a run came to.

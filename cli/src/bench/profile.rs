@@ -248,7 +248,7 @@ impl Profile {
                 Err("--mode fetch and --mode emergency measure an embedded network with its vault; leave out --profile".into())
             }
             BenchMode::Claim | BenchMode::Adjudicate => {
-                Err("--mode claim measures an embedded network, --mode adjudicate none; leave out --profile".into())
+                Err("--mode claim measures an embedded network, or with --dir a running one, --mode adjudicate none; leave out --profile".into())
             }
         }
     }

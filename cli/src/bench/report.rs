@@ -51,6 +51,8 @@ pub enum Engine {
     Embedded,
     /// Elsewhere: processor time and memory are those of the clients alone.
     Profile,
+    /// In a running network's directory, by its own people: processor time and memory are those of the clients alone.
+    Directory,
 }
 
 /// The document that `bench --json` prints. What could not be measured is null.
@@ -77,6 +79,8 @@ pub struct Report {
     tps_last_tenth: Option<f64>,
     start_to_first_commit_ms: Option<f64>,
     blocks: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    made_anew: Option<u64>,
     errors: BTreeMap<String, u64>,
     #[serde(skip)]
     failures: BTreeMap<String, Failures>,
@@ -126,6 +130,7 @@ impl Report {
             tps_last_tenth: usage.tps_tenths.map(|(_, last)| rounded(last)),
             start_to_first_commit_ms: first_commit_ms.map(rounded),
             blocks: recorder.blocks(),
+            made_anew: None,
             errors: recorder
                 .errors()
                 .iter()
@@ -133,6 +138,13 @@ impl Report {
                 .collect(),
             failures: recorder.errors().clone(),
         }
+    }
+
+    /// The same with how many transactions met another one and were made anew, which is no failure.
+    #[must_use]
+    pub fn made_anew(mut self, transactions: Option<u64>) -> Self {
+        self.made_anew = transactions;
+        self
     }
 
     /// The document for programs.
@@ -210,6 +222,11 @@ impl Report {
         }
         if let Some(ms) = self.start_to_first_commit_ms {
             output.line(format!("  first commit {ms:.0} ms after the start"));
+        }
+        if let Some(count) = self.made_anew {
+            output.line(format!(
+                "  made anew    {count:>10}   transactions that met another one"
+            ));
         }
         for (code, failures) in &self.failures {
             output.line(format!(

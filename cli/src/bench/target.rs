@@ -125,6 +125,14 @@ impl Operation {
 }
 
 impl Target {
+    /// How many transactions met another one and were made anew beneath what is measured, where that happens.
+    pub fn made_anew(&self) -> Option<u64> {
+        match &self.operation {
+            Operation::Claim(billing) => Some(billing.made_anew()),
+            _ => None,
+        }
+    }
+
     /// Connects `clients` clients, spread evenly over the members.
     pub async fn connect(&self, clients: u32) -> Result<Vec<Worker>> {
         let share = usize::try_from(clients)?.div_ceil(self.members.len());

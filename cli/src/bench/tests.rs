@@ -1,10 +1,10 @@
-//! A profile of a running network measures that network.
+//! A running network is measured by a profile, or by its directory.
 
 use clap::Parser;
 use fabric_node::Network;
 use serde_json::Value;
 
-use super::{embedded, of_profile};
+use super::{embedded, of_profile, of_running};
 use crate::args::{BenchArgs, BenchMode, Cli, Command};
 use crate::output::Output;
 
@@ -84,5 +84,38 @@ async fn a_running_network_is_measured_by_its_profile() {
         error.contains("the first transaction failed") && error.contains("nobody"),
         "{error}"
     );
+    network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_are_measured_on_the_running_network_of_a_directory() {
+    let output = Output::new(true);
+    let network = Network::start(embedded::network_config(BenchMode::Claim, 4))
+        .await
+        .expect("starts");
+    super::claims::established(&network).await.expect("established");
+    let dir = network.summary().dir.clone();
+    let of_month = |seed| BenchArgs {
+        seconds: 10,
+        clients: 2,
+        transactions: Some(4),
+        patients: Some(60),
+        month_seed: seed,
+        ..asked("claim")
+    };
+    for seed in [7, 8] {
+        let measured = of_running(&of_month(seed), &dir, &output)
+            .await
+            .expect("measured");
+        let document = measured.document();
+        assert_eq!(document["committed"], 4, "{document}");
+        assert_eq!(document["engine"], "directory", "{document}");
+    }
+    // The same month is there already.
+    let again = of_running(&of_month(7), &dir, &output).await;
+    let refused = again.expect_err("a second time").to_string();
+    assert!(refused.contains("--month-seed"), "{refused}");
+    let other = of_running(&asked("access"), &dir, &output).await;
+    assert!(other.expect_err("another mode").to_string().contains("--profile"));
     network.stop().await;
 }

@@ -1,11 +1,9 @@
 //! The payer decides, two of its people set rules aside, the provider appeals.
 
-use std::io::Read;
-use std::path::Path;
-
-use careledger_api::adjudication::{EditCode, Ruling};
+use careledger_api::adjudication::{EditCode, Frequency, Ruling};
 use careledger_api::contracts::claims::{
-    AdjudicationStep, AppealAct, AppealBody, AppealDecision, MAX_TEXT, RulingProposal, Rulings,
+    AdjudicationStep, AppealAct, AppealBody, AppealDecision, BookView, ClaimBatch, ClaimStatus,
+    ProposedRulings, RulingConfirmation, RulingProposal, Rulings,
 };
 use careledger_api::ids::ClaimId;
 use careledger_api::roles::Role;
@@ -14,16 +12,60 @@ use fabric_contract_core::Committed;
 use serde_json::json;
 
 use super::args::{AppealArgs, DecideArgs, RuleArgs, StepArgs};
+use super::comparing::{AdjudicateArgs, Comparison};
+use super::given;
 use super::parties::{Parties, Side};
-use super::showing;
+use super::{screening, showing};
 use crate::Result;
 use crate::output::Output;
 
-pub(super) async fn adjudicate(args: &StepArgs, output: &Output) -> Result<()> {
+pub(super) async fn adjudicate(args: &AdjudicateArgs, output: &Output) -> Result<()> {
+    let AdjudicateArgs {
+        step: args,
+        members,
+        anew,
+    } = args;
     let parties = Parties::open(&args.between).await?;
     parties.require(Side::Payer)?;
+    let mut step = AdjudicationStep {
+        anew: *anew,
+        ..AdjudicationStep::new(args.claim, salt())
+    };
+    let claim = parties.claim(args.claim).await?;
+    if claim.status == ClaimStatus::Submitted && claim.claim.frequency != Frequency::Original {
+        // What the claim before used up is given back, and seen by the decision after it.
+        output.doing("receiving");
+        let batch = ClaimBatch {
+            claims: [args.claim].into(),
+            salt: salt(),
+        };
+        let claims = parties.client().claims();
+        let received = claims
+            .acknowledge(parties.payer.clone(), parties.provider.clone(), batch)
+            .send()
+            .await?;
+        if claim.claim.frequency == Frequency::Void {
+            return decided(&parties, args.claim, &received, output).await;
+        }
+        parties.settle(&received).await;
+        if parties.claim(args.claim).await?.status == ClaimStatus::Rejected {
+            return decided(&parties, args.claim, &received, output).await;
+        }
+    }
+    if let Some(members) = members {
+        output.doing("comparing with other payers");
+        let identity = match &args.between.user {
+            None => parties.site.identity(&parties.payer, Role::Payer)?,
+            Some(name) => parties.site.person(&parties.payer, name)?,
+        };
+        let comparison = Comparison::open(&parties.site, members, identity)?;
+        let mut run = comparison.begin(parties.client());
+        let noticed = run.noticed(std::slice::from_ref(&claim.claim), output).await;
+        for noticed in noticed {
+            step.noticed = noticed.map_err(|uncompared| uncompared.to_string())?;
+        }
+    }
     output.doing("adjudicating");
-    let step = AdjudicationStep::new(args.claim, salt());
     let claims = parties.client().claims();
     let done = claims
         .adjudicate(parties.payer.clone(), parties.provider.clone(), step)
@@ -47,11 +89,20 @@ pub(super) async fn rule(args: &RuleArgs, output: &Output) -> Result<()> {
     parties.require(Side::Payer)?;
     let (claim, payer, provider) = (args.step.claim, parties.payer.clone(), parties.provider.clone());
     let claims = parties.client().claims();
-    if args.confirm {
+    if let Some(proposal) = &args.confirm {
         output.doing("confirming");
-        let step = AdjudicationStep::new(claim, salt());
-        let done = claims.confirm_ruling(payer, provider, step).send().await?;
+        let confirmation = RulingConfirmation {
+            proposal: proposal.clone(),
+            step: AdjudicationStep::new(claim, salt()),
+        };
+        let done = claims
+            .confirm_ruling(payer, provider, confirmation)
+            .send()
+            .await?;
         return decided(&parties, claim, &done, output).await;
+    }
+    if args.set_aside.is_empty() && args.uphold.is_empty() {
+        return ruled(&parties, &args.step, output).await;
     }
     let mut rulings = Rulings::new();
     add(&mut rulings, &args.set_aside, Ruling::SetAside);
@@ -64,15 +115,57 @@ pub(super) async fn rule(args: &RuleArgs, output: &Output) -> Result<()> {
     };
     output.doing("proposing");
     let done = claims.propose_ruling(payer, provider, proposal).send().await?;
-    let did = "proposed; it counts once another person of the payer runs the same command with --confirm";
+    let did = format!(
+        "proposed; it counts once another person of the payer has looked at it and confirms it: --confirm {}",
+        done.tx_id
+    );
     parties
-        .finish(&done, did, json!({ "proposed": claim }), output)
+        .finish(&done, &did, json!({ "proposed": claim }), output)
         .await;
     Ok(())
 }
 
+/// What is proposed, and what was ruled before: by whom, why, line by line.
+async fn ruled(parties: &Parties, step: &StepArgs, output: &Output) -> Result<()> {
+    let BookView { made, proposal, .. } = screening::book(parties, step).await?;
+    for ruling in &made {
+        let proposed = ruling
+            .proposed_by
+            .as_ref()
+            .map_or(String::new(), |by| format!(", proposed by {by}"));
+        output.line(format!("ruled by {}{proposed}: {}", ruling.by, ruling.reason));
+        told(&ruling.rulings, output);
+    }
+    match &proposal {
+        None => output.line("nothing is proposed on the claim as it stands"),
+        Some(ProposedRulings {
+            tx,
+            by,
+            rulings,
+            reason,
+        }) => {
+            output.line(format!("proposed by {by}: {reason}"));
+            told(rulings, output);
+            match tx {
+                Some(tx) => output.line(format!("to be confirmed by another person: --confirm {tx}")),
+                None => output.line("proposed under an older version: propose it anew"),
+            }
+        }
+    }
+    output.document(&json!({ "claim": step.claim, "proposal": proposal, "made": made }));
+    Ok(())
+}
+
+fn told(rulings: &Rulings, output: &Output) {
+    for (line, of_line) in rulings {
+        for (rule, ruling) in of_line {
+            output.line(format!("  line {line}: {rule} {ruling}"));
+        }
+    }
+}
+
 pub(super) async fn appeal(args: &AppealArgs, output: &Output) -> Result<()> {
-    let text = text(&args.text)?;
+    let text = given::text(&args.text)?;
     let parties = Parties::open(&args.step.between).await?;
     parties.require(Side::Provider)?;
     let body = AppealBody {
@@ -120,6 +213,9 @@ pub(super) async fn decide(args: &DecideArgs, output: &Output) -> Result<()> {
         .decide_appeal(parties.payer.clone(), parties.provider.clone(), decision)
         .send()
         .await?;
+    if outside.is_none() {
+        return decided(&parties, args.step.claim, &done, output).await;
+    }
     let did = "the appeal is decided";
     parties
         .finish(&done, did, json!({ "decided": args.step.claim }), output)
@@ -131,27 +227,4 @@ fn add(rulings: &mut Rulings, lines: &[(u16, EditCode)], ruling: Ruling) {
     for (line, rule) in lines {
         rulings.entry(*line).or_default().insert(*rule, ruling);
     }
-}
-
-/// A text from a file: what is said about a patient's treatment is on no command line.
-fn text(path: &Path) -> Result<String> {
-    let unreadable = |error: std::io::Error| format!("{}: {error}", path.display());
-    let mut bytes = Vec::new();
-    let most = MAX_TEXT as u64 + 2;
-    if path.as_os_str() == "-" {
-        std::io::stdin()
-            .take(most)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
-    } else {
-        std::fs::File::open(path)
-            .and_then(|file| file.take(most).read_to_end(&mut bytes))
-            .map_err(unreadable)?;
-    }
-    let text = String::from_utf8(bytes).map_err(|_| format!("{} is no text in UTF-8", path.display()))?;
-    let text = text.trim_end().to_owned();
-    if text.is_empty() || text.len() > MAX_TEXT {
-        return Err(format!("{} has to hold 1 to {MAX_TEXT} bytes of text", path.display()).into());
-    }
-    Ok(text)
 }

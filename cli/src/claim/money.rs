@@ -1,30 +1,37 @@
 //! Remittances, payments, and that the money came.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
-use careledger_api::contracts::claims::{ClaimStep, Payment, RemittanceBody, RemittanceView, Reversal};
-use careledger_api::date::Date;
-use careledger_api::ids::RemittanceId;
-use careledger_sdk::claims::Account;
-use careledger_sdk::wallet::{salt, unix_now};
-use careledger_sdk::x12::{Envelope, Payee, Payer, Remittance, Remitted, remittance_to_x12};
-use serde::Deserialize;
+use careledger_api::contracts::claims::{
+    ClaimStep, ListedRemittance, Payment, RemittanceBody, RemittanceList, RemittanceQuery, RemittanceView,
+    Reversal,
+};
+use careledger_api::ids::{ClaimId, RemittanceId};
+use careledger_sdk::claims::amount_text;
+use careledger_sdk::wallet::salt;
 use serde_json::json;
 
-use super::args::{PayArgs, RemitArgs, ReverseArgs, StepArgs};
+use super::advice::Advice;
+use super::args::{ConfirmArgs, PayArgs, RemitArgs, ReverseArgs};
 use super::parties::{Parties, Side};
+use super::settling;
+use crate::Result;
 use crate::output::Output;
-use crate::{Result, files};
 
 pub(super) async fn remit(args: &RemitArgs, output: &Output) -> Result<()> {
     // What could be wrong with the file is found before anything is committed.
-    let advice = Advice::read(args)?;
+    let advice = Advice::prepare(args)?;
     let parties = Parties::open(&args.between).await?;
+    if args.list {
+        return list(&parties, args, output).await;
+    }
     let (id, done) = match args.show {
         Some(id) => (id, None),
         None => {
             parties.require(Side::Payer)?;
+            if advice.is_some() {
+                require_advisable(&parties, &args.claims).await?;
+            }
             let id = RemittanceId::from_bytes(rand::random());
             let body = RemittanceBody {
                 id,
@@ -38,11 +45,14 @@ pub(super) async fn remit(args: &RemitArgs, output: &Output) -> Result<()> {
                 .send()
                 .await?;
             parties.settle(&done).await;
-            output.line(format!("remittance {id}"));
             (id, Some(done))
         }
     };
     let view = remittance(&parties, id).await?;
+    output.line(match view.issued {
+        Some(day) => format!("remittance {id} of {day}"),
+        None => format!("remittance {id}"),
+    });
     rows(&view, output);
     if let Some(done) = &done {
         output.committed(&done.tx_id, done.block_number);
@@ -56,6 +66,77 @@ pub(super) async fn remit(args: &RemitArgs, output: &Output) -> Result<()> {
     }
 }
 
+/// What an 835 cannot say of claims is found before they are remitted: one that was on a remittance before would have that one taken back first.
+async fn require_advisable(parties: &Parties, claims: &[ClaimId]) -> Result<()> {
+    for claim in claims {
+        let view = parties.claim(*claim).await?;
+        if !view.payments.is_empty() || !view.remittances.is_empty() {
+            return Err(format!(
+                "claim {claim} was on a remittance before, which an 835 would have to take back first: nothing is remitted; without --x12 it is"
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+async fn list(parties: &Parties, args: &RemitArgs, output: &Output) -> Result<()> {
+    output.doing("looking");
+    let mut all = RemittanceList::default();
+    let mut query = RemittanceQuery {
+        since: args.since,
+        after: None,
+    };
+    loop {
+        let claims = parties.client().claims();
+        let part = claims
+            .remittances(parties.payer.clone(), parties.provider.clone(), query)
+            .endorsed_by([parties.own()])
+            .send()
+            .await?;
+        all.remittances.extend(part.remittances);
+        all.unreadable.extend(part.unreadable);
+        match part.next {
+            Some(next) => query.after = Some(next),
+            None => break,
+        }
+    }
+    all.remittances.sort_by_key(|row| (row.issued, row.remittance));
+    let row = |row: &ListedRemittance| {
+        let currency = row.currency.as_deref().unwrap_or_default();
+        vec![
+            row.issued.map_or("-".to_owned(), |day| day.to_string()),
+            row.claims.to_string(),
+            money(row.total, currency),
+            amount_text(row.standing, currency),
+            row.to_pay.to_string(),
+            row.to_confirm.to_string(),
+            row.remittance.to_string(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = all.remittances.iter().map(row).collect();
+    if rows.is_empty() {
+        output.line("there is no such remittance");
+    }
+    let heads = [
+        "ISSUED",
+        "CLAIMS",
+        "TOTAL",
+        "STANDS",
+        "TO PAY",
+        "TO CONFIRM",
+        "REMITTANCE",
+    ];
+    output.table(&heads, &rows);
+    for remittance in &all.unreadable {
+        output.line(format!(
+            "where the claims of remittance {remittance} stand is not readable here; that is on its way, or has another form than the contract writes"
+        ));
+    }
+    output.document(&json!({ "remittances": all.remittances, "unreadable": all.unreadable }));
+    Ok(())
+}
+
 async fn remittance(parties: &Parties, id: RemittanceId) -> Result<RemittanceView> {
     let claims = parties.client().claims();
     let view = claims
@@ -66,113 +147,70 @@ async fn remittance(parties: &Parties, id: RemittanceId) -> Result<RemittanceVie
     Ok(view)
 }
 
+/// An amount with its currency.
+pub(super) fn money(minor: i64, currency: &str) -> String {
+    format!("{} {currency}", amount_text(minor, currency))
+}
+
 fn rows(view: &RemittanceView, output: &Output) {
+    let currency = view.currency.as_deref().unwrap_or_default();
     let rows: Vec<Vec<String>> = view
         .amounts
         .iter()
-        .map(|(claim, amount)| vec![claim.to_string(), amount.to_string()])
+        .map(|(claim, amount)| {
+            let status = view
+                .statuses
+                .get(claim)
+                .map_or(String::new(), ToString::to_string);
+            let since = if view.reversed.contains(claim) {
+                "reversed"
+            } else {
+                ""
+            };
+            vec![
+                claim.to_string(),
+                money(*amount, currency),
+                status,
+                since.to_owned(),
+            ]
+        })
         .collect();
-    output.table(&["CLAIM", "MINOR UNITS"], &rows);
-    output.line(format!("{} in all", view.total));
-}
-
-/// An 835 that is to be written.
-struct Advice {
-    path: PathBuf,
-    named: Advised,
-}
-
-/// What an 835 says that the ledger does not know.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Advised {
-    sender: (String, String),
-    receiver: (String, String),
-    control: u32,
-    production: bool,
-    trace: String,
-    payer: Payer,
-    payee: Payee,
-}
-
-impl Advice {
-    fn read(args: &RemitArgs) -> Result<Option<Self>> {
-        let (Some(path), Some(named)) = (&args.x12, &args.parties) else {
-            return Ok(None);
-        };
-        if path.exists() {
-            return Err(format!("{} is there; name a new file", path.display()).into());
-        }
-        Ok(Some(Self {
-            path: path.clone(),
-            named: files::read(named, "file that says who pays whom")?,
-        }))
-    }
-
-    /// Writes a remittance as it was issued. One whose claims were decided anew or reversed since is refused: its 835 would be another one's.
-    async fn write(self, parties: &Parties, view: &RemittanceView, output: &Output) -> Result<()> {
-        let mut claims = Vec::new();
-        for (id, amount) in &view.amounts {
-            let claim = parties.claim(*id).await?;
-            let adjudication = claim.adjudication.filter(|found| found.allowed == *amount);
-            match adjudication {
-                Some(adjudication) if !view.reversed.contains(id) => claims.push((claim.claim, adjudication)),
-                _ => {
-                    return Err(format!(
-                        "claim {id} was paid before, decided anew or reversed, and an 835 of its present lines would not be this remittance; nothing is written"
-                    )
-                    .into());
-                }
-            }
-        }
-        let Self { path, named } = self;
-        let currency = claims.first().map_or("USD", |(claim, _)| claim.currency.as_str());
-        let remitted = claims.iter().map(|(claim, adjudication)| Remitted {
-            claim,
-            adjudication,
-            reversed: false,
-            account: Account::default(),
-            secondary: claim.lines.iter().any(|line| line.other_payer.is_some()),
-        });
-        let now = unix_now();
-        let remittance = Remittance {
-            id: view.id,
-            date: Date::from_unix(now)?,
-            trace: &named.trace,
-            payer: named.payer,
-            payee: named.payee,
-            currency,
-            claims: remitted.collect(),
-            brought_forward: 0,
-        };
-        let envelope = Envelope {
-            sender: named.sender,
-            receiver: named.receiver,
-            control: named.control,
-            made: now,
-            production: named.production,
-        };
-        let text = remittance_to_x12(&remittance, &envelope)
-            .map_err(|problem| format!("{problem}; write it again with --show {}", view.id))?;
-        files::write_text(&path, &text)?;
-        output.line(format!("written as X12 835 to {}", path.display()));
-        Ok(())
-    }
+    output.table(&["CLAIM", "TO BE PAID", "STATUS", "SINCE THEN"], &rows);
+    output.line(match view.standing == view.total {
+        true => format!("{} in all", money(view.total, currency)),
+        false => format!(
+            "{} in all, of which {} stand",
+            money(view.total, currency),
+            money(view.standing, currency)
+        ),
+    });
 }
 
 pub(super) async fn pay(args: &PayArgs, output: &Output) -> Result<()> {
-    let parties = Parties::open(&args.step.between).await?;
+    let parties = Parties::open(&args.of.between).await?;
     parties.require(Side::Payer)?;
-    let claim = args.step.claim;
+    let claim = match (args.of.claim, args.of.remittance) {
+        (_, Some(remittance)) => return settling::pay(&parties, remittance, &args.reference, output).await,
+        (Some(claim), None) => claim,
+        (None, None) => return Err("name a claim, or a remittance with --remittance".into()),
+    };
     let view = parties.claim(claim).await?;
     let adjudication = view
         .adjudication
         .ok_or("the claim is not adjudicated; `careledger claim adjudicate` comes first")?;
-    let before: i64 = view.payments.iter().map(|payment| payment.amount).sum();
+    let currency = &view.claim.currency;
+    let before = view
+        .payments
+        .iter()
+        .fold(0i64, |sum, payment| sum.saturating_add(payment.amount));
     let due = adjudication.allowed.saturating_sub(before);
     // A claim that is all the member's is paid with nothing, once.
     if due <= 0 && !view.payments.is_empty() {
-        return Err(format!("nothing is due on claim {claim}: {before} minor units are paid of it").into());
+        return Err(format!(
+            "nothing is due on claim {claim}: {} are paid of it",
+            money(before, currency)
+        )
+        .into());
     }
     let payment = Payment {
         claim,
@@ -186,29 +224,30 @@ pub(super) async fn pay(args: &PayArgs, output: &Output) -> Result<()> {
         .pay(parties.payer.clone(), parties.provider.clone(), payment)
         .send()
         .await?;
-    let did = format!("claim {claim} is paid");
-    parties
-        .finish(&done, &did, json!({ "claim": claim, "amount": due }), output)
-        .await;
+    let did = format!("claim {claim} is paid: {}", money(due, currency));
+    let document = json!({ "claim": claim, "amount": due, "currency": currency });
+    parties.finish(&done, &did, document, output).await;
     Ok(())
 }
 
-pub(super) async fn confirm(args: &StepArgs, output: &Output) -> Result<()> {
-    let parties = Parties::open(&args.between).await?;
+pub(super) async fn confirm(args: &ConfirmArgs, output: &Output) -> Result<()> {
+    let parties = Parties::open(&args.of.between).await?;
     parties.require(Side::Provider)?;
-    let step = ClaimStep {
-        claim: args.claim,
-        salt: salt(),
+    let claim = match (args.of.claim, args.of.remittance) {
+        (_, Some(remittance)) => return settling::confirm(&parties, remittance, output).await,
+        (Some(claim), None) => claim,
+        (None, None) => return Err("name a claim, or a remittance with --remittance".into()),
     };
+    let step = ClaimStep { claim, salt: salt() };
     output.doing("confirming");
     let claims = parties.client().claims();
     let done = claims
         .confirm(parties.payer.clone(), parties.provider.clone(), step)
         .send()
         .await?;
-    let did = format!("the payment of claim {} is confirmed", args.claim);
+    let did = format!("the payment of claim {claim} is confirmed");
     parties
-        .finish(&done, &did, json!({ "claim": args.claim }), output)
+        .finish(&done, &did, json!({ "claim": claim }), output)
         .await;
     Ok(())
 }

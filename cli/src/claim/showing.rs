@@ -35,7 +35,24 @@ pub(super) async fn explain(args: &ExplainArgs, output: &Output) -> Result<()> {
     if let Some(kind) = args.fhir {
         return as_fhir(&parties, args.step.claim, &explanation, kind).await;
     }
+    explained(&explanation, output);
+    output.document(&json!({ "explanation": explanation }));
+    Ok(())
+}
+
+/// An explanation of benefits, line by line.
+pub(super) fn explained(explanation: &ExplanationOfBenefits, output: &Output) {
     let amount = |minor: i64| amount_text(minor, &explanation.currency);
+    if explanation.status.is_taken_back() {
+        output.line(format!(
+            "claim {}: {}; charged {} {}; it is taken back, and nothing is paid or owed of it",
+            explanation.claim,
+            explanation.status,
+            amount(explanation.charged),
+            explanation.currency
+        ));
+        return;
+    }
     output.line(format!(
         "claim {}: {}; charged {} {currency}, paid {}, owed by the member {}",
         explanation.claim,
@@ -47,10 +64,14 @@ pub(super) async fn explain(args: &ExplainArgs, output: &Output) -> Result<()> {
     ));
     for line in &explanation.lines {
         output.line(format!(
-            "line {}: {} on {}, charged {}, paid {}, owed by the member {}{}",
+            "line {}: {} on {}{}, charged {}, paid {}, owed by the member {}{}",
             line.sequence,
             line.procedure,
             line.date,
+            line.site
+                .as_ref()
+                .map(|site| format!(" at {site}"))
+                .unwrap_or_default(),
             amount(line.charge),
             amount(line.paid),
             amount(line.owed),
@@ -64,9 +85,14 @@ pub(super) async fn explain(args: &ExplainArgs, output: &Output) -> Result<()> {
             output.line(reason(edit, &amount));
         }
     }
+    if let Some(last) = explanation.answer_until {
+        output.line(asked_until(last));
+    }
     output.line(format!("appeals are taken until {}", explanation.appeal_until));
-    output.document(&json!({ "explanation": explanation }));
-    Ok(())
+}
+
+fn asked_until(last: Date) -> String {
+    format!("what is asked is answered until {last}; what is not can be denied after it")
 }
 
 /// Writes the resource itself to stdout, with or without `--json`: it is a document of JSON.
@@ -134,12 +160,17 @@ pub(super) fn table(view: &ClaimView, output: &Output) {
                 .and_then(|a| a.lines.iter().find(|result| result.sequence == line.sequence));
             let mut row = vec![
                 line.sequence.to_string(),
-                line.procedure.clone(),
+                match &line.site {
+                    Some(site) => format!("{} at {site}", line.procedure),
+                    None => line.procedure.clone(),
+                },
                 line.date.to_string(),
                 line.units.to_string(),
                 amount(line.charge),
             ];
-            if let Some(result) = result {
+            if view.status.is_taken_back() {
+                row.extend(["-".to_owned(), "-".to_owned(), "taken back".to_owned()]);
+            } else if let Some(result) = result {
                 let why: Vec<&str> = result.edits.iter().map(|edit| edit.code.as_str()).collect();
                 row.extend([amount(result.allowed), amount(result.pr), why.join(" ")]);
             }
@@ -152,6 +183,9 @@ pub(super) fn table(view: &ClaimView, output: &Output) {
         ],
         &rows,
     );
+    if let Some(remittance) = view.remittances.last() {
+        output.line(format!("on remittance {remittance}"));
+    }
     if let Some(payment) = &view.payment {
         output.line(format!(
             "paid {} by {}",
@@ -159,13 +193,46 @@ pub(super) fn table(view: &ClaimView, output: &Output) {
             payment.reference
         ));
     }
-    if let Some(appeal) = &view.appeal {
-        output.line(format!("appeal: {}", appeal.status));
+    for edit in &view.rejection {
+        output.line(format!("rejected: {}", edit.explanation));
     }
+    said(view, output);
     if let Some(reason) = &view.reversal {
         output.line(format!("reversed: {reason}"));
     }
     if let Some(successor) = view.successor {
         output.line(format!("claim {successor} stands in its place or takes it back"));
+    }
+    if let Some(last) = view.answer_until {
+        output.line(asked_until(last));
+    }
+    if let Some(correction) = view.correction {
+        output.line(format!(
+            "claim {correction} corrects it, once the payer receives that"
+        ));
+    }
+}
+
+/// What the provider said and showed, and what it was told: whoever looks at a question or an appeal decides on it.
+fn said(view: &ClaimView, output: &Output) {
+    for text in &view.information {
+        output.line(format!("the provider answers: {text}"));
+    }
+    for document in &view.attachments {
+        let line = document
+            .line
+            .map_or(String::new(), |line| format!(", line {line}"));
+        output.line(format!("attached{line}: {} ({})", document.title, document.hash));
+    }
+    let Some(appeal) = &view.appeal else { return };
+    output.line(format!("appeal: {}", appeal.status));
+    for (level, said) in (1..).zip(&appeal.said) {
+        output.line(format!("  level {level}: {said}"));
+        if let Some(answer) = appeal.answered.get(level - 1) {
+            output.line(format!("  level {level}, answered: {answer}"));
+        }
+    }
+    for document in &appeal.documents {
+        output.line(format!("  names document {document}"));
     }
 }

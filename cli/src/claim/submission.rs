@@ -1,62 +1,82 @@
 //! Claims of a file: read whole, refused with every reason or submitted one by one.
 
-use std::io::Read as _;
-use std::path::Path;
-
-use careledger_api::adjudication::{Claim, Frequency};
+use careledger_api::adjudication::Frequency;
 use careledger_api::contracts::claims::{AuthorisationRequest, ClaimBody};
-use careledger_api::ids::{AuthorisationId, ClaimId, CoverageId, DocumentId, PlanId};
+use careledger_api::ids::{AuthorisationId, ClaimId};
 use careledger_sdk::HealthCallError;
-use careledger_sdk::claims::{
-    Account, Directory, MAX_FILE, Named, Numbers, Read, Register, Resolver, Submission,
-};
-use careledger_sdk::fhir::claims::claims_from_fhir;
-use careledger_sdk::x12::claims_from_x12;
-use fabric_contract_core::Committed;
+use careledger_sdk::claims::{Read, Submission};
+use careledger_sdk::x12::Word;
+use fabric_contract_core::{CallError, Committed};
 use serde_json::{Value, json};
 
+use super::acknowledging::Answers;
 use super::args::SubmitArgs;
 use super::parties::{Parties, Side};
+use super::reading::{self, Part};
 use crate::output::Output;
-use crate::{Result, files};
+use crate::{Result, values};
 
 pub(super) async fn submit(args: &SubmitArgs, output: &Output) -> Result<()> {
-    let parties = Parties::open(&args.between).await?;
+    let SubmitArgs { reading, .. } = args;
+    let answers = Answers::new(&args.answers)?;
+    let parties = Parties::open(&reading.between).await?;
     parties.require(Side::Provider)?;
-    let resolver = resolver(args, &parties.payer, output)?;
-    let found = read(&args.file, &resolver)?;
-    if found.is_empty() {
-        return Err(format!("{} holds no claim", args.file.display()).into());
+    let resolver = reading::resolver(reading, &parties.payer, args.check, output)?;
+    let found = reading::read(&reading.file, &resolver)?;
+    answers.of_file(&found, output)?;
+    let file = reading.file.display();
+    if let [only] = found.parts()
+        && let Some(error) = only.broken()
+    {
+        return Err(format!("{file}: {error}").into());
     }
-    if args.coverage.is_some() && found.len() > 1 {
+    let total = found.count();
+    if total == 0 && found.parts().iter().all(|part| part.broken().is_none()) {
+        return Err(format!("{file} holds no claim").into());
+    }
+    if reading.coverage.is_some() && total > 1 {
         return Err(format!(
-            "{} holds {} claims; --coverage is for a file of one: say whose they are with --register",
-            args.file.display(),
-            found.len()
+            "{file} holds {total} claims; --coverage is for a file of one: say whose they are with --register"
         )
         .into());
     }
-    let total = found.len() as u64;
-    let (mut told, mut refused) = (Vec::new(), 0u64);
-    for (number, read) in (1..).zip(found) {
-        output.advance(number, total, "submitting");
-        let sent = match read.outcome.clone() {
-            Err(problems) => Sent {
-                refused: problems.iter().map(ToString::to_string).collect(),
-                ..Sent::default()
-            },
-            Ok(_) if args.check => Sent::default(),
-            Ok(submission) => send(&parties, submission).await,
-        };
-        refused += u64::from(!sent.refused.is_empty());
-        told.push(tell(&read, &sent, output));
+    let (mut told, mut broken, mut all_words) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut number, mut refused) = (0u64, 0u64);
+    for part in found.parts() {
+        if let Some(error) = part.broken() {
+            output.line(format!("{}nothing of it is submitted: {error}", part.at()));
+            broken.push(json!({ "at": part.at().trim_end_matches(", "), "refused": error.to_string() }));
+        }
+        let mut words = Vec::new();
+        for read in part.reads() {
+            number += 1;
+            output.advance(number, total as u64, "submitting");
+            let sent = match read.outcome.clone() {
+                Err(problems) => Sent {
+                    refused: problems.iter().map(ToString::to_string).collect(),
+                    word: Some(Word::of_read(read)),
+                    ..Sent::default()
+                },
+                Ok(_) if args.check => Sent::default(),
+                Ok(submission) => send(&parties, submission).await,
+            };
+            refused += u64::from(!sent.refused.is_empty());
+            told.push(tell(part, read, &sent, output));
+            words.push(sent.word);
+        }
+        all_words.push(words);
     }
-    output.document(&json!({ "file": args.file, "claims": told }));
-    match refused {
-        0 => Ok(()),
-        _ => Err(format!(
-            "{refused} of {total} are not {}; correct them and submit the file again: the others change nothing then",
-            if args.check { "accepted" } else { "submitted" }
+    output.document(&json!({ "file": reading.file, "claims": told, "broken": broken }));
+    answers.of_claims(&found, all_words, output)?;
+    let done = if args.check { "accepted" } else { "submitted" };
+    let again = "correct them and submit the file again: the others change nothing then";
+    match (refused, broken.len()) {
+        (0, 0) => Ok(()),
+        (_, 0) => Err(format!("{refused} of {total} are not {done}; {again}").into()),
+        (_, lost) => Err(format!(
+            "{} of {} interchanges cannot be read, and {refused} of {total} claims of the others are not {done}; {again}",
+            lost,
+            found.parts().len()
         )
         .into()),
     }
@@ -69,6 +89,8 @@ struct Sent {
     committed: Vec<(String, u64)>,
     /// Every reason why it, or a part of it, is not submitted.
     refused: Vec<String>,
+    /// What an acknowledgment says of it; none where it is not known what became of it.
+    word: Option<Word>,
 }
 
 async fn send(parties: &Parties, submission: Submission) -> Sent {
@@ -103,14 +125,21 @@ impl Sent {
             Ok(done) => {
                 parties.settle(&done).await;
                 self.committed.push((done.tx_id, done.block_number));
+                self.word = Some(Word::Received);
             }
-            Err(error) => self.refused.push(error.to_string()),
+            Err(error) => {
+                self.refused.push(error.to_string());
+                self.word = match error {
+                    CallError::Contract(error) => Some(Word::of_refusal(&error)),
+                    _ => None,
+                };
+            }
         }
     }
 }
 
 /// Tells of one claim, and gives its part of the document.
-fn tell(read: &Read, sent: &Sent, output: &Output) -> Value {
+fn tell(part: &Part, read: &Read, sent: &Sent, output: &Output) -> Value {
     let what = read
         .outcome
         .as_ref()
@@ -121,7 +150,16 @@ fn tell(read: &Read, sent: &Sent, output: &Output) -> Value {
         (false, true) => "is refused",
         (false, false) => "is submitted in part",
     };
-    output.line(format!("{}: {what} {became}", read.at));
+    let at = place(part, read);
+    // The number is the file's own; whoever submits it looks for the claim by it.
+    let number = read.account.claim_number.as_deref();
+    let named = number.map_or_else(String::new, |number| format!(" ({number})"));
+    output.line(format!("{at}{named}: {what} {became}"));
+    if let (Ok(Submission::Claim(body)), false) = (&read.outcome, sent.committed.is_empty())
+        && body.claim.frequency != Frequency::Original
+    {
+        output.line("  it takes effect when the payer receives it");
+    }
     for reason in &sent.refused {
         output.line(format!("  {reason}"));
     }
@@ -138,13 +176,19 @@ fn tell(read: &Read, sent: &Sent, output: &Output) -> Value {
         Err(_) => (None, Vec::new()),
     };
     json!({
-        "at": read.at,
+        "at": at,
+        "number": number,
         "claim": claim,
         "authorisations": authorisations,
         "transactions": transactions,
         "refused": sent.refused,
         "ignored": read.ignored.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
+}
+
+/// Where in the file it stands.
+pub(super) fn place(part: &Part, read: &Read) -> String {
+    format!("{}{}", part.at(), read.at)
 }
 
 fn described(submission: &Submission) -> String {
@@ -156,7 +200,11 @@ fn described(submission: &Submission) -> String {
                 Frequency::Void => "the void",
                 _ => "claim",
             };
-            format!("{what} {} of {} lines", claim.id, claim.lines.len())
+            format!(
+                "{what} {} of {}",
+                claim.id,
+                values::counted(claim.lines.len(), "line")
+            )
         }
         Submission::Authorisations(requests) => {
             let ids: Vec<String> = requests
@@ -165,125 +213,5 @@ fn described(submission: &Submission) -> String {
                 .collect();
             format!("authorisation {}", ids.join(", "))
         }
-    }
-}
-
-/// Every claim of a file, by its form: X12 begins with its interchange's header, FHIR names its resource.
-fn read(path: &Path, resolver: &ForOne) -> Result<Vec<Read>> {
-    let unreadable = |error: std::io::Error| format!("{}: {error}", path.display());
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(MAX_FILE as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    let failed = |error: careledger_sdk::claims::FileError| format!("{}: {error}", path.display());
-    if bytes.trim_ascii_start().starts_with(b"ISA") {
-        return Ok(claims_from_x12(&bytes, resolver).map_err(failed)?);
-    }
-    if let Ok(claim) = serde_json::from_slice::<Claim>(&bytes) {
-        return Ok(vec![own(claim, resolver)]);
-    }
-    Ok(claims_from_fhir(&bytes, resolver).map_err(failed)?)
-}
-
-/// A claim of the ledger's own form: its id is its number.
-fn own(claim: Claim, resolver: &ForOne) -> Read {
-    let salt = resolver.numbers().salt("claim", &claim);
-    let outcome = match salt {
-        Ok(salt) => Ok(Submission::Claim(Box::new(ClaimBody { claim, salt }))),
-        Err(error) => Err(vec![careledger_sdk::claims::Problem::new(
-            "claim",
-            error.to_string(),
-        )]),
-    };
-    Read {
-        at: "claim".to_owned(),
-        account: Account::default(),
-        outcome,
-        ignored: Vec::new(),
-    }
-}
-
-/// The register, and what the command line says beside it.
-struct ForOne {
-    directory: Directory,
-    coverage: Option<CoverageId>,
-    any_payer: bool,
-}
-
-fn resolver(args: &SubmitArgs, payer: &str, output: &Output) -> Result<ForOne> {
-    let register: Register = match &args.register {
-        Some(path) => files::read_list(path, "register")?,
-        None => Register::default(),
-    };
-    Ok(ForOne {
-        any_payer: args.register.is_none(),
-        coverage: args.coverage,
-        directory: Directory::new(register, Numbers::new(&secret(args, output)?, payer)),
-    })
-}
-
-/// The provider's secret, drawn where there is none; a check alone leaves none behind.
-fn secret(args: &SubmitArgs, output: &Output) -> Result<[u8; 32]> {
-    let path = args.secret.clone().unwrap_or_else(|| {
-        let name = format!("billing-{}.secret", args.between.own);
-        args.between.dir.join(name)
-    });
-    if !path.exists() {
-        let drawn = rand::random();
-        if args.check {
-            output.line("no secret for ids is there yet: the claims' ids are others when they are submitted");
-        } else {
-            files::write(&path, &hex::encode(drawn))?;
-            output.line(format!(
-                "{} is made: keep it, since ids of claims follow from it",
-                path.display()
-            ));
-        }
-        return Ok(drawn);
-    }
-    let text: String = files::read(&path, "secret for ids")?;
-    let bytes = hex::decode(&text).ok().and_then(|bytes| bytes.try_into().ok());
-    bytes.ok_or_else(|| {
-        let wanted = "a JSON string of 64 hexadecimal digits";
-        format!("{} is no secret for ids; {wanted} is expected", path.display()).into()
-    })
-}
-
-impl Resolver for ForOne {
-    fn is_payer(&self, insurer: &Named) -> bool {
-        self.any_payer || self.directory.is_payer(insurer)
-    }
-
-    fn coverage(&self, member: &Named) -> Option<CoverageId> {
-        self.coverage.or_else(|| self.directory.coverage(member))
-    }
-
-    fn provider(&self, provider: &Named) -> Option<String> {
-        self.directory.provider(provider)
-    }
-
-    fn plan(&self, plan: &Named) -> Option<(PlanId, u32)> {
-        self.directory.plan(plan)
-    }
-
-    fn document(&self, document: &Named) -> Option<DocumentId> {
-        self.directory.document(document)
-    }
-
-    fn authorisation(&self, number: &str) -> Option<AuthorisationId> {
-        self.directory.authorisation(number)
-    }
-
-    fn claim(&self, number: &str) -> Option<ClaimId> {
-        self.directory.claim(number)
-    }
-
-    fn procedure(&self, system: Option<&str>, code: &str) -> Option<String> {
-        self.directory.procedure(system, code)
-    }
-
-    fn numbers(&self) -> &Numbers {
-        self.directory.numbers()
     }
 }

@@ -6,11 +6,11 @@ use careledger_api::roles::Role;
 use careledger_sdk::api::consortium::Consortium;
 use fabric_gateway_sdk::ChaincodePackage;
 use fabric_node::{NetworkConfig, NetworkSummary};
-use fabric_render::{Layout, Services, VaultNode, VaultPlace};
+use fabric_render::{FINGERPRINTS, Layout, Services, VaultNode, VaultPlace};
 
 use crate::Result;
 use crate::health::{self, Packages};
-use crate::vaults::{HealthSummary, ReplicaSummary, VaultSummary};
+use crate::vaults::{FingerprintSummary, HealthSummary, ReplicaSummary, VaultSummary};
 
 /// Name of the file in a network's directory.
 const FILE: &str = "fabric.json";
@@ -75,6 +75,9 @@ pub fn services(layout: &Layout, network: &NetworkSummary) -> Result<Services> {
             vaults.push(node(&place.holder, custodian, &place.vault)?);
         }
     }
+    if let Some(place) = &layout.fingerprints {
+        vaults.push(node(&place.holder, FINGERPRINTS, &place.vault)?);
+    }
     Ok(Services {
         orderers: u16::try_from(network.orderers.len())?,
         vaults,
@@ -103,6 +106,10 @@ pub fn health(layout: &Layout, consortium: Consortium) -> HealthSummary {
         consortium,
         vaults: vaults.collect(),
         replicas: replicas.collect(),
+        fingerprints: layout.fingerprints.as_ref().map(|place| FingerprintSummary {
+            regulator: place.holder.clone(),
+            vault: summary(&place.vault),
+        }),
     }
 }
 
@@ -140,6 +147,7 @@ mod tests {
             packages: made.keys().map(|msp_id| (msp_id.clone(), file(msp_id))).collect(),
             vaults: [(health::HOSPITAL.to_owned(), place.clone())].into(),
             replicas: [(health::HOSPITAL.to_owned(), vec![copies.clone()])].into(),
+            fingerprints: Some(copies.clone()),
             compose: ComposeFiles {
                 file: dir.path().join("docker-compose.yaml"),
                 env_file: dir.path().join(".env"),

@@ -42,8 +42,16 @@ pub async fn up(dir: &Path, containers: bool, from: Option<&Export>, output: &Ou
     for (msp_id, vault) in &layout.vaults {
         output.line(format!("  {msp_id:<16} {:<28} {}", "vault", vault.url));
     }
+    if let Some(place) = &layout.fingerprints {
+        output.line(format!(
+            "  {:<16} {:<28} {}",
+            place.holder, "fingerprints", place.vault.url
+        ));
+    }
     output.line("ready");
-    output.document(&json!({ "ready": true, "ms": ms, "network": network, "vaults": layout.vaults }));
+    output.document(&json!({
+        "ready": true, "ms": ms, "network": network, "vaults": layout.vaults, "fingerprints": layout.fingerprints,
+    }));
     Ok(())
 }
 

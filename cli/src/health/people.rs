@@ -20,8 +20,9 @@ const CUSTODIAN: [Role; 12] = [
     Role::RecoveryOfficer,
 ];
 const PAYER: [Role; 4] = [Role::Admin, Role::Payer, Role::Portal, Role::Issuer];
-/// A payer's other person with the role `payer`.
-const SECOND_PAYER: &str = "payer2";
+/// A payer's other people with the role `payer`: what one decides against the rules another confirms, and each of an appeal's two levels there is decided by
+/// somebody who has not decided before.
+const OTHER_PAYERS: [&str; 3] = ["payer2", "payer3", "payer4"];
 const REGULATOR: [Role; 8] = [
     Role::Admin,
     Role::Issuer,
@@ -48,16 +49,23 @@ pub fn people<'a>(roles: impl IntoIterator<Item = &'a OrganisationRole>, domain:
         .collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let second = wanted.contains(&Role::Payer).then(|| second_payer(domain));
+    let others = wanted.contains(&Role::Payer).then(|| other_payers(domain));
     let person = |role: Role| {
         UserSpec::client(&format!("{role}@{domain}")).with_attribute(ROLE_ATTRIBUTE, role.as_str())
     };
-    wanted.into_iter().map(person).chain(second).collect()
+    wanted
+        .into_iter()
+        .map(person)
+        .chain(others.into_iter().flatten())
+        .collect()
 }
 
-/// What one person of a payer decides against the rules, another one confirms.
-pub(super) fn second_payer(domain: &str) -> UserSpec {
-    UserSpec::client(&format!("{SECOND_PAYER}@{domain}")).with_attribute(ROLE_ATTRIBUTE, Role::Payer.as_str())
+/// Those at a payer's domain.
+pub(super) fn other_payers(domain: &str) -> impl Iterator<Item = UserSpec> {
+    let named = |name: &str| format!("{name}@{domain}");
+    OTHER_PAYERS
+        .map(|name| UserSpec::client(&named(name)).with_attribute(ROLE_ATTRIBUTE, Role::Payer.as_str()))
+        .into_iter()
 }
 
 /// The roles among an organisation's users that ask for patients' data.
@@ -80,10 +88,12 @@ pub(super) fn reviewing_in(network: &NetworkSummary, msp_id: &str) -> Vec<&'stat
         return Vec::new();
     };
     // The regulator's lawyer decides an appeal's last level.
-    let names = [Role::Payer.as_str(), SECOND_PAYER, Role::Legal.as_str()];
+    let names = std::iter::once(Role::Payer.as_str())
+        .chain(OTHER_PAYERS)
+        .chain([Role::Legal.as_str()]);
     let has = |name: &str| organisation.users.contains_key(name);
     match has(Role::Issuer.as_str()) {
-        true => names.into_iter().filter(|name| has(name)).collect(),
+        true => names.filter(|name| has(name)).collect(),
         false => Vec::new(),
     }
 }

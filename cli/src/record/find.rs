@@ -1,6 +1,5 @@
 //! `careledger record find` and `person`: an unconscious patient is found by the code on a card or by identity documents, under break-glass alone.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use careledger_api::codes::OverrideReason;
@@ -15,11 +14,10 @@ use careledger_sdk::wallet::{salt, unix_now};
 use clap::Args;
 use serde_json::json;
 
-use crate::Result;
 use crate::args::CustodianPatientArgs;
 use crate::output::Output;
 use crate::site::Site;
-use crate::values;
+use crate::{Result, files, values};
 
 /// Largest file with a person that is read, bytes.
 const MAX_PERSON: u64 = 64 * 1024;
@@ -191,17 +189,7 @@ pub(super) async fn enter(args: &PersonArgs, output: &Output) -> Result<()> {
 
 /// What identity documents say, from a file. No error repeats it.
 fn person(path: &Path) -> Result<Demographics> {
-    let unreadable = |e: std::io::Error| format!("{}: {e}", path.display());
-    let mut bytes = Vec::new();
-    let source: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(std::io::stdin())
-    } else {
-        Box::new(std::fs::File::open(path).map_err(unreadable)?)
-    };
-    source
-        .take(MAX_PERSON)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    let bytes = files::bytes(path, MAX_PERSON)?;
     serde_json::from_slice(&bytes).map_err(|_| {
         format!(
             "{} is no person: it has family, given, birth (year-month-day), sex (female, male, other or unknown) and postcode, as JSON",

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use careledger_sdk::wallet::{PatientAt, WalletFile};
+use careledger_api::ids::CoverageId;
+use careledger_sdk::wallet::{MemberAt, PatientAt, WalletFile};
 use zeroize::Zeroizing;
 
 use super::args::WalletArgs;
@@ -35,6 +36,12 @@ impl Patient {
     pub fn at(&self, custodian: &str) -> Result<PatientAt> {
         self.site.require_custodian(custodian)?;
         Ok(self.file.patient_at(custodian, self.site.consortium())?)
+    }
+
+    /// The member of a coverage at a payer.
+    pub fn member(&self, payer: &str, coverage: CoverageId) -> Result<MemberAt> {
+        let at = self.file.patient_at(payer, self.site.consortium())?;
+        Ok(at.member(coverage))
     }
 
     /// The custodians a command is about: the named one, else all at which the wallet is enrolled.

@@ -45,25 +45,18 @@ GE*1*7~
 IEA*1*000000007~
 ";
 
-const REMITTANCE: &str = "\
-ISA*00*          *00*          *ZZ*PAYER          *ZZ*CLINIC         *260701*0900*^*00501*000000008*0*T*:~
-GS*HP*PAYER*CLINIC*20260701*0900*8*X*005010X221A1~
-ST*835*0001~
-BPR*I*50*C*CHK************20260701~
-TRN*1*BANK-77*1987654321~
-LX*1~
-CLP*A-1*1*300*100*50*12*03030303030303030303030303030303*11~
-SVC*HC:X-1001:59*300*100**2~
-DTM*472*20260601~
-CAS*CO*45*150~
-CAS*PR*1*40**3*10~
-REF*6R*1~
-LQ*HE*N130~
-PLB*1234567893*20261231*FB:05*50~
-SE*13*0001~
-GE*1*8~
-IEA*1*000000008~
-";
+const REMITTANCE: &str = include_str!("../../../gateway-sdk/health/tests/samples/remittance.835");
+
+const INSTITUTIONAL: &str = include_str!("../../../gateway-sdk/health/tests/samples/institutional.837");
+
+const DENTAL: &str = include_str!("../../../gateway-sdk/health/tests/samples/dental.837");
+
+const REVIEW: &str = include_str!("../../../gateway-sdk/health/tests/samples/request.278");
+
+const FILE_ACKNOWLEDGMENT: &str =
+    include_str!("../../../gateway-sdk/health/tests/samples/acknowledgment.999");
+
+const ACKNOWLEDGMENT: &str = include_str!("../../../gateway-sdk/health/tests/samples/acknowledgment.277");
 
 pub(crate) fn claim_fhir() -> Vec<Vec<u8>> {
     [CLAIM, REQUEST, ANSWER, COVERAGE, QUESTION]
@@ -72,5 +65,16 @@ pub(crate) fn claim_fhir() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn claim_x12() -> Vec<Vec<u8>> {
-    [BILL, REMITTANCE].map(|text| text.as_bytes().to_vec()).to_vec()
+    let several = [BILL, INSTITUTIONAL, REVIEW].concat();
+    let all = [
+        BILL,
+        REMITTANCE,
+        INSTITUTIONAL,
+        DENTAL,
+        REVIEW,
+        ACKNOWLEDGMENT,
+        FILE_ACKNOWLEDGMENT,
+        &several,
+    ];
+    all.map(|text| text.as_bytes().to_vec()).to_vec()
 }

@@ -6,7 +6,9 @@
 //! fhir::parse, anchor  -> records into the vault and onto the ledger
 //! VaultClient          -> released records, decrypted and checked         after a committed access
 //! fraud                -> claims that a person should look at, with the reasons; a month of claims to judge a detector by
-//! fhir::claims, x12    -> claims in, explanations and remittances out   numbers stay outside of the ledger
+//! fhir::claims, x12    -> claims in; explanations, acknowledgments and remittances out   numbers stay outside of the ledger
+//! fingerprint          -> what two payers recognise one service by, from the regulator's vault, which learns neither
+//! claims::desk         -> a payer's day: what waits, decided and remitted, many at once   those of a member in turn
 //! status_list          -> whether an issuer took a credential back, by its signed list
 //! notify               -> every access told once, as a stream or by webhooks  across restarts
 //! ```
@@ -19,6 +21,7 @@ pub mod claims;
 mod client;
 pub mod credential;
 pub mod fhir;
+pub mod fingerprint;
 pub mod fraud;
 pub mod notify;
 pub mod receipt;

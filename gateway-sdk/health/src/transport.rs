@@ -59,6 +59,7 @@ impl HealthTransport {
             "claims" => Parties {
                 payer: arg(0),
                 provider: arg(1),
+                regulator: arg(0),
                 ..Parties::default()
             },
             "registry" => Parties {

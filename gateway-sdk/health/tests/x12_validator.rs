@@ -5,19 +5,25 @@
 #![allow(clippy::unwrap_used)]
 
 use careledger_api::adjudication::{
-    Accumulators, Adjudication, Claim, ClaimLine, Coverage, Facts, Frequency, NetworkRules, OtherPayer, Plan,
-    Price, Sex, adjudicate,
+    Accumulators, Adjudication, Claim, ClaimKind, ClaimLine, Coverage, Facts, Frequency, NetworkRules,
+    OtherPayer, Plan, Price, Sex, adjudicate,
 };
 use careledger_api::date::{Date, DateRange};
 use careledger_api::ids::{AuthorisationId, ClaimId, CoverageId, PlanId, RemittanceId};
 use careledger_sdk::claims::{Account, Directory, Numbers, Register};
 use careledger_sdk::x12::{
-    Address, Billed, Biller, Envelope, Payee, Payer, Remittance, Remitted, advice_from_x12, claims_from_x12,
-    claims_to_x12, remittance_to_x12,
+    Acknowledged, Address, After, Attending, Billed, Biller, Envelope, Institution, Payee, Payer, Received,
+    Remittance, Remitted, Word, acknowledged_from_x12, acknowledgments_from_x12, advice_from_x12,
+    claims_from_x12, claims_to_x12, received_from_x12, remittance_to_x12,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
+
+#[path = "samples/parties.rs"]
+mod parties;
+
+use parties::{address, biller, envelope, payee, payer};
 
 const MEMBER: CoverageId = CoverageId::from_bytes([2; 16]);
 const PLAN: PlanId = PlanId::from_bytes([1; 16]);
@@ -109,6 +115,197 @@ fn both_refuse_what_is_broken() {
     }
 }
 
+#[test]
+#[ignore = "needs pyx12; scripts/test installs it"]
+fn acknowledgments_are_valid() {
+    let claims = [first(), replacement(), after_another_payer()];
+    let bill = bill(&claims);
+    let changes = [
+        ("ISA*00", "ISA*00"),
+        ("*UN*2*", "*QQ*2*"),
+        ("*D8*20260601", "*D8*20260631"),
+        ("*11:B:1*", "*11:C:1*"),
+        ("MI*M-0001", "MI*"),
+        ("HI*ABK", "ZZ*ABK"),
+        ("SE*", "SE*1"),
+        ("GE*1*", "GE*2*"),
+        ("IEA*1*", "IEA*2*"),
+    ];
+    let mut answers = Vec::new();
+    for (right, wrong) in changes {
+        let received = received(&bill.replacen(right, wrong, 1));
+        let envelope = received.reply(7, 1_782_000_000);
+        answers.push(received.acknowledgment(&envelope).unwrap());
+        let words: Vec<Word> = received.reads().map(Word::of_read).collect();
+        if !words.is_empty() {
+            answers.push(received.claim_acknowledgment(&words, &envelope).unwrap());
+        }
+    }
+    // One with a type of bill, decided about.
+    let received = received(INSTITUTIONAL);
+    let envelope = received.reply(8, 1_782_000_000);
+    answers.push(
+        received
+            .claim_acknowledgment(&[Word::Accepted], &envelope)
+            .unwrap(),
+    );
+    let said = verdicts(&answers);
+    let wrong: Vec<_> = answers
+        .iter()
+        .zip(&said)
+        .filter(|(_, said)| *said != "valid")
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    for answer in answers.iter().filter(|answer| answer.contains("ST*277")) {
+        assert!(!acknowledged_from_x12(answer.as_bytes()).unwrap().is_empty());
+    }
+}
+
+/// By hand: read here, valid there.
+const INSTITUTIONAL: &str = include_str!("samples/institutional.837");
+
+#[test]
+#[ignore = "needs pyx12; scripts/test installs it"]
+fn an_institutions_claim_is_valid() {
+    assert_eq!(verdict(INSTITUTIONAL), "valid");
+    let read = claims_from_x12(INSTITUTIONAL.as_bytes(), &directory()).unwrap();
+    assert!(read[0].outcome.is_ok(), "{read:?}");
+    let broken: Vec<String> = [
+        ("13:A:1", "13:B:1"),
+        ("*UN*1~", "*F2*1~"),
+        ("SV2*0250", "SV2*"),
+        ("SV2*0250", "SV1*0250"),
+        ("20260601-20260601", "20260631-20260631"),
+    ]
+    .map(|(right, wrong)| changed(INSTITUTIONAL, right, wrong))
+    .to_vec();
+    for (file, said) in broken.iter().zip(verdicts(&broken)) {
+        assert_ne!(said, "valid", "{file}");
+        let read = claims_from_x12(file.as_bytes(), &directory()).unwrap();
+        assert!(read[0].outcome.is_err(), "{file}");
+    }
+}
+
+#[test]
+#[ignore = "needs pyx12; scripts/test installs it"]
+fn an_institutions_claims_are_written_as_their_guide_says() {
+    let hospital = |claim: Claim| {
+        let mut claim = Claim {
+            kind: ClaimKind::Institutional,
+            ..claim
+        };
+        for line in &mut claim.lines {
+            (line.place, line.authorisation) = (None, None);
+            line.diagnoses.clear();
+        }
+        claim
+    };
+    let claims = [first(), replacement(), after_another_payer()].map(hospital);
+    let mut authorised = claims[0].clone();
+    for line in &mut authorised.lines {
+        line.authorisation = Some(AuthorisationId::from_bytes([7; 16]));
+    }
+    let plain = institution(&claims[0]);
+    let mut stay = Institution {
+        bill: "11".into(),
+        admitted: Some(day("2026-05-31")),
+        admitting: Some("C43.5".into()),
+        ..plain.clone()
+    };
+    // A line of a revenue code alone.
+    let mut room = claims[0].clone();
+    room.lines[1].procedure = "0120".into();
+    stay.revenue.insert(2, "0120".into());
+    let decided = decided(&claims[0]);
+    let after = After {
+        decided: &decided,
+        paid: day("2026-07-01"),
+        name: "FIRST".into(),
+        number: "FIRST1".into(),
+    };
+    let written = |claim, institution: &Institution, after| {
+        let billed = Billed {
+            institution: Some(institution.clone()),
+            after,
+            ..billed(claim, "A-1")
+        };
+        claims_to_x12(&[billed], &biller(), &envelope()).unwrap()
+    };
+    let files = [
+        written(&claims[0], &plain, None),
+        written(&claims[1], &plain, None),
+        written(&claims[2], &plain, None),
+        written(&authorised, &plain, None),
+        written(&room, &stay, None),
+        written(&claims[0], &plain, Some(after.clone())),
+    ];
+    for (file, said) in files.iter().zip(verdicts(&files)) {
+        assert_eq!(said, "valid", "{file}");
+        assert!(
+            claims_from_x12(file.as_bytes(), &directory()).unwrap()[0]
+                .outcome
+                .is_ok()
+        );
+    }
+    let professional = first();
+    let billed = Billed {
+        after: Some(after),
+        ..billed(&professional, "A-1")
+    };
+    let file = claims_to_x12(&[billed], &biller(), &envelope()).unwrap();
+    assert_eq!(verdict(&file), "valid", "{file}");
+}
+
+#[test]
+#[ignore = "needs pyx12; scripts/test installs it"]
+fn another_readers_acknowledgment_is_understood() {
+    let files: Vec<String> = [
+        ("SV2*0450", "SV2*0450"),
+        ("20260601-20260601", "20260631-20260601"),
+        ("13:A:1", "13:Z:1"),
+    ]
+    .map(|(right, wrong)| INSTITUTIONAL.replacen(right, wrong, 1))
+    .to_vec();
+    let said: Vec<Acknowledged> = pyx12(&["--acknowledge"], &files)
+        .iter()
+        .map(|line| serde_json::from_str::<String>(line).unwrap())
+        .map(|answer| acknowledgments_from_x12(answer.as_bytes()).unwrap())
+        .collect();
+    assert!(said[0].is_accepted());
+    let found = |said: &Acknowledged| -> Vec<(String, usize, usize)> {
+        let findings = said.sets().flat_map(|(_, set)| set.findings.clone());
+        let each = findings.map(|f| (f.id, f.position, f.elements.first().map_or(0, |of| of.element)));
+        each.collect()
+    };
+    assert_eq!(found(&said[1]), [("DTP".to_owned(), 19, 3)]);
+    assert_eq!(found(&said[2]), [("CLM".to_owned(), 18, 5)]);
+    assert!(said[1..].iter().all(|said| !said.is_accepted()));
+}
+
+fn institution(claim: &Claim) -> Institution {
+    Institution {
+        bill: "13".into(),
+        statement: None,
+        admitted: None,
+        admission: ["3".into(), String::new(), "01".into()],
+        admitting: None,
+        attending: Some(Attending {
+            last_name: "WHO".into(),
+            first_name: "ATTENDS".into(),
+            npi: "1000000004".into(),
+        }),
+        revenue: claim
+            .lines
+            .iter()
+            .map(|line| (line.sequence, "0450".to_owned()))
+            .collect(),
+    }
+}
+
+fn received(file: &str) -> Received {
+    received_from_x12(file.as_bytes(), &directory()).unwrap()
+}
+
 /// The first `right` of a file made `wrong`.
 fn changed(file: &str, right: &str, wrong: &str) -> String {
     let changed = file.replacen(right, wrong, 1);
@@ -123,6 +320,10 @@ fn verdict(file: &str) -> String {
 
 /// What pyx12 says of each file.
 fn verdicts(files: &[String]) -> Vec<String> {
+    pyx12(&[], files)
+}
+
+fn pyx12(options: &[&str], files: &[String]) -> Vec<String> {
     let python = std::env::var("CARELEDGER_X12_PYTHON")
         .expect("CARELEDGER_X12_PYTHON names a python with scripts/x12.txt");
     let dir = tempfile::tempdir().unwrap();
@@ -133,6 +334,7 @@ fn verdicts(files: &[String]) -> Vec<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/x12.py");
     let output = Command::new(python)
         .arg(script)
+        .args(options)
         .args((0..files.len()).map(path))
         .output()
         .unwrap();
@@ -192,26 +394,24 @@ fn bill(claims: &[Claim]) -> String {
     let billed: Vec<Billed<'_>> = claims
         .iter()
         .zip(["A-1", "A-2", "A-3"])
-        .map(|(claim, number)| Billed {
-            claim,
-            number: number.into(),
-            member_number: "M-0001".into(),
-            last_name: "DOE".into(),
-            first_name: "ANN".into(),
-            born: day("1980-02-29"),
-            sex: Some(Sex::Female),
-            address: address(),
-        })
+        .map(|(claim, number)| billed(claim, number))
         .collect();
-    let biller = Biller {
-        name: "CLINIC".into(),
-        tax_number: "123456789".into(),
+    claims_to_x12(&billed, &biller(), &envelope()).unwrap()
+}
+
+fn billed<'a>(claim: &'a Claim, number: &str) -> Billed<'a> {
+    Billed {
+        claim,
+        number: number.into(),
+        member_number: "M-0001".into(),
+        last_name: "DOE".into(),
+        first_name: "ANN".into(),
+        born: day("1980-02-29"),
+        sex: Some(Sex::Female),
         address: address(),
-        telephone: "5555550100".into(),
-        payer_name: "PAYER".into(),
-        payer_number: "PAYER1".into(),
-    };
-    claims_to_x12(&billed, &biller, &envelope()).unwrap()
+        institution: None,
+        after: None,
+    }
 }
 
 fn remittance(claims: &[Claim], decided: &[Adjudication], reversed: bool, owed: i64) -> String {
@@ -223,16 +423,8 @@ fn remittance(claims: &[Claim], decided: &[Adjudication], reversed: bool, owed: 
         id: RemittanceId::from_bytes([6; 16]),
         date: day("2026-07-01"),
         trace: "BANK-77",
-        payer: Payer {
-            name: "PAYER".into(),
-            tax_number: "987654321".into(),
-            address: address(),
-            telephone: "5555550199".into(),
-        },
-        payee: Payee {
-            name: "CLINIC".into(),
-            npi: "1234567893".into(),
-        },
+        payer: payer(),
+        payee: payee(),
         currency: "USD",
         claims: claims
             .iter()
@@ -290,25 +482,6 @@ fn directory() -> Directory {
         ..Register::default()
     };
     Directory::new(register, Numbers::new(&[9; 32], "PayerMSP"))
-}
-
-fn envelope() -> Envelope {
-    Envelope {
-        sender: ("ZZ".into(), "CLINIC".into()),
-        receiver: ("ZZ".into(), "PAYER".into()),
-        control: 42,
-        made: 1_782_000_000,
-        production: false,
-    }
-}
-
-fn address() -> Address {
-    Address {
-        street: "1 MAIN STREET".into(),
-        city: "SPRINGFIELD".into(),
-        state: "IL".into(),
-        postcode: "627010000".into(),
-    }
 }
 
 fn day(text: &str) -> Date {

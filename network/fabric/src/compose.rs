@@ -10,7 +10,7 @@ use fabric_msp::cryptogen::OrgKind;
 
 use crate::layout::PROJECT;
 use crate::organisations::relative;
-use crate::plan::{ChaincodeRelease, MemberPlan, OrdererPlan, PeerPlan, Plan, VaultPlan};
+use crate::plan::{ChaincodeRelease, FINGERPRINTS, MemberPlan, OrdererPlan, PeerPlan, Plan, VaultPlan};
 use crate::services::CHAINCODE_PORT;
 
 /// Of `hyperledger/fabric-peer` and `hyperledger/fabric-orderer`.
@@ -259,7 +259,7 @@ fn chaincode(plan: &Plan, member: &MemberPlan, release: &ChaincodeRelease) -> St
     )
 }
 
-/// A custodian's vault knows where its copies are; one that holds them knows whose they are.
+/// A custodian's vault knows where its copies are; one that holds them knows whose they are, one for fingerprints that it is one.
 fn vault(plan: &Plan, member: &MemberPlan, node: &VaultPlan) -> String {
     let VaultPlan { host, custodian, .. } = node;
     let domain = &member.domain;
@@ -270,7 +270,9 @@ fn vault(plan: &Plan, member: &MemberPlan, node: &VaultPlan) -> String {
         .map(|peer| format!("{}:{}", peer.host, peer.port))
         .collect();
     let (mut environment, mut mounts) = (String::new(), String::new());
-    if *custodian == member.msp_id {
+    if custodian == FINGERPRINTS {
+        environment = "      CARELEDGER_VAULT_FINGERPRINTS: \"on\"\n".to_owned();
+    } else if *custodian == member.msp_id {
         let mut places = Vec::new();
         for (holder, replica) in plan.replicas(custodian) {
             places.push(format!("{}=https://{}:{VAULT_PORT}", holder.msp_id, replica.host));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::RenderError;
 use crate::organisations::Trees;
-use crate::plan::{ChaincodeRelease, Plan};
+use crate::plan::{ChaincodeRelease, FINGERPRINTS, Plan};
 use crate::services::package_file;
 
 /// Name of the file in a rendered directory.
@@ -29,6 +29,9 @@ pub struct Layout {
     /// The vaults that hold copies of each custodian's records, by the custodian's MSP id.
     #[serde(default)]
     pub replicas: BTreeMap<String, Vec<ReplicaPlace>>,
+    /// The vault that evaluates fingerprints for payers, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprints: Option<ReplicaPlace>,
     /// How the containers are started.
     pub compose: ComposeFiles,
 }
@@ -42,7 +45,7 @@ pub struct VaultPlace {
     pub tls_ca: PathBuf,
 }
 
-/// A vault that holds a custodian's copies.
+/// A vault that holds a custodian's copies, or none of anybody's and evaluates fingerprints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicaPlace {
     /// MSP id of its organisation.
@@ -84,6 +87,7 @@ pub(crate) fn layout(root: &Path, plan: &Plan, trees: &Trees) -> Layout {
         .map(|(member, release)| (member.msp_id.clone(), root.join(package_file(member, release))));
     let mut vaults = BTreeMap::new();
     let mut replicas: BTreeMap<String, Vec<ReplicaPlace>> = BTreeMap::new();
+    let mut fingerprints = None;
     for (member, tree) in plan.members.iter().zip(&trees.members) {
         let ca = format!("tlsca.{}-cert.pem", member.domain);
         for vault in &member.vaults {
@@ -91,7 +95,10 @@ pub(crate) fn layout(root: &Path, plan: &Plan, trees: &Trees) -> Layout {
                 url: format!("https://127.0.0.1:{}", vault.port),
                 tls_ca: tree.msp_dir().join("tlscacerts").join(&ca),
             };
-            if vault.custodian == member.msp_id {
+            if vault.custodian == FINGERPRINTS {
+                let holder = member.msp_id.clone();
+                fingerprints = Some(ReplicaPlace { holder, vault: place });
+            } else if vault.custodian == member.msp_id {
                 vaults.insert(member.msp_id.clone(), place);
             } else {
                 let holder = member.msp_id.clone();
@@ -105,6 +112,7 @@ pub(crate) fn layout(root: &Path, plan: &Plan, trees: &Trees) -> Layout {
         packages: packages.collect(),
         vaults,
         replicas,
+        fingerprints,
         compose: ComposeFiles {
             file: root.join("docker-compose.yaml"),
             env_file: root.join(".env"),

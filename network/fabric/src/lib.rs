@@ -41,7 +41,9 @@ use fabric_node::{NetworkConfig, NetworkSummary};
 pub use error::RenderError;
 pub use files::give;
 pub use layout::{ComposeFiles, Layout, ReplicaPlace, VaultPlace};
-pub use plan::{ChaincodeRelease, MemberPlan, OrdererPlan, PeerPlan, Plan, VaultNode, VaultPlan};
+pub use plan::{
+    ChaincodeRelease, FINGERPRINTS, MemberPlan, OrdererPlan, PeerPlan, Plan, VaultNode, VaultPlan,
+};
 
 use files::Files;
 
@@ -65,7 +67,8 @@ pub struct Services {
 }
 
 impl Services {
-    /// The health consortium's: three ordering nodes, the health chaincode, a vault for each custodian, and one for its copies at the regulator.
+    /// The health consortium's: three ordering nodes, the health chaincode, a vault for each custodian, one for its copies at the regulator, and
+    /// one there for payers' fingerprints.
     pub fn health() -> Self {
         let vault = |msp_id: &str, custodian: &str, port| VaultNode {
             msp_id: msp_id.to_owned(),
@@ -83,6 +86,7 @@ impl Services {
                 vault("ClinicMSP", "ClinicMSP", 8444),
                 vault("RegulatorMSP", "HospitalMSP", 8445),
                 vault("RegulatorMSP", "ClinicMSP", 8446),
+                vault("RegulatorMSP", FINGERPRINTS, 8447),
             ],
             version: version.to_owned(),
             cas: false,

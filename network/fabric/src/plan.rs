@@ -83,14 +83,17 @@ pub struct PeerPlan {
     pub chaincode_port: u16,
 }
 
+/// In the place of a custodian: the vault keeps no records, and evaluates fingerprints of services for payers.
+pub const FINGERPRINTS: &str = "fingerprints";
+
 /// A vault with its names.
 #[derive(Debug, Clone)]
 pub struct VaultPlan {
     /// Its name.
     pub host: String,
-    /// MSP id of the organisation whose records it keeps: the member itself, or another custodian, whose copies it holds.
+    /// MSP id of the organisation whose records it keeps: the member itself, or another custodian, whose copies it holds. Or [`FINGERPRINTS`].
     pub custodian: String,
-    /// That organisation's domain.
+    /// That organisation's domain; the member's own where there are no records.
     pub custodian_domain: String,
     /// Name of its identity among the member's users, without the domain.
     pub user: String,
@@ -104,7 +107,7 @@ pub struct VaultNode {
     /// MSP id of the member.
     pub msp_id: String,
     /// MSP id of the organisation whose records it keeps: the member itself, or another custodian whose vault copies everything to this one. That
-    /// takes a member of the custodian's collection.
+    /// takes a member of the custodian's collection. Or [`FINGERPRINTS`], at one regulator.
     pub custodian: String,
     /// Name of the vault's identity among the member's users, without the domain.
     pub user: String,
@@ -306,7 +309,7 @@ impl PeerPlan {
     }
 }
 
-/// A member's vaults: `vault.<domain>` for its own records, `vault-<the custodian's domain>.<domain>` for another's, in the order of the custodians' ids: what is
+/// A member's vaults: `vault.<domain>` for its own records, `vault-<the custodian's domain>.<domain>` for another's, `vault-fingerprints.<domain>` for none, in the order of the custodians' ids: what is
 /// rendered again from what was rendered says the same, and Compose finds nothing changed.
 fn vaults(config: &NetworkConfig, nodes: &[VaultNode], msp_id: &str) -> Result<Vec<VaultPlan>, RenderError> {
     let domain_of = |wanted: &str| {
@@ -322,11 +325,14 @@ fn vaults(config: &NetworkConfig, nodes: &[VaultNode], msp_id: &str) -> Result<V
     own.sort_by_key(|node| (node.custodian != msp_id, &node.custodian));
     own.into_iter()
         .map(|node| {
-            let custodian_domain = domain_of(&node.custodian)?;
-            let host = if node.custodian == msp_id {
-                format!("vault.{domain}")
+            let (host, custodian_domain) = if node.custodian == FINGERPRINTS {
+                (format!("vault-{FINGERPRINTS}.{domain}"), domain.clone())
+            } else if node.custodian == msp_id {
+                (format!("vault.{domain}"), domain.clone())
             } else {
-                format!("vault-{}.{domain}", custodian_domain.replace('.', "-"))
+                let of_custodian = domain_of(&node.custodian)?;
+                let first = of_custodian.replace('.', "-");
+                (format!("vault-{first}.{domain}"), of_custodian)
             };
             Ok(VaultPlan {
                 host,
@@ -347,7 +353,11 @@ fn check_vaults(members: &[MemberPlan], nodes: &[VaultNode]) -> Result<(), Rende
             msp_id, custodian, ..
         } = node;
         let same = |other: &&VaultNode| other.msp_id == *msp_id && other.custodian == *custodian;
-        let reason = if member(msp_id).is_none() {
+        let evaluates = |node: &&VaultNode| node.custodian == FINGERPRINTS;
+        let reason = if custodian == FINGERPRINTS && nodes.iter().filter(evaluates).count() > 1 {
+            "two vaults evaluate fingerprints; one has to, for payers compare what was made with one key"
+                .to_owned()
+        } else if member(msp_id).is_none() {
             format!("{msp_id} has a vault and is no member")
         } else if nodes.iter().filter(same).count() > 1 {
             format!("{msp_id} has two vaults for the records of {custodian}")

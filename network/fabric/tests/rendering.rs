@@ -11,7 +11,9 @@ use fabric_channel::Bundle;
 use fabric_node::{Network, NetworkConfig, OrganisationConfig, UserSpec};
 use fabric_protos::common::Block;
 use fabric_protos::etcdraft::ConfigMetadata;
-use fabric_render::{ChaincodeRelease, Layout, Plan, RenderError, Rendered, Services, compose, grow, render};
+use fabric_render::{
+    ChaincodeRelease, FINGERPRINTS, Layout, Plan, RenderError, Rendered, Services, compose, grow, render,
+};
 use prost::Message;
 use saphyr::{LoadableYamlNode, Yaml};
 
@@ -227,6 +229,8 @@ fn what_fabric_cannot_run_is_refused() {
         unknown.contains("NoMSP, whose records a vault is to keep, is no member"),
         "{unknown}"
     );
+    let second = refused(&|_, services| services.vaults[3].custodian = FINGERPRINTS.to_owned());
+    assert!(second.contains("two vaults evaluate fingerprints"), "{second}");
     assert!(!dir.path().join("out").exists(), "nothing was written");
     let nobody = refused(&|_, services| services.vaults[0].user = "guard".to_owned());
     assert!(nobody.contains("HospitalMSP has no user guard"), "{nobody}");
@@ -303,8 +307,8 @@ fn every_mounted_path_is_there_and_every_container_is_confined() {
     let done = rendered(dir.path());
     let text = fs::read_to_string(&done.layout.compose.file).expect("a compose file");
     let services = services(&text);
-    // volumes; 3 ordering nodes; 4 times peer, CouchDB, chaincode and CA; 2 vaults, and 2 with their copies.
-    assert_eq!(services.len(), 1 + 3 + 4 * 4 + 4);
+    // volumes; 3 ordering nodes; 4 times peer, CouchDB, chaincode and CA; 2 vaults, 2 with their copies, and 1 for fingerprints.
+    assert_eq!(services.len(), 1 + 3 + 4 * 4 + 5);
     let mut mounted = 0;
     for (name, service) in &services {
         for mount in list(service, "volumes") {
@@ -348,8 +352,8 @@ fn every_mounted_path_is_there_and_every_container_is_confined() {
             "{name}"
         );
     }
-    // A vault's own three, and the other side of its copies.
-    assert_eq!(mounted, 3 * 2 + 4 * 2 + 4 + 4 + 4 * 3 + 4 * (3 + 1));
+    // A vault's own three, and the other side of its copies; one for fingerprints has no other side.
+    assert_eq!(mounted, 3 * 2 + 4 * 2 + 4 + 4 + 4 * 3 + 4 * (3 + 1) + 3);
     for port in services.iter().flat_map(|(_, service)| list(service, "ports")) {
         assert!(port.starts_with("${CARELEDGER_PUBLISH:-127.0.0.1}:"), "{port}");
     }
@@ -404,6 +408,19 @@ fn a_custodians_vault_is_told_of_its_copies_and_their_holder_of_the_custodian() 
         ("RegulatorMSP", "https://127.0.0.1:8446")
     );
     assert!(replica.vault.tls_ca.is_file());
+    // Payers ask the regulator's vault for fingerprints, which is told that it keeps no records.
+    let fingerprints = layout.fingerprints.as_ref().expect("one");
+    assert_eq!(
+        (fingerprints.holder.as_str(), fingerprints.vault.url.as_str()),
+        ("RegulatorMSP", "https://127.0.0.1:8447")
+    );
+    let host = "vault-fingerprints.regulator.example.com";
+    assert_eq!(
+        variable(host, "CARELEDGER_VAULT_FINGERPRINTS").as_deref(),
+        Some("on")
+    );
+    assert_eq!(variable(host, "CARELEDGER_VAULT_CUSTODIAN"), None);
+    assert_eq!(variable(holder, "CARELEDGER_VAULT_FINGERPRINTS"), None);
 }
 
 #[test]

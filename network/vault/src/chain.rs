@@ -1,5 +1,7 @@
 //! The vault's view of the ledger: its own organisation's peer, asked through the gateway SDK.
 
+mod fingerprints;
+
 use std::time::Duration;
 
 use careledger_api::HealthError;
@@ -18,7 +20,7 @@ use careledger_sdk::vault::LedgerPoint;
 use fabric_channel::Bundle;
 use fabric_contract_core::CallError;
 use fabric_gateway_sdk::{Contract, Network};
-use fabric_msp::serialize;
+use fabric_msp::{Identity, serialize};
 use fabric_protos::common::{Payload, SignatureHeader};
 use fabric_protos::peer::ProcessedTransaction;
 use prost::Message;
@@ -77,6 +79,15 @@ impl PeerChain {
         let creator =
             creator(&transaction).ok_or_else(|| ChainError("the transaction has no creator".to_owned()))?;
         Ok(code.is_valid().then_some(creator))
+    }
+
+    /// A serialized identity, if it is one of the channel's, as the peer has it, that is valid at `now`.
+    async fn valid_identity(&self, serialized: &[u8], now: i64) -> Result<Option<Identity>, ChainError> {
+        let block = self.network.config_block().await;
+        let block = block.map_err(|error| ChainError(error.to_string()))?;
+        let channel = Bundle::from_block(&block).map_err(|error| ChainError(error.to_string()))?;
+        let identity = channel.msps().valid_identity(serialized).ok();
+        Ok(identity.filter(|identity| identity.expires_at() > now))
     }
 
     async fn release(&self, tx: &TxId, now: i64) -> Result<Option<Release>, ChainError> {
@@ -161,12 +172,8 @@ impl FindChain for PeerChain {
 
 impl OfflineChain for PeerChain {
     async fn is_member(&self, signed: &SignedTicket, now: i64) -> Result<bool, ChainError> {
-        let block = self.network.config_block().await;
-        let block = block.map_err(|error| ChainError(error.to_string()))?;
-        let channel = Bundle::from_block(&block).map_err(|error| ChainError(error.to_string()))?;
         let doctor = serialize(&signed.organisation, signed.certificate.clone().into_bytes());
-        let doctor = channel.msps().valid_identity(&doctor);
-        Ok(doctor.is_ok_and(|doctor| doctor.expires_at() > now))
+        Ok(self.valid_identity(&doctor, now).await?.is_some())
     }
 
     async fn opening(&self, signed: &SignedTicket, now: i64) -> Result<Option<OfflineOpening>, ChainError> {

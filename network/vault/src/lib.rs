@@ -9,6 +9,7 @@
 //! custodian's vault --ciphertext, sealed key--> replica -> another member's vault, which releases by the same rule on its own peer;
 //!   replication copies every anchored version by itself and probes the copies
 //! restored: what was erased after a backup of the store was made is destroyed again before it serves
+//! payer --FingerprintRequest, blinded--> fingerprint, at the regulator (the rule) -> log (synced) -> evaluation, proven: a vault without records
 //! integrity: store <-> what the own peer anchors and describes -> signed report, its hash on the ledger
 //! ```
 //!
@@ -20,6 +21,7 @@
 pub mod chain;
 pub mod erase;
 pub mod find;
+pub mod fingerprint;
 pub mod integrity;
 pub mod kek;
 pub mod locate;

@@ -14,6 +14,8 @@
 //! | `CARELEDGER_VAULT_REPLICA_CAS` | directory with `<MSP id>.pem` for each of these: the CA of that vault's TLS certificate |
 //! | `CARELEDGER_VAULT_CUSTODIAN` | MSP id of another organisation, whose records' copies this vault holds; without it, it keeps its own organisation's records |
 //! | `CARELEDGER_VAULT_CUSTODIAN_MSP` | that organisation's verifying MSP: its vault may send, probe and erase copies |
+//! | `CARELEDGER_VAULT_FINGERPRINTS` | `on` for a regulator's vault that keeps no records, and evaluates fingerprints of services for payers |
+//! | `CARELEDGER_VAULT_FINGERPRINTS_PER_DAY`, `…_PER_MINUTE` | how many a payer's organisation may have within 24 hours, and within a minute; 50000 and 2000 by default |
 //! | `CARELEDGER_PKCS11_…` | a token for the key-encryption key, as [`KeyProvider::from_environment`] reads them |
 //!
 //! Fabric's own peers remove purged data from their disks by themselves (`ledger.pvtdataStore.purgeInterval`) and cannot be asked whether they did: its
@@ -31,6 +33,7 @@ use fabric_msp::Msp;
 
 use crate::chain::PeerChain;
 use crate::erase::{Erasing, OwnPeer, PeerState};
+use crate::fingerprint::{Evaluator, FingerprintLimits, FingerprintLog, Seed};
 use crate::integrity::Checks;
 use crate::kek::KeyProvider;
 use crate::release::Scope;
@@ -61,6 +64,8 @@ pub struct Settings {
     data: PathBuf,
     replicas: Vec<ReplicaAt>,
     custodian: Option<Custodian>,
+    /// What a payer may ask for, of a vault that evaluates fingerprints and keeps no records.
+    fingerprints: Option<FingerprintLimits>,
 }
 
 /// `host:port`.
@@ -124,6 +129,18 @@ impl Settings {
                 msp: needed("CUSTODIAN_MSP", "the custodian's MSP directory")?.into(),
             }),
         };
+        let fingerprints = match set("FINGERPRINTS").as_deref() {
+            None => None,
+            Some("on") if custodian.is_none() && replicas.is_empty() => Some(limits(&set)?),
+            Some("on") => {
+                return Err("a vault with CARELEDGER_VAULT_FINGERPRINTS keeps no records: unset CARELEDGER_VAULT_CUSTODIAN and CARELEDGER_VAULT_REPLICAS".into());
+            }
+            Some(other) => {
+                return Err(
+                    format!("CARELEDGER_VAULT_FINGERPRINTS is {other:?}; it must be on, or not set").into(),
+                );
+            }
+        };
         Ok(Self {
             organisation: needed("ORGANISATION", "the MSP id of the vault's organisation")?,
             channel: needed("CHANNEL", "the channel's name")?,
@@ -136,6 +153,7 @@ impl Settings {
             data: needed("DATA", "the directory of the records")?.into(),
             replicas,
             custodian,
+            fingerprints,
         })
     }
 
@@ -193,6 +211,21 @@ impl Settings {
                 chaincode: self.chaincode.clone(),
             })
         });
+        let (certificate, key) = (
+            read(&self.tls.join("server.crt"))?,
+            read(&self.tls.join("server.key"))?,
+        );
+        if let Some(limits) = self.fingerprints {
+            let evaluator = Evaluator {
+                regulator: self.organisation.clone(),
+                channel: self.channel.clone(),
+                seed: Seed::open_or_create(&self.data, KeyProvider::from_environment()?)?,
+                log: Arc::new(FingerprintLog::open(&self.data.join("asked"), limits)?),
+                chain,
+                members: members(&self.msp, &self.organisation)?,
+            };
+            return Ok(Server::start_fingerprints(self.listen, &certificate, &key, evaluator).await?);
+        }
         let replica = custodian.map(|custodian| members(&custodian.msp, &custodian.msp_id).map(Holder::of));
         let mut replicas = Vec::with_capacity(self.replicas.len());
         for replica in &self.replicas {
@@ -224,10 +257,6 @@ impl Settings {
             Arc::clone(&service.store),
             Arc::clone(&service.chain),
         ));
-        let (certificate, key) = (
-            read(&self.tls.join("server.crt"))?,
-            read(&self.tls.join("server.key"))?,
-        );
         Ok(Server::start(self.listen, &certificate, &key, service).await?)
     }
 }
@@ -236,6 +265,23 @@ fn members(msp: &Path, msp_id: &str) -> Result<Members, Error> {
     Ok(Members::new(Msp::from_config(&Msp::config_from_dir(
         msp, msp_id,
     )?)?))
+}
+
+/// What a payer may ask for, where it is not the default.
+fn limits(set: &impl Fn(&str) -> Option<String>) -> Result<FingerprintLimits, Error> {
+    let number = |name: &str, default: u32| match set(name) {
+        None => Ok(default),
+        Some(text) => text.parse().map_err(|_| {
+            Error::from(format!(
+                "CARELEDGER_VAULT_{name} is {text:?}; it must be a whole number"
+            ))
+        }),
+    };
+    let default = FingerprintLimits::default();
+    Ok(FingerprintLimits {
+        per_day: number("FINGERPRINTS_PER_DAY", default.per_day)?,
+        per_minute: number("FINGERPRINTS_PER_MINUTE", default.per_minute)?,
+    })
 }
 
 /// Reads one `host:port`.
@@ -399,6 +445,32 @@ mod tests {
         assert!(refused.contains("CARELEDGER_VAULT_CUSTODIAN_MSP"), "{refused}");
     }
 
+    #[test]
+    fn a_vault_for_fingerprints_is_told_its_limits_and_keeps_no_records() {
+        let on = ("FINGERPRINTS", "on");
+        assert_eq!(read_without("", "").expect("reads").fingerprints, None);
+        let read = read_with(&[on, ("FINGERPRINTS_PER_DAY", "7")], "").expect("reads");
+        let limits = FingerprintLimits {
+            per_day: 7,
+            ..FingerprintLimits::default()
+        };
+        assert_eq!(read.fingerprints, Some(limits));
+        for (more, named) in [
+            (vec![("FINGERPRINTS", "yes")], "FINGERPRINTS is"),
+            (
+                vec![on, ("FINGERPRINTS_PER_MINUTE", "-1")],
+                "FINGERPRINTS_PER_MINUTE",
+            ),
+            (
+                vec![on, ("CUSTODIAN", "ClinicMSP"), ("CUSTODIAN_MSP", "/clinic")],
+                "keeps no records",
+            ),
+        ] {
+            let refused = read_with(&more, "").expect_err(named).to_string();
+            assert!(refused.contains(named), "{refused}");
+        }
+    }
+
     #[tokio::test]
     async fn it_starts_before_its_peer_and_answers_its_health_check() {
         use fabric_msp::ca::{IssueRequest, Kind};
@@ -443,5 +515,15 @@ mod tests {
         settings.check_health().await.expect("answers");
         server.stop().await;
         settings.check_health().await.expect_err("nobody answers");
+
+        // One for fingerprints makes its directory, as in a volume that is new, and answers as well.
+        settings.fingerprints = Some(FingerprintLimits::default());
+        settings.data = dir.path().join("volume/data");
+        settings.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let server = settings.start().await.expect("starts with nothing there");
+        assert!(settings.data.join("seed").is_file());
+        settings.listen = server.address();
+        settings.check_health().await.expect("answers");
+        server.stop().await;
     }
 }

@@ -25,6 +25,7 @@ mod copies_tests;
 mod erase;
 mod files;
 mod find;
+mod fingerprint;
 mod listen;
 mod locate;
 mod offline;

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 /// Kinds of private keys, from the table at the top of the health chaincode, and such as careless software would use.
-const KINDS: [&str; 85] = [
+const KINDS: [&str; 88] = [
     "secret",
     "pat",
     "key",
@@ -79,6 +79,9 @@ const KINDS: [&str; 85] = [
     "head",
     "plan",
     "cov",
+    "covver",
+    "covhead",
+    "covend",
     "paid",
     "used",
     "patient",

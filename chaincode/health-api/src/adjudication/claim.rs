@@ -1,6 +1,6 @@
 //! What a provider claims.
 
-use super::MAX_AMOUNT;
+use super::{MAX_AMOUNT, Site};
 use crate::HealthError;
 use crate::date::Date;
 use crate::hashing::canonical;
@@ -98,6 +98,9 @@ pub struct ClaimLine {
     /// Two digits that say where (place of service).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// Where on the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Site>,
     /// Positions in the claim's diagnoses, from 1, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diagnoses: Vec<u8>,
@@ -146,17 +149,21 @@ impl Claim {
         }
     }
 
-    /// For each line what makes it the same service as another claim's: coverage, procedure, modifiers, day and who did it (the performer, whoever
-    /// bills for it), canonical. A payer pays it once.
+    /// For each line what makes it the same service as another claim's: coverage, procedure, modifiers, day, who did it (the performer, whoever
+    /// bills for it) and where on the body, canonical. A payer pays it once. Of a line that does not say where it is what it was before lines could.
     pub fn services(&self) -> Result<Vec<Vec<u8>>, HealthError> {
         let service = |line: &ClaimLine| {
-            canonical(&(
+            let service = (
                 &self.coverage,
                 self.performer(line),
                 &line.procedure,
                 &line.sorted_modifiers(),
                 &line.date,
-            ))
+            );
+            match &line.site {
+                None => canonical(&service),
+                Some(site) => canonical(&(service, site)),
+            }
         };
         self.lines.iter().map(service).collect()
     }
@@ -184,6 +191,7 @@ impl ClaimLine {
             charge,
             modifiers: Vec::new(),
             place: None,
+            site: None,
             diagnoses: Vec::new(),
             rendering_npi: None,
             authorisation: None,

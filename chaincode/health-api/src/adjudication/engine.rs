@@ -1,12 +1,13 @@
 //! The payer's decision, line by line in the claim's order.
 
-use super::edits::{Case, Finding, RULES, note};
+use super::edits::{Case, Finding, RULES, note, unanswered};
 use super::money::settle;
 use super::{
     Accumulators, Adjudication, AppealRoute, CheckedPlan, Claim, ClaimLine, Coverage, Edit, EditCode, Effect,
     Facts, Group, LineResult, PatientPart, Ruling, check,
 };
 use crate::HealthError;
+use crate::ids::AuthorisationId;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Adjudicates a claim in the light of what the payer knows.
@@ -51,10 +52,9 @@ pub fn adjudicate(
         .zip(&lines)
         .filter(|(_, result)| result.covered)
     {
-        if let Some(id) = line
-            .authorisation
-            .filter(|id| facts.authorisations.contains_key(id))
-        {
+        let of = |id: &AuthorisationId| facts.authorisations.get(id);
+        let uses = |id: &AuthorisationId| of(id).is_some_and(|given| given.is_for(claim, line));
+        if let Some(id) = line.authorisation.filter(uses) {
             *used.entry(id).or_insert(0) += result.units;
         }
     }
@@ -75,6 +75,17 @@ pub fn deny_unknown_coverage(claim: &Claim) -> Adjudication {
         Group::Patient,
         "31",
         "the payer has no such coverage",
+        AppealRoute::Correct,
+    );
+    deny_all(claim, 0, Accumulators::default(), EditCode::Coverage, finding)
+}
+
+/// The adjudication of a claim with lines of days under different versions of its coverage: every line is denied, and each day's lines are claimed apart.
+pub fn deny_spanning(claim: &Claim) -> Adjudication {
+    let finding = Finding::deny(
+        Group::Contractual,
+        "239",
+        "the coverage changed between the days of the lines; claim the lines before and after the change apart",
         AppealRoute::Correct,
     );
     deny_all(claim, 0, Accumulators::default(), EditCode::Coverage, finding)
@@ -185,16 +196,24 @@ impl<'a> Run<'a> {
             };
             let ruling = rulings.and_then(|rulings| rulings.get(&code));
             match ruling {
-                Some(Ruling::SetAside) if code.may_be_set_aside() => {
+                Some(Ruling::SetAside) if finding.may_be_set_aside(code) => {
                     decided.edits.push(finding.set_aside(code, line));
                 }
                 Some(Ruling::Upheld) => return denied(line, &finding, decided, code),
                 _ if finding.pends => {
-                    decided.edits.push(finding.question(code, line, !pended));
+                    let question = finding.question(code, line, !pended);
+                    let answered = facts.answered.get(&line.sequence);
+                    decided.edits.push(match answered {
+                        Some(codes) if codes.contains(&code) => question.answered(),
+                        _ => question,
+                    });
                     pended = true;
                 }
                 _ => return denied(line, &finding, decided, code),
             }
+        }
+        if pended && let Some(finding) = unanswered::check(&case, &decided.edits) {
+            return denied(line, &finding, decided, EditCode::Unanswered);
         }
         if pended {
             self.before.push((line, line.units));

@@ -1,6 +1,6 @@
 //! What the payer knows when it decides: everything beside claim, plan and coverage.
 
-use super::EditCode;
+use super::{Claim, ClaimLine, EditCode, Site};
 use crate::date::{Date, DateRange};
 use crate::ids::AuthorisationId;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,12 @@ pub struct Facts {
     /// Lines that a screening or the patient asks a person to look at.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub flagged: BTreeSet<u16>,
+    /// What the provider was asked and did not answer in time: rules by line.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unanswered: BTreeMap<u16, BTreeSet<EditCode>>,
+    /// What the provider was asked and has answered: rules by line. It is not asked that again; what still speaks is for the payer's own look.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub answered: BTreeMap<u16, BTreeSet<EditCode>>,
     /// What reviewers decided, by line and rule.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rulings: BTreeMap<u16, BTreeMap<EditCode, Ruling>>,
@@ -58,6 +64,8 @@ impl Facts {
             minutes: BTreeMap::new(),
             elsewhere: BTreeSet::new(),
             flagged: BTreeSet::new(),
+            unanswered: BTreeMap::new(),
+            answered: BTreeMap::new(),
             rulings: BTreeMap::new(),
         }
     }
@@ -85,6 +93,13 @@ pub struct Standing {
     /// First day on which it is excluded from payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excluded_from: Option<Date>,
+}
+
+impl Standing {
+    /// Whether it is excluded from payment for what is done on a day.
+    pub fn is_excluded_on(&self, day: Date) -> bool {
+        self.excluded_from.is_some_and(|from| from <= day)
+    }
 }
 
 crate::codes::code_enum! {
@@ -115,6 +130,20 @@ pub struct Authorised {
     pub units_left: u32,
 }
 
+impl Authorised {
+    /// Whether it was given for the line: its procedure, its billing or rendering provider, its day. Formats name an authorisation for a whole claim, so a
+    /// line may well name one that is for another line; such a line uses nothing of it.
+    pub fn is_for(&self, claim: &Claim, line: &ClaimLine) -> bool {
+        self.is_for_service(claim, line) && self.period.contains(line.date)
+    }
+
+    /// Procedure and provider alone.
+    pub(super) fn is_for_service(&self, claim: &Claim, line: &ClaimLine) -> bool {
+        let to = [claim.provider_npi.as_str(), claim.performer(line)];
+        self.procedure == line.procedure && to.contains(&self.provider_npi.as_str())
+    }
+}
+
 /// A service of another claim that is covered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -130,6 +159,9 @@ pub struct PriorService {
     pub units: u32,
     /// NPI of who did it.
     pub performer: String,
+    /// Where on the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Site>,
 }
 
 crate::codes::code_enum! {

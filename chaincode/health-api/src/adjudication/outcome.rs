@@ -4,7 +4,7 @@ use super::Accumulators;
 use crate::ids::{AuthorisationId, ClaimId};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 crate::codes::code_enum! {
     /// Which rule spoke, in the order in which they are asked.
@@ -61,11 +61,15 @@ crate::codes::code_enum! {
         Coordination = "COORDINATION",
         /// A screening or the patient asks for a person's look.
         Flagged = "FLAGGED",
+        /// The provider did not answer in time what it was asked.
+        Unanswered = "UNANSWERED",
     }
 }
 
 impl EditCode {
-    /// Whether a reviewer may set the rule aside. Not what the law forbids (exclusion, payment without consent), what is only arithmetic, or what there is nothing to pay by.
+    /// Whether a reviewer may set the rule aside. Not what the law forbids (exclusion, payment without consent), what is only arithmetic, or what there is
+    /// nothing to pay by; and of a question that was not answered the rule that asked it, not that it was
+    /// not. Who pays first is set aside where it is a question, not where it is known that another payer does.
     pub const fn may_be_set_aside(self) -> bool {
         matches!(
             self,
@@ -82,6 +86,7 @@ impl EditCode {
                 | Self::OtherClaim
                 | Self::Bundled
                 | Self::ImpossibleDay
+                | Self::Coordination
                 | Self::Flagged
         )
     }
@@ -122,7 +127,7 @@ crate::codes::code_enum! {
         Correct = "CORRECT_AND_RESUBMIT",
         /// Appeal: another person decides than who decided before.
         Appeal = "APPEAL",
-        /// Give the information that is asked for.
+        /// Give the information that is asked for, by the day that the claim says.
         Inform = "PROVIDE_INFORMATION",
         /// Claim from the payer that pays first, then again here with what it paid.
         OtherPayer = "OTHER_PAYER_FIRST",
@@ -156,6 +161,25 @@ pub struct Edit {
     /// What can be done about it; none where there is nothing to appeal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub appeal: Option<AppealRoute>,
+}
+
+impl Edit {
+    /// Whether it is a question that the provider is asked to answer. What the payer looks at itself asks nobody.
+    pub fn asks_provider(&self) -> bool {
+        self.effect == Effect::Pended && self.appeal == Some(AppealRoute::Inform)
+    }
+
+    /// A question that its provider has answered: what the answer is worth is the payer's to see. What asked nobody stays as it is.
+    pub(super) fn answered(self) -> Self {
+        if !self.asks_provider() {
+            return self;
+        }
+        Self {
+            explanation: format!("answered, and looked at by the payer: {}", self.explanation).into(),
+            appeal: None,
+            ..self
+        }
+    }
 }
 
 /// A line's result; `charge = allowed + co + pr + oa + pi` and `pr = patient`'s parts, exactly.
@@ -298,6 +322,23 @@ impl Adjudication {
             Effect::Reduced => edit.appeal == Some(AppealRoute::Appeal),
             Effect::Pended | Effect::Noted => false,
         })
+    }
+
+    /// What the provider is asked: rules by line.
+    pub fn questions(&self) -> BTreeMap<u16, BTreeSet<EditCode>> {
+        let mut questions = BTreeMap::new();
+        for line in &self.lines {
+            let asked: BTreeSet<EditCode> = line
+                .edits
+                .iter()
+                .filter(|edit| edit.asks_provider())
+                .map(|edit| edit.code)
+                .collect();
+            if line.pended && !asked.is_empty() {
+                questions.insert(line.sequence, asked);
+            }
+        }
+        questions
     }
 
     /// The adjudication in a word: pended as soon as one line is.

@@ -1,7 +1,8 @@
 //! What a payer promises: plans and their rules, members' coverage.
 
 use super::edits::form::{is_currency, is_modifier, is_place, is_procedure};
-use super::{ClaimKind, MAX_AMOUNT};
+use super::site::{Beside, Grain};
+use super::{ClaimKind, MAX_AMOUNT, Site};
 use crate::HealthError;
 use crate::date::{Date, DateRange};
 use crate::ids::{CoverageId, PlanId};
@@ -128,6 +129,9 @@ pub struct Limit {
     pub units: u32,
     /// In which time.
     pub within: Span,
+    /// For each place by itself: a tooth (whatever its surfaces), an area of the mouth, a part of the body. Of several places on one line each has its units.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub per_site: bool,
 }
 
 crate::codes::code_enum! {
@@ -173,6 +177,24 @@ pub struct PartOf {
     /// Modifiers that say that it was done apart from the other.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub unless: BTreeSet<String>,
+    /// Only where both are on the same tooth, area of the mouth or part of the body; where that is not said of both, it is asked.
+    #[serde(skip_serializing_if = "is_false")]
+    pub same_site: bool,
+}
+
+impl PartOf {
+    /// Whether the pair counts for two services at these sites, as far as they say; none says nothing.
+    pub fn concerns(&self, whole: Option<&Site>, part: Option<&Site>) -> bool {
+        self.beside(whole, part) != Beside::Apart
+    }
+
+    /// Where the two are beside each other, if the pair asks for it.
+    pub(super) fn beside(&self, whole: Option<&Site>, part: Option<&Site>) -> Beside {
+        match self.same_site {
+            true => Site::beside(whole, part, Grain::Tooth),
+            false => Beside::Same,
+        }
+    }
 }
 
 /// A member's coverage.
@@ -354,7 +376,11 @@ impl ProcedureRules {
                 && repeats.family.as_ref().is_none_or(|family| is_procedure(family))
                 && repeats.unless.iter().all(|m| is_modifier(m))
         });
-        let spans: BTreeSet<Span> = self.limits.iter().map(|limit| limit.within).collect();
+        let spans: BTreeSet<(Span, bool)> = self
+            .limits
+            .iter()
+            .map(|limit| (limit.within, limit.per_site))
+            .collect();
         let rules = [
             (
                 self.valid.is_none_or(|days| days.from <= days.until),
@@ -370,7 +396,7 @@ impl ProcedureRules {
             ),
             (
                 spans.len() == self.limits.len(),
-                "there is one limit of units for a time",
+                "there is one limit of units for a time, and one for each place in a time",
             ),
             (
                 parts,

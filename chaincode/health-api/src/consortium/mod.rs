@@ -179,6 +179,9 @@ impl Consortium {
             Placement::Provider => Endorsers::Any(vec![provider()?, payer()?]),
             Placement::ProviderAlone => Endorsers::Any(vec![provider()?]),
             Placement::Payer => Endorsers::Any(vec![payer()?]),
+            Placement::Regulator => {
+                Endorsers::Any(vec![party(parties.regulator, OrganisationRole::Regulator)?])
+            }
             Placement::Members => match parties.collection.and_then(|name| self.collection(name)) {
                 Some(collection) => Endorsers::Any(collection.members),
                 None => {

@@ -5,7 +5,7 @@
 pub enum Placement {
     /// Public state: whatever the channel's policy asks.
     Public,
-    /// A question about public state: any peer.
+    /// A question about public state, or about what lies with every organisation: any peer.
     AnyPeer,
     /// `care_<custodian>`: one member, the custodian first.
     Custodian,
@@ -19,6 +19,8 @@ pub enum Placement {
     ProviderAlone,
     /// The payer's peer: it alone holds what the function reads.
     Payer,
+    /// The regulator that the call names.
+    Regulator,
     /// Any member of the collection the call names.
     Members,
 }
@@ -125,20 +127,26 @@ pub fn placement(contract: &str, function: &str) -> Option<Placement> {
         ("credential", "issue" | "renew" | "suspend" | "reinstate" | "revoke") => Placement::Public,
         ("credential", "file" | "check") => Placement::Custodian,
         ("credential", "status") => Placement::AnyPeer,
-        ("claims", "publishPlan") => Placement::Public,
+        ("claims", "publishPlan" | "announceFingerprints") => Placement::Public,
+        ("claims", "openFingerprints" | "closeFingerprints") => Placement::Regulator,
+        ("claims", "fingerprintKey") => Placement::AnyPeer,
         (
             "claims",
             "loadPlan"
             | "enrolMember"
+            | "amendCoverage"
             | "endCoverage"
             | "setStanding"
+            | "setMemberKey"
+            | "myClaims"
+            | "myExplanation"
             | "decideAuthorisation"
-            | "replaceClaim"
             | "acknowledge"
             | "flag"
             | "clearFlag"
             | "feedback"
             | "serviceReport"
+            | "waiting"
             | "adjudicate"
             | "proposeRuling"
             | "confirmRuling"
@@ -152,19 +160,21 @@ pub fn placement(contract: &str, function: &str) -> Option<Placement> {
         ) => Placement::Payer,
         (
             "claims",
-            "requestAuthorisation"
-            | "submitAttachment"
-            | "recordConsent"
+            "submitAttachment" | "claim" | "explanation" | "remittance" | "remitted" | "authorisation"
+            | "listClaims" | "remittances",
+        ) => Placement::Provider,
+        (
+            "claims",
+            "submitClaim"
+            | "replaceClaim"
+            | "requestAuthorisation"
             | "answerAuthorisation"
+            | "recordConsent"
             | "provideInformation"
             | "appeal"
             | "withdrawAppeal"
-            | "claim"
-            | "explanation"
-            | "remittance"
-            | "authorisation",
-        ) => Placement::Provider,
-        ("claims", "submitClaim" | "confirm") => Placement::ProviderAlone,
+            | "confirm",
+        ) => Placement::ProviderAlone,
         ("claims", "restrictPayer") => Placement::Custodian,
         _ => return None,
     })
@@ -179,6 +189,8 @@ pub struct Parties<'a> {
     pub payer: Option<&'a str>,
     /// Provider of a claim.
     pub provider: Option<&'a str>,
+    /// Regulator that opens and closes quarters for fingerprints.
+    pub regulator: Option<&'a str>,
     /// Collection by name (`openCollection`, `takeOverBodies`).
     pub collection: Option<&'a str>,
 }

@@ -97,9 +97,7 @@ fn says_who_endorses() {
         "it reads what the payer must not know"
     );
     assert_eq!(
-        consortium
-            .endorsers("claims", "requestAuthorisation", &pair)
-            .unwrap(),
+        consortium.endorsers("claims", "submitAttachment", &pair).unwrap(),
         any(&["HospitalMSP", "InsurerMSP"])
     );
     assert_eq!(

@@ -4,22 +4,31 @@
 
 mod authorisation;
 mod explanation;
+mod fingerprints;
+mod listing;
+mod members;
 mod review;
 mod screening;
 mod settlement;
+mod waiting;
 
 pub use crate::adjudication::machine::{
     AppealAct, AppealStatus, AuthorisationAct, AuthorisationStatus, ClaimAct, ClaimStatus,
 };
 pub use authorisation::*;
 pub use explanation::*;
+pub use fingerprints::*;
+pub use listing::*;
+pub use members::*;
 pub use review::*;
 pub use screening::*;
 pub use settlement::*;
+pub use waiting::*;
 
 use crate::adjudication::{Accumulators, Adjudication, Claim, Coverage, Edit, Plan};
 use crate::date::Date;
 use crate::ids::{AuthorisationId, ClaimId, CoverageId, Hash, PlanId, RemittanceId, Salt, TxId};
+use crate::intent::SignedIntent;
 use crate::{HealthError, Receipt};
 use fabric_contract_core::{Context, ReadContext, contract};
 use serde::{Deserialize, Serialize};
@@ -71,20 +80,6 @@ pub struct ClaimStep {
     pub salt: Salt,
 }
 
-/// A payment made outside the ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Payment {
-    /// The claim.
-    pub claim: ClaimId,
-    /// Minor units; must equal what the adjudication allowed.
-    pub amount: i64,
-    /// The bank's reference: 1 to 64 printable ASCII characters.
-    pub reference: String,
-    /// Salts the private values.
-    pub salt: Salt,
-}
-
 /// A question about coverage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,6 +96,10 @@ pub struct EligibilityQuery {
 pub struct Eligibility {
     /// It holds on that day.
     pub covered: bool,
+    /// Which version of it that day is under; 1 is the coverage as it was enrolled.
+    pub version: u32,
+    /// The coverage as it is on that day; its period ends where its payer ended it.
+    pub coverage: Coverage,
     /// What the member has paid this year.
     pub accumulators: Accumulators,
 }
@@ -123,18 +122,27 @@ pub struct ClaimView {
     /// What the payer's front end found, if it rejected the claim.
     #[serde(default)]
     pub rejection: Vec<Edit>,
+    /// Remittances that it was put on, the newest last; not those of before this was kept.
+    #[serde(default)]
+    pub remittances: Vec<RemittanceId>,
     /// Documents that the provider attached.
     #[serde(default)]
     pub attachments: Vec<Attachment>,
     /// What the provider answered to questions.
     #[serde(default)]
     pub information: Vec<String>,
+    /// The last day on which the provider answers what a pended claim asks it; none where the payer looks for itself alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_until: Option<Date>,
     /// The appeal, if there is one.
     #[serde(default)]
     pub appeal: Option<AppealView>,
     /// The claim that stands in its place, or takes it back.
     #[serde(default)]
     pub successor: Option<ClaimId>,
+    /// A replacement or void of it that is submitted, and takes effect once the payer receives it.
+    #[serde(default)]
+    pub correction: Option<ClaimId>,
     /// Why it was reversed.
     #[serde(default)]
     pub reversal: Option<String>,
@@ -147,9 +155,11 @@ pub struct ClaimView {
 /// coverage, providers' standing, what members used and paid. Public are the versions and salted commitments of plans.
 ///
 /// Two organisations share the pair's collection, and either can write a key of it that is not there yet. So the payer's functions take nothing about
-/// money from it but what the provider says for itself, and the provider's statements are guarded by both once they are written. A claim whose pair
-/// holds something that the payer's book does not know is refused with `CONFLICT_STATE` until its provider submits it under a new id. Claims that were
-/// open before the payer kept a book are decided before a network is upgraded to this version, and plans, coverage and standing are loaded again after it.
+/// money from it but what the provider says for itself, under a key that is handed to it when it submits a claim or a request; statements that this key
+/// does not list do not count. A claim whose pair holds something that the payer's book does not know is refused with `CONFLICT_STATE` until its provider
+/// submits it under a new id. What is open (claims with questions, appeals or authorisations) is decided before a network is upgraded from a version
+/// without the payer's book or without that key; authorisations are then asked for anew, and plans, coverage and standing loaded again. A claim that
+/// was itself a correction before that is not corrected any more: its services are those of another chain.
 ///
 /// People of the payer who rule, who decide appeals and who clear flags need a credential of their organisation besides their role: its issuer vouches that
 /// two certificates are two people.
@@ -187,8 +197,21 @@ pub trait Claims {
         #[transient] coverage: CoverageBody,
     ) -> Result<Receipt, HealthError>;
 
-    /// Ends a coverage before its period does; the newest word counts. Role `payer` of that payer. `NOT_FOUND` for an unknown coverage,
-    /// `INVALID_CODE` for a day outside of its period.
+    /// Says how a coverage is from a day of service on; what was said before stays. On a day the version counts that begins last up to it, and of those that
+    /// begin on one day the newest. What the member used and paid goes on under the same id. What is decided stays decided, until somebody has it decided anew
+    /// ([`AdjudicationStep::anew`]); a claim with lines under versions that differ is denied, to be claimed apart. An end of the coverage stays. Role `payer`
+    /// of that payer. `NOT_FOUND` for an unknown coverage or a version of the plan that is not loaded, `INVALID_CODE` for another plan or currency and for days
+    /// out of order, `DUPLICATE` if it is so from that day on, `LIMIT` after [`MAX_AMENDMENTS`].
+    #[submit]
+    fn amend_coverage(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        #[transient] amendment: CoverageAmendment,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Ends a coverage, all versions of it, before its period does; the newest word counts, so a later day lengthens it again. The day before its first one says
+    /// that it never held. Role `payer` of that payer. `NOT_FOUND` for an unknown coverage, `INVALID_CODE` for any other day outside of its period.
     #[submit]
     fn end_coverage(
         &self,
@@ -196,6 +219,39 @@ pub trait Claims {
         payer: String,
         #[transient] end: CoverageEnd,
     ) -> Result<Receipt, HealthError>;
+
+    /// Sets the key with which a member asks about a coverage, or takes it away; the newest counts. Role `payer` of that payer, which has seen who the member
+    /// is. `NOT_FOUND` for an unknown coverage.
+    #[submit]
+    fn set_member_key(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        #[transient] key: MemberKey,
+    ) -> Result<Receipt, HealthError>;
+
+    /// A member's claims at the payer that it has received, the newest day of service first, at most [`MAX_MEMBER_CLAIMS`], without those that it received
+    /// under an older version, whose provider left the consortium, or that its peer has not got; by a question signed with the member's key in the name of [`member_of`]. Role `portal` of the payer. `BAD_INTENT` for an unknown coverage, one without a key and a bad signature
+    /// alike, `EXPIRED` outside of the question's ten minutes.
+    #[evaluate]
+    fn my_claims(
+        &self,
+        ctx: &ReadContext<'_>,
+        payer: String,
+        #[transient] query: MemberQuery,
+        #[transient] intent: SignedIntent,
+    ) -> Result<Vec<MemberClaim>, HealthError>;
+
+    /// The explanation of one of a member's own claims, as `explanation`, by a signed question as for `my_claims`. Role `portal` of the payer. `NOT_FOUND`
+    /// for a claim of another member as for one that is not there, or not adjudicated.
+    #[evaluate]
+    fn my_explanation(
+        &self,
+        ctx: &ReadContext<'_>,
+        payer: String,
+        #[transient] query: MemberClaimQuery,
+        #[transient] intent: SignedIntent,
+    ) -> Result<ExplanationOfBenefits, HealthError>;
 
     /// Says how a provider stands with the payer: credential, network, exclusion. The newest word counts. Role `payer` of that payer.
     /// `INVALID_CODE` for an NPI whose check digit is wrong.
@@ -263,9 +319,12 @@ pub trait Claims {
         #[transient] claim: ClaimBody,
     ) -> Result<Receipt, HealthError>;
 
-    /// Submits a claim that replaces (frequency 7) or voids (8) one before; the same body once more is success: that one goes, with what it used up, and its services may be claimed by
-    /// the replacement. A void has the lines of the claim it takes back, and is never adjudicated. Role `provider-billing` of the provider; it runs
-    /// at the payer, whose money it moves. `NOT_FOUND` without that claim, `CONFLICT_STATE` once it is paid and not reversed.
+    /// Submits a claim that replaces (frequency 7) or voids (8) one before, at the provider's own peer; the same body once more is success. It takes effect
+    /// when the payer receives it ([`Claims::acknowledge`]): the claim before goes, with what it used up, and the replacement is decided in its place; a void is
+    /// never adjudicated. Until then nothing is decided or paid of the claim before. A void has the lines of the claim it takes back, and may take back what
+    /// the patient keeps from the payer since. Role `provider-billing` of the provider. Refused as a first claim is (`DUPLICATE` unless its services are those
+    /// of the claims before, or nobody's); `NOT_FOUND` without that claim, `INVALID_CODE` if it is no correction of that one (another coverage, other lines
+    /// of a void, of a void), `CONFLICT_STATE` once that one is remitted or paid and not reversed, is replaced, or while another correction of it waits.
     #[submit]
     fn replace_claim(
         &self,
@@ -276,8 +335,11 @@ pub trait Claims {
     ) -> Result<Receipt, HealthError>;
 
     /// Receives submitted claims: each is accepted, or rejected with what the payer's front end found (the 277CA of X12). The day counts for timely
-    /// filing. Role `payer` of the payer. `LIMIT` unless there are 1 to [`MAX_REMITTED`] claims, `NOT_FOUND` for one that was not submitted,
-    /// `CONFLICT_STATE` if all of them were received before, or one is not as it was submitted.
+    /// filing; a correction of days that were claimed before has the day of the claim that it corrects. A replacement or void takes effect: the claim before is
+    /// replaced or voided, and what it used up is given back; the correction is rejected where that one is not taken back any more, because money moved
+    /// meanwhile. Role `payer` of the payer. `LIMIT` unless there are 1 to [`MAX_REMITTED`] claims, `NOT_FOUND` for one that was not submitted,
+    /// `CONFLICT_STATE` if all of them were received before, one is not as it was submitted, or one corrects a correction that was not received; and for
+    /// corrections of several decided claims of one coverage, or that were compared with other payers: those are received one after the other.
     #[submit]
     fn acknowledge(
         &self,
@@ -287,9 +349,12 @@ pub trait Claims {
         #[transient] batch: ClaimBatch,
     ) -> Result<Receipt, HealthError>;
 
-    /// Decides a claim by its member's plan, and receives it first where that was not done; the payer's systems may do it without a person. Role `payer`
-    /// of the payer. `CONFLICT_STATE` unless it is
-    /// submitted or accepted.
+    /// Decides a claim by its member's plan, and receives it first where that was not done; the payer's systems may do it without a person. A pended
+    /// claim is decided anew once the provider's [`ANSWER_DAYS`] have passed: what it was asked and is still in question is denied then. Role `payer` of
+    /// the payer. With [`AdjudicationStep::anew`] also one that is decided, if no money moved and it is not on a remittance: what the payer knows of coverage
+    /// or provider has changed. `CONFLICT_STATE` unless it is submitted or accepted, or pended and not answered in time; anew while an appeal is open, and after
+    /// the reviewer outside decided it, unless that decision is held; while a correction of it waits to be received; and
+    /// for a replacement that is not received yet of a claim that used something up, which [`Claims::acknowledge`] gives back first.
     #[submit]
     fn adjudicate(
         &self,
@@ -299,8 +364,8 @@ pub trait Claims {
         #[transient] step: AdjudicationStep,
     ) -> Result<Receipt, HealthError>;
 
-    /// Answers what a pended claim asks: it waits for the payer again. Role `provider-billing` of the provider. `CONFLICT_STATE` unless it is
-    /// pended.
+    /// Answers what a pended claim asks: it waits for the payer again, which does not ask the same once more, but looks at it. Role `provider-billing` of the provider. `CONFLICT_STATE` unless it is
+    /// pended, `EXPIRED` after the last day for it ([`ANSWER_DAYS`]).
     #[submit]
     fn provide_information(
         &self,
@@ -321,8 +386,11 @@ pub trait Claims {
         #[transient] attachment: Attachment,
     ) -> Result<Receipt, HealthError>;
 
-    /// Flags an undecided claim, or a line of it, for a person's look: it is pended when it is adjudicated, never denied by itself. Receives the claim
-    /// where that was not done. Role `payer` of the payer. `CONFLICT_STATE` for a decided claim, `LIMIT` after [`MAX_FLAGS`].
+    /// Flags a claim, or a line of it, for a person's look: it is pended when it is adjudicated, never denied by itself. Receives the claim
+    /// where that was not done. A decision for which no money moved, which is on no remittance and not under appeal, is taken back: the claim is `ACCEPTED`, and
+    /// adjudicated anew. What else is to be paid of a claim waits until a person takes the flag away. What two people said of flags before does not answer
+    /// this one. Role `payer` of the payer. `CONFLICT_STATE` for a claim of which nothing is to be paid or that the reviewer outside decided, `LIMIT` after
+    /// [`MAX_FLAGS`].
     #[submit]
     fn flag(
         &self,
@@ -343,8 +411,8 @@ pub trait Claims {
         #[transient] clearance: FlagClearance,
     ) -> Result<Receipt, HealthError>;
 
-    /// The member's word on whether a line's service was rendered. A "no" flags an undecided claim; of a decided one it is kept in the book. Role `payer`
-    /// or `portal` of the payer. `INVALID_CODE` for a line that is not there, `DUPLICATE` for what was said before.
+    /// The member's word on whether a line's service was rendered. A "no" flags the claim where [`Claims::flag`] would; of any other one it is kept in the book.
+    /// Receives the claim where that was not done. Role `payer` or `portal` of the payer. `INVALID_CODE` for a line that is not there, `DUPLICATE` for what was said before.
     #[submit]
     fn feedback(
         &self,
@@ -365,8 +433,8 @@ pub trait Claims {
         #[transient] consent: PaymentConsent,
     ) -> Result<Receipt, HealthError>;
 
-    /// Keeps services that the patient paid in full from their payer, or lifts that; it lies in `care_<custodian>`, where no payer is. `submitClaim` refuses
-    /// them; `replaceClaim`, which runs at the payer, cannot know, so a provider's own systems ask before they replace. Role `provider-billing`,
+    /// Keeps services that the patient paid in full from their payer, or lifts that; it lies in `care_<custodian>`, where no payer is. `submitClaim` and
+    /// `replaceClaim` refuse them; a void of a claim that told of them before takes that back. Role `provider-billing`,
     /// `registrar` or `custodian` of the provider. `NOT_FOUND` to lift what is not restricted.
     #[submit]
     fn restrict_payer(
@@ -377,7 +445,7 @@ pub trait Claims {
     ) -> Result<Receipt, HealthError>;
 
     /// Proposes rulings on what the rules found. Role `payer` of the payer. `INVALID_CODE` for rules that nobody sets aside or lines that are not
-    /// there, `CONFLICT_STATE` unless the claim is pended, denied or partly denied. The newest proposal counts.
+    /// there, `CONFLICT_STATE` unless the claim is pended, denied or partly denied, or was pended and waits to be decided anew. The newest proposal counts.
     #[submit]
     fn propose_ruling(
         &self,
@@ -387,20 +455,21 @@ pub trait Claims {
         #[transient] proposal: RulingProposal,
     ) -> Result<Receipt, HealthError>;
 
-    /// Confirms the rulings that are proposed and adjudicates anew with them. Role `payer` of the payer; `SOD_VIOLATION` for who proposed them,
-    /// `NOT_FOUND` without a proposal.
+    /// Confirms rulings by the transaction that proposed them, and adjudicates anew with them: behind what is set aside another rule may deny or ask. Role
+    /// `payer` of the payer; `SOD_VIOLATION` for who proposed them, `NOT_FOUND` without a proposal on the claim as it stands, `CONFLICT_STATE` if the newest
+    /// proposal is another one, if nothing of the decision changes, or if less would be paid than was paid before; it names what speaks then.
     #[submit]
     fn confirm_ruling(
         &self,
         ctx: &Context<'_>,
         payer: String,
         provider: String,
-        #[transient] step: AdjudicationStep,
+        #[transient] confirmation: RulingConfirmation,
     ) -> Result<Receipt, HealthError>;
 
     /// Appeals an adjudication that denied or reduced lines, also when the claim is paid, or an appeal's decision at the next level. Role
     /// `provider-billing` of the provider. `CONFLICT_STATE` while an appeal is open, after the last level or a withdrawal, or if
-    /// there is nothing to appeal; `EXPIRED` after [`APPEAL_DAYS`].
+    /// there is nothing to appeal; `EXPIRED` once [`APPEAL_DAYS`] have passed since the adjudication and since the answer to the level before.
     #[submit]
     fn appeal(
         &self,
@@ -423,7 +492,9 @@ pub trait Claims {
 
     /// Decides an appeal; unless it is upheld, the claim is adjudicated anew with the rulings given, and what it allows more is paid. Role `payer` of
     /// the payer for its two levels; for the external one role `legal` of a regulator, at the payer's peer. `SOD_VIOLATION` for anybody who has decided
-    /// about the claim before, `CONFLICT_STATE` if the claim would be paid less than before, `INVALID_CODE` to overturn with something left to appeal.
+    /// about the claim before; `CONFLICT_STATE` if what is approved would be denied or asked about, or less would be paid than was; `INVALID_CODE` to
+    /// overturn with something left to appeal or to ask, to leave a question at the last level, or to divide with nothing changed. Each names lines and rules
+    /// that still speak.
     #[submit]
     fn decide_appeal(
         &self,
@@ -434,7 +505,9 @@ pub trait Claims {
     ) -> Result<Receipt, HealthError>;
 
     /// Puts approved claims on a remittance. Role `payer` of the payer. `DUPLICATE` if its id is taken, `CONFLICT_STATE` for a claim that is not
-    /// approved or partly approved.
+    /// approved or partly approved, is under appeal, or whose correction waits to be received; and, with the reason, for one that is held
+    /// ([`WaitingClaim::held`]): on a covered line's day the provider is excluded or its credential does not count, the coverage does not hold, a flag is open that
+    /// two people did not set aside, or the patient's payment consent is not given.
     #[submit]
     fn remit(
         &self,
@@ -454,8 +527,19 @@ pub trait Claims {
         remittance: RemittanceId,
     ) -> Result<RemittanceView, HealthError>;
 
+    /// What a remittance was made of: each claim with the decision that was in force when it was issued, whatever became of the claim since. Roles as for
+    /// `remittance`. `NOT_FOUND` also for one that was issued before its decisions were kept with it.
+    #[evaluate]
+    fn remitted(
+        &self,
+        ctx: &ReadContext<'_>,
+        payer: String,
+        provider: String,
+        remittance: RemittanceId,
+    ) -> Result<Vec<RemittedClaim>, HealthError>;
+
     /// Records the payment of a claim that is approved, partly approved, or on a remittance. Role `payer` of the payer. `INVALID_CODE` if the amount
-    /// is not what is due: the allowed one, less what was paid before an appeal. `CONFLICT_STATE` otherwise.
+    /// is not what is due: the allowed one, less what was paid before an appeal. `CONFLICT_STATE` otherwise, and for one that is held, as for `remit`.
     #[submit]
     fn pay(
         &self,
@@ -496,6 +580,42 @@ pub trait Claims {
         #[transient] fold: Fold,
     ) -> Result<Receipt, HealthError>;
 
+    /// Lays down the salt of a quarter's marks in `log`, the regulator's alone to purge: the first half of opening it. Role `vault` of the regulator, at its
+    /// peer. The receipt's transaction is what [`announce_fingerprints`](Claims::announce_fingerprints) names; until then nothing is compared by it.
+    /// `CONFLICT_STATE` for a quarter that ended more than [`COMPARED_DAYS`] ago.
+    #[submit]
+    fn open_fingerprints(
+        &self,
+        ctx: &Context<'_>,
+        regulator: String,
+        #[transient] period: FingerprintPeriod,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Opens a quarter: from now on payers compare its services, by this key and the salt of that transaction. Public, so that no organisation alone can
+    /// open one or keep the regulator from it. Role `vault` of a regulator. `DUPLICATE` for a quarter that is open, unless its key is named
+    /// ([`FingerprintOpening::instead_of`]); `CONFLICT_STATE` if another regulator of the consortium opened it, or if it ended more than [`COMPARED_DAYS`] ago.
+    #[submit]
+    fn announce_fingerprints(
+        &self,
+        ctx: &Context<'_>,
+        opening: FingerprintOpening,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Closes a quarter: its salt is purged, and what marks are left says nothing of anybody any more. Role `vault` of the regulator that opened it, at its
+    /// peer. `NOT_FOUND` for a quarter that it did not open or that is closed, `CONFLICT_STATE` until [`COMPARED_DAYS`] after its end.
+    #[submit]
+    fn close_fingerprints(
+        &self,
+        ctx: &Context<'_>,
+        regulator: String,
+        period: Period,
+    ) -> Result<Receipt, HealthError>;
+
+    /// The key of an open quarter, by which the vault's answers are checked. Role `payer` of any payer, `vault` of any regulator. `NOT_FOUND` unless one of
+    /// the consortium's regulators opened it.
+    #[evaluate]
+    fn fingerprint_key(&self, ctx: &ReadContext<'_>, period: Period) -> Result<FingerprintKey, HealthError>;
+
     /// How the payer keeps its times with a provider. Role `payer` of the payer. Reads every claim and request of the pair.
     #[evaluate]
     fn service_report(
@@ -504,6 +624,37 @@ pub trait Claims {
         payer: String,
         provider: String,
     ) -> Result<ServiceReport, HealthError>;
+
+    /// What waits for the payer with a provider, in parts that each look at up to [`MAX_LOOKED_AT`] claims. Role `payer` of the payer.
+    #[evaluate]
+    fn waiting(
+        &self,
+        ctx: &ReadContext<'_>,
+        payer: String,
+        provider: String,
+        #[transient] query: WaitingQuery,
+    ) -> Result<Waiting, HealthError>;
+
+    /// Claims by status, day and coverage, with what the provider has to do about each, in parts that each look at up to [`MAX_LOOKED_AT`] claims. Role `payer`
+    /// of the payer or `provider-billing` of the provider.
+    #[evaluate]
+    fn list_claims(
+        &self,
+        ctx: &ReadContext<'_>,
+        payer: String,
+        provider: String,
+        #[transient] query: ListQuery,
+    ) -> Result<ClaimList, HealthError>;
+
+    /// Remittances, in parts that each look at up to [`MAX_REMITTANCES`]. Roles as for `list_claims`.
+    #[evaluate]
+    fn remittances(
+        &self,
+        ctx: &ReadContext<'_>,
+        payer: String,
+        provider: String,
+        #[transient] query: RemittanceQuery,
+    ) -> Result<RemittanceList, HealthError>;
 
     /// The payer's book of a claim: what its money rests on. Role `payer` of the payer. `NOT_FOUND` for a claim that the payer has not received.
     #[evaluate]
@@ -526,7 +677,7 @@ pub trait Claims {
         claim: ClaimId,
     ) -> Result<ClaimView, HealthError>;
 
-    /// The explanation of benefits: line by line what is paid, what the member owes, and why. Roles as for `claim`. `NOT_FOUND` before the adjudication.
+    /// The explanation of benefits: line by line what is paid, what the member owes, and why. Roles as for `claim`. `CONFLICT_STATE` before the adjudication.
     #[evaluate]
     fn explanation(
         &self,
@@ -536,7 +687,7 @@ pub trait Claims {
         claim: ClaimId,
     ) -> Result<ExplanationOfBenefits, HealthError>;
 
-    /// Whether a coverage holds on a day. Role `payer` of the payer. `NOT_FOUND` for an unknown coverage.
+    /// Whether a coverage holds on a day, and how it is on it. Role `payer` of the payer. `NOT_FOUND` for an unknown coverage.
     #[evaluate]
     fn eligibility(
         &self,

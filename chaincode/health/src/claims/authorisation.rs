@@ -1,26 +1,27 @@
 //! Prior authorisations: asked for by the provider, given by the payer, used up by claims.
 //!
-//! The request, its answers and its end are the provider's own keys. What was given and used is in the payer's book of it; the pair's collection has a copy.
+//! The request, its answers and its end are the provider's own word. What was given and used is in the payer's book of it; the pair's collection has a copy.
 
 use super::desk::{Desk, Own};
 use super::provider::{pair, pair_of_either, readable};
 use super::service::{Item, Open};
-use super::store::{authorisation_head_key, authorisation_key};
+use super::store::{authorisation_head_key, authorisation_key, authorisation_word_key};
 use super::submission::again;
+use super::word::{Word, answer_to};
 use crate::state::{Collection, derived_salt, done, tx_id};
 use careledger_api::adjudication::machine::{AuthorisationAct, AuthorisationStatus};
-use careledger_api::adjudication::{Authorised, npi_is_valid};
+use careledger_api::adjudication::npi_is_valid;
 use careledger_api::contracts::claims::{
-    AuthorisationAnswer, AuthorisationDecision, AuthorisationRequest, AuthorisationView, Given,
-    STANDARD_SECONDS, URGENT_SECONDS, check_text,
+    AskedAuthorisation, AuthorisationAnswer, AuthorisationDecision, AuthorisationRequest, AuthorisationView,
+    Given, STANDARD_SECONDS, URGENT_SECONDS, check_text,
 };
 use careledger_api::date::Date;
 use careledger_api::event::EventKind;
-use careledger_api::ids::{AuthorisationId, CoverageId, Salt, TxId};
+use careledger_api::ids::{AuthorisationId, Salt, TxId};
 use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::{Context, ReadContext};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The value of `auth~A`.
 #[derive(Serialize, Deserialize)]
@@ -34,28 +35,28 @@ struct Stored {
 
 /// The value of `authbook~H` in the payer's own collection.
 #[derive(Serialize, Deserialize)]
-struct Book {
+pub(super) struct Book {
     id: AuthorisationId,
     provider: String,
     /// The request as the payer decided on it.
-    request: AuthorisationRequest,
+    pub(super) request: AuthorisationRequest,
     /// When the payer decided; none while it is pended.
     decided: Option<i64>,
-    head: Head,
+    pub(super) head: Head,
 }
 
 /// The value of `authhead~A`: the copy for the provider, which the payer alone changes from its first step on.
 #[derive(Clone, Serialize, Deserialize)]
-struct Head {
+pub(super) struct Head {
     status: AuthorisationStatus,
-    given: Option<Given>,
-    used: u32,
+    pub(super) given: Option<Given>,
+    pub(super) used: u32,
     text: Option<String>,
     tx: TxId,
-    salt: Salt,
+    pub(super) salt: Salt,
 }
 
-/// The value of `authans~A~T` (an answer to what the payer asked by transaction T) and of `authcan~A`.
+/// The value of `authans~A~T~U` (an answer to what the payer asked by transaction T) and of `authcan~A~U`, said by transaction U.
 #[derive(Serialize, Deserialize)]
 struct Answer {
     answer: AuthorisationAnswer,
@@ -63,40 +64,50 @@ struct Answer {
 }
 
 /// Where a request stands, and what was said beside.
-struct Place {
+pub(super) struct Place {
     /// None before the payer's first step.
     head: Option<Head>,
-    status: AuthorisationStatus,
+    pub(super) status: AuthorisationStatus,
     said: Option<Answer>,
+    pub(super) word: Word,
 }
 
 impl Place {
     /// By the payer's last word on it, which is the pair's copy or the payer's book's.
-    fn of(
+    pub(super) fn of(
         ctx: &ReadContext<'_>,
         pair: &Collection,
         id: &AuthorisationId,
         head: Option<Head>,
     ) -> Result<Self, HealthError> {
-        let cancelled: Option<Answer> = pair.get(ctx, &cancel_key(id))?;
+        let word = Word::of(ctx, pair, &authorisation_word_key(id));
+        let cancelled = word.said(ctx, pair, CANCELLED)?.is_some();
         let status = head
             .as_ref()
             .map_or(AuthorisationStatus::Requested, |head| head.status);
-        let answered: Option<Answer> = match &head {
-            Some(head) if status == AuthorisationStatus::Pended => {
-                pair.get(ctx, &answer_key(id, &head.tx))?
-            }
+        // Where nothing was asked there is nothing to answer, whatever a provider lists.
+        let subject = match &head {
+            _ if cancelled => Some(CANCELLED.to_owned()),
+            Some(head) if status == AuthorisationStatus::Pended => Some(answer_to(&head.tx)),
             _ => None,
         };
-        let status = match (&cancelled, &answered) {
-            (Some(_), _) => AuthorisationStatus::Cancelled,
-            (None, Some(_)) => AuthorisationStatus::Requested,
-            (None, None) => status,
+        let (answered, said) = match &subject {
+            Some(subject) => (
+                word.said(ctx, pair, subject)?.is_some(),
+                word.read(ctx, pair, subject)?,
+            ),
+            None => (false, None),
+        };
+        let status = match (cancelled, answered) {
+            (true, _) => AuthorisationStatus::Cancelled,
+            (false, true) => AuthorisationStatus::Requested,
+            (false, false) => status,
         };
         Ok(Self {
             head,
             status,
-            said: cancelled.or(answered),
+            said,
+            word,
         })
     }
 
@@ -138,6 +149,9 @@ pub(super) fn request_authorisation(
     if !pair.write_once(ctx, &authorisation_key(&stored.request.id), &stored)? {
         return Err(HealthError::Duplicate("this authorisation id is taken".into()));
     }
+    let salt = derived_salt(&stored.request.salt, "said", &tx_id(ctx)?);
+    let key = authorisation_word_key(&stored.request.id);
+    Word::begin(ctx, &pair, &key, provider, salt)?;
     done(ctx, EventKind::Claim, Some(&pair))
 }
 
@@ -159,9 +173,13 @@ pub(super) fn decide_authorisation(
                 "the request is not the one that the payer saw; its provider asks under a new id".into(),
             ));
         }
-        None if desk.pair.exists(ctx, &head_key)? => {
+        None if desk.pair.exists(ctx, &head_key)?
+            || !desk
+                .pair
+                .is_handed_to(ctx, &authorisation_word_key(&id), provider)? =>
+        {
             return Err(HealthError::ConflictState(
-                "somebody else than the payer wrote where this request stands; its provider asks under a new id"
+                "somebody else than the payer wrote where this request stands, or than the provider what it says of it; its provider asks under a new id"
                     .into(),
             ));
         }
@@ -169,6 +187,7 @@ pub(super) fn decide_authorisation(
     }
     let known = book.is_some();
     let place = Place::of(ctx, &desk.pair, &id, book.map(|book| book.head))?;
+    place.word.require()?;
     use AuthorisationAct::{Approve, Deny, Modify, Pend};
     if !matches!(decision.act, Approve | Modify | Deny | Pend) {
         return Err(HealthError::InvalidCode(
@@ -235,23 +254,24 @@ pub(super) fn answer_authorisation(
     check_text(&answer.text, &answer.documents)?;
     stored(ctx, &pair, &answer.id)?;
     let place = Place::in_pair(ctx, &pair, &answer.id)?;
-    let key = match (answer.act, &place.head) {
-        (AuthorisationAct::Inform, Some(head)) => answer_key(&answer.id, &head.tx),
+    let id = answer.id;
+    let (subject, key) = match (answer.act, &place.head) {
+        (AuthorisationAct::Inform, Some(head)) => (answer_to(&head.tx), format!("authans~{id}~{}", head.tx)),
         (AuthorisationAct::Inform, None) => {
             return Err(HealthError::ConflictState(
                 "the payer has not asked anything".into(),
             ));
         }
-        (AuthorisationAct::Cancel, _) => cancel_key(&answer.id),
+        (AuthorisationAct::Cancel, _) => (CANCELLED.to_owned(), format!("authcan~{id}")),
         _ => {
             return Err(HealthError::InvalidCode("a provider informs or cancels".into()));
         }
     };
     place.status.after(answer.act)?;
-    let tx = tx_id(ctx)?;
-    if !pair.write_once(ctx, &key, &Answer { answer, tx })? {
-        return Err(HealthError::ConflictState("the provider said so before".into()));
-    }
+    let (tx, mut word) = (tx_id(ctx)?, place.word);
+    let salt = derived_salt(&answer.salt, "said", &tx);
+    word.say(ctx, &pair, subject, &key, &Answer { answer, tx })?;
+    word.keep(ctx, &pair, &authorisation_word_key(&id), provider, salt)?;
     done(ctx, EventKind::Claim, Some(&pair))
 }
 
@@ -263,7 +283,9 @@ pub(super) fn authorisation(
 ) -> Result<AuthorisationView, HealthError> {
     let pair = pair_of_either(ctx, payer, provider)?;
     let Stored { request, at, tx } = stored(ctx, &pair, &id)?;
-    let Place { head, status, said } = Place::in_pair(ctx, &pair, &id)?;
+    let Place {
+        head, status, said, ..
+    } = Place::in_pair(ctx, &pair, &id)?;
     let given = head.as_ref().and_then(|head| head.given);
     let until = given.map_or(request.period.until, |given| given.period.until);
     let over = Date::from_unix(ctx.timestamp().seconds)? > until;
@@ -296,72 +318,10 @@ pub(super) fn authorisation(
 }
 
 /// Writes the book of an authorisation.
-fn keep(desk: &Desk<'_, '_>, mut book: Book) -> Result<(), HealthError> {
+pub(super) fn keep(desk: &Desk<'_, '_>, mut book: Book) -> Result<(), HealthError> {
     let key = book_key(desk, &book.id);
     book.head.salt = desk.salt(&key);
     desk.put(&key, &book)
-}
-
-/// Of the authorisations that a claim names those that the payer gave for its coverage, with the units left; what an adjudication before used is left
-/// again.
-pub(super) fn given(
-    desk: &Desk<'_, '_>,
-    coverage: &CoverageId,
-    named: impl Iterator<Item = AuthorisationId>,
-    used_before: &BTreeMap<AuthorisationId, u32>,
-) -> Result<BTreeMap<AuthorisationId, Authorised>, HealthError> {
-    let mut found = BTreeMap::new();
-    for id in named.collect::<BTreeSet<_>>() {
-        let book: Option<Book> = desk.get(&book_key(desk, &id))?;
-        let Some(Book { request, head, .. }) = book.filter(|book| book.request.coverage == *coverage) else {
-            continue;
-        };
-        let place = Place::of(desk.ctx, &desk.pair, &id, Some(head.clone()))?;
-        let Some(given) = head.given.filter(|_| place.status.is_given()) else {
-            continue;
-        };
-        let used = head
-            .used
-            .saturating_sub(used_before.get(&id).copied().unwrap_or_default());
-        let authorised = Authorised {
-            procedure: request.procedure,
-            period: given.period,
-            provider_npi: request.provider_npi,
-            units_left: given.units.saturating_sub(used),
-        };
-        found.insert(id, authorised);
-    }
-    Ok(found)
-}
-
-/// Counts units that a claim uses, in place of those it used before.
-pub(super) fn use_up(
-    desk: &Desk<'_, '_>,
-    before: &BTreeMap<AuthorisationId, u32>,
-    now: &BTreeMap<AuthorisationId, u32>,
-) -> Result<(), HealthError> {
-    let ids: BTreeSet<&AuthorisationId> = before.keys().chain(now.keys()).collect();
-    for id in ids {
-        let (old, new) = (
-            before.get(id).copied().unwrap_or_default(),
-            now.get(id).copied().unwrap_or_default(),
-        );
-        if old == new {
-            continue;
-        }
-        let book: Option<Book> = desk.get(&book_key(desk, id))?;
-        let mut book = book.ok_or(HealthError::NotFound)?;
-        // The transaction stays: it names the payer's word, which this is not.
-        book.head.used = book.head.used.saturating_sub(old).saturating_add(new);
-        let head_key = authorisation_head_key(id);
-        let copy = Head {
-            salt: desk.salt(&head_key),
-            ..book.head.clone()
-        };
-        desk.pair.put(desk.ctx, &head_key, &copy)?;
-        keep(desk, book)?;
-    }
-    Ok(())
 }
 
 /// Every request of the pair: which, whether it is urgent, the seconds that it may take, and where it stands.
@@ -401,6 +361,29 @@ pub(super) fn items(
     Ok(items)
 }
 
+/// The requests about which the provider is asked, in the order of their days. What is not readable is left out.
+pub(super) fn asked(
+    ctx: &ReadContext<'_>,
+    pair: &Collection,
+) -> Result<Vec<AskedAuthorisation>, HealthError> {
+    let all: Vec<Stored> = readable(ctx, pair, "auth~")?;
+    let mut found = Vec::new();
+    for Stored { request, at, .. } in all {
+        let status = Place::in_pair(ctx, pair, &request.id).map(|place| place.status);
+        if matches!(status, Ok(AuthorisationStatus::Pended)) {
+            found.push(AskedAuthorisation {
+                authorisation: request.id,
+                coverage: request.coverage,
+                status: AuthorisationStatus::Pended,
+                urgent: request.urgent,
+                requested: Date::from_unix(at)?,
+            });
+        }
+    }
+    found.sort_by_key(|request| (request.requested, request.authorisation));
+    Ok(found)
+}
+
 /// The request as it was made; `NOT_FOUND` for an unknown one.
 fn stored(ctx: &ReadContext<'_>, pair: &Collection, id: &AuthorisationId) -> Result<Stored, HealthError> {
     let found: Option<Stored> = pair.get(ctx, &authorisation_key(id))?;
@@ -410,15 +393,10 @@ fn stored(ctx: &ReadContext<'_>, pair: &Collection, id: &AuthorisationId) -> Res
 }
 
 /// The provider is in the key, as in a claim's.
-fn book_key(desk: &Desk<'_, '_>, id: &AuthorisationId) -> String {
+pub(super) fn book_key(desk: &Desk<'_, '_>, id: &AuthorisationId) -> String {
     desk.own
         .key("authbook", &[desk.provider.as_bytes(), id.as_bytes()])
 }
 
-fn answer_key(id: &AuthorisationId, asked: &TxId) -> String {
-    format!("authans~{id}~{asked}")
-}
-
-fn cancel_key(id: &AuthorisationId) -> String {
-    format!("authcan~{id}")
-}
+/// The subject of a request's end.
+const CANCELLED: &str = "cancelled";

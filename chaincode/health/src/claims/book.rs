@@ -1,14 +1,18 @@
 //! The payer's book: what decides about its money, one value per claim, which the payer alone writes.
 
 use super::desk::{Desk, Own};
+use super::elsewhere::Compared;
+use super::mine;
+use super::receipt;
 use super::review::Proposed;
 use super::screening::Flag;
-use super::store::{Head, claim_key, head_key, information_key, stored};
+use super::store::{Head, StoredClaim, claim_key, head_key, stored, word_key};
+use super::word::{Word, answer_to};
 use crate::settlement::Instruction;
 use crate::state::{Collection, derived_salt};
 use careledger_api::HealthError;
-use careledger_api::adjudication::{Accumulators, Claim, Edit, Facts, PriorService};
-use careledger_api::contracts::claims::{AppealAct, BookView, ClaimAct, ClaimStatus, Rulings};
+use careledger_api::adjudication::{Accumulators, Claim, Coverage, Edit, EditCode, Facts, PriorService};
+use careledger_api::contracts::claims::{AppealAct, BookView, ClaimAct, ClaimStatus, MadeRulings, Rulings};
 use careledger_api::date::Date;
 use careledger_api::hashing::{canonical, tagged_hash};
 use careledger_api::ids::{AuthorisationId, ClaimId, Hash, RemittanceId, Salt, TxId};
@@ -41,7 +45,19 @@ pub(super) struct Book {
     pub(super) deciders: BTreeSet<String>,
     /// What reviewers made of what rules found; every new adjudication heeds it.
     pub(super) rulings: Rulings,
+    /// When, why and by whom.
+    #[serde(default)]
+    pub(super) made: Vec<MadeRulings>,
     pub(super) proposal: Option<Proposed>,
+    /// What the provider was asked and has answered: rules by line. It is not asked again.
+    #[serde(default)]
+    pub(super) answered: BTreeMap<u16, BTreeSet<EditCode>>,
+    /// What the provider was asked and did not answer in time: rules by line.
+    #[serde(default)]
+    pub(super) unanswered: BTreeMap<u16, BTreeSet<EditCode>>,
+    /// The first second after a time for answers that passed without one: from then on it waits for the payer again.
+    #[serde(default)]
+    pub(super) resumed: Option<i64>,
     /// What was made of appeals, level by level.
     pub(super) answers: Vec<Answer>,
     pub(super) remittances: Vec<RemittanceId>,
@@ -62,10 +78,22 @@ pub(super) struct Decision {
     pub(super) on: Date,
     pub(super) allowed: i64,
     pub(super) effect: Taken,
+    /// What the provider is asked: rules by line.
+    #[serde(default)]
+    pub(super) questions: BTreeMap<u16, BTreeSet<EditCode>>,
+    /// The last day for its answer, where it is asked.
+    #[serde(default)]
+    pub(super) answer_until: Option<Date>,
+    /// What it says of the lines, as a hash, by which another one is told from it; not kept by older ones.
+    #[serde(default)]
+    pub(super) found: Option<Hash>,
+    /// The lines that it covers; not kept by older ones.
+    #[serde(default)]
+    pub(super) covered: Option<BTreeSet<u16>>,
 }
 
 /// What a claim used up.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Taken {
     /// Of what the member pays in a year.
     pub(super) added: Accumulators,
@@ -73,12 +101,18 @@ pub(super) struct Taken {
     pub(super) used: BTreeMap<AuthorisationId, u32>,
     /// The services that are covered.
     pub(super) services: Vec<PriorService>,
+    /// The lines that were compared with other payers', and the marks it holds.
+    #[serde(default)]
+    pub(super) compared: BTreeMap<u16, Compared>,
 }
 
-/// The value of `dec~H~T`: claim, plan version, coverage and this give the adjudication again; none where the coverage is unknown.
+/// The value of `dec~H~T`: claim, plan version and this give the adjudication again; no facts where the coverage is unknown, or changed between the lines' days.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Basis {
     pub(super) facts: Option<Facts>,
+    /// As it was on the lines' days; not kept by older ones, which had one version of it.
+    #[serde(default)]
+    pub(super) coverage: Option<Coverage>,
     pub(super) salt: Salt,
 }
 
@@ -99,7 +133,47 @@ pub(super) fn book_key(hash: &Hash) -> String {
 }
 
 impl Book {
+    /// The second in which a pended claim waits for the payer again though nobody answered it; none where the provider is not asked.
+    pub(super) fn unanswered_from(&self) -> Option<i64> {
+        let until = self.decision.as_ref()?.answer_until?;
+        Some((until.days() + 1).saturating_mul(86_400))
+    }
+
+    /// Takes down that what was asked is not answered. `CONFLICT_STATE` while the provider may still answer, or where it is not asked.
+    pub(super) fn expire(&mut self, now: i64) -> Result<(), HealthError> {
+        let from = self.unanswered_from().ok_or_else(|| {
+            HealthError::ConflictState(
+                "the claim is pended for the payer's own look; two people rule on it, or a flag is taken away".into(),
+            )
+        })?;
+        if now < from {
+            return Err(HealthError::ConflictState(
+                "the claim is pended, and its provider may still answer; what stays unanswered is decided after the last day for it".into(),
+            ));
+        }
+        self.resumed = Some(from);
+        let asked = self.decision.as_ref().map(|decision| &decision.questions);
+        for (line, codes) in asked.into_iter().flatten() {
+            self.unanswered.entry(*line).or_default().extend(codes);
+        }
+        Ok(())
+    }
+
+    /// Takes down that what was asked is answered.
+    fn take_answer(&mut self) {
+        let asked = self.decision.as_ref().map(|decision| &decision.questions);
+        for (line, codes) in asked.into_iter().flatten() {
+            self.answered.entry(*line).or_default().extend(codes);
+        }
+    }
+
+    /// The rulings that wait for a second person, on the claim as it stands.
+    pub(super) fn proposed(&self) -> Option<&Proposed> {
+        self.proposal.as_ref().filter(|proposed| proposed.on == self.tx)
+    }
+
     pub(super) fn view(self) -> BookView {
+        let proposal = self.proposed().map(Proposed::view);
         BookView {
             claim: self.claim,
             status: self.status,
@@ -110,7 +184,8 @@ impl Book {
             due: self.money.due(),
             deciders: self.deciders.len(),
             rulings: self.rulings,
-            proposal: self.proposal.map(|proposed| proposed.proposal),
+            made: self.made,
+            proposal,
             flags: self.flags.into_iter().map(Flag::view).collect(),
             feedback: self.feedback,
             remittances: self.remittances,
@@ -127,6 +202,10 @@ pub(super) struct Entry {
     pub(super) hash: Hash,
     pub(super) claim: Claim,
     pub(super) book: Book,
+    /// What the provider said of it.
+    pub(super) word: Word,
+    /// Whether a correction of it is submitted, and not received.
+    corrected: bool,
     /// The status in the copy for the provider; none before the payer's first step.
     shown: Option<ClaimStatus>,
 }
@@ -135,17 +214,28 @@ impl Entry {
     /// Opens the book of a submitted claim. `NOT_FOUND` for an unknown claim, `CONFLICT_STATE` if it is not as the payer received it, or if somebody else
     /// wrote where it stands.
     pub(super) fn of(desk: &Desk<'_, '_>, id: &ClaimId) -> Result<Self, HealthError> {
-        let claim = stored(desk.ctx, &desk.pair, id)?.claim;
+        let StoredClaim { claim, received, .. } = stored(desk.ctx, &desk.pair, id)?;
         let hash = book_hash(&desk.own, desk.provider, id);
         let book: Option<Book> = desk.get(&book_key(&hash))?;
+        let said = word_key(id);
+        let word = Word::of(desk.ctx, &desk.pair, &said);
+        let corrected = match word.successor {
+            None => false,
+            Some(by) => {
+                let key = book_key(&book_hash(&desk.own, desk.provider, &by));
+                !desk.own.collection.exists(desk.ctx, &key)?
+            }
+        };
         let Some(mut book) = book else {
-            let squatted = desk.pair.exists(desk.ctx, &head_key(id))?;
-            if squatted || !desk.pair.is_guarded(desk.ctx, &claim_key(id))? {
+            let written = desk.pair.is_guarded(desk.ctx, &claim_key(id))?
+                && desk.pair.is_handed_to(desk.ctx, &said, desk.provider)?
+                && !desk.pair.exists(desk.ctx, &head_key(id))?;
+            if !written {
                 return Err(HealthError::ConflictState(
-                    "the claim's keys are not as the contract writes them: somebody else than the payer wrote where it stands, or one organisation alone can change it; it is settled between both outside of the ledger".into(),
+                    "the claim's keys are not as the contract writes them: somebody else than the payer wrote where it stands, or one organisation alone can change it, or what its provider said is not the provider's alone; it is settled between both outside of the ledger".into(),
                 ));
             }
-            return Self::new(desk, claim, *id);
+            return Self::new(desk, (claim, received), word, corrected);
         };
         if book.digest != digest(&claim)? {
             return Err(HealthError::ConflictState(
@@ -153,11 +243,16 @@ impl Entry {
             ));
         }
         let shown = Some(book.status);
-        book.status = Self::status(desk.ctx, &desk.pair, &book)?;
+        book.status = said_of(desk.ctx, &desk.pair, &book, &word)?;
+        if shown != Some(book.status) {
+            book.take_answer();
+        }
         Ok(Self {
             hash,
             claim,
             book,
+            word,
+            corrected,
             shown,
         })
     }
@@ -168,10 +263,13 @@ impl Entry {
         pair: &Collection,
         book: &Book,
     ) -> Result<ClaimStatus, HealthError> {
-        if book.status == ClaimStatus::Pended && pair.exists(ctx, &information_key(&book.claim, &book.tx))? {
-            return book.status.after(ClaimAct::Inform);
+        match book.status {
+            ClaimStatus::Pended => {
+                let word = Word::of(ctx, pair, &word_key(&book.claim));
+                said_of(ctx, pair, book, &word)
+            }
+            status => Ok(status),
         }
-        Ok(book.status)
     }
 
     /// Whether it stands elsewhere than the provider's copy shows.
@@ -179,8 +277,13 @@ impl Entry {
         self.shown != Some(self.book.status)
     }
 
-    /// A claim that the payer sees for the first time.
-    pub(super) fn new(desk: &Desk<'_, '_>, claim: Claim, root: ClaimId) -> Result<Self, HealthError> {
+    /// A claim that the payer sees for the first time, and the day on which its provider submitted it.
+    fn new(
+        desk: &Desk<'_, '_>,
+        (claim, submitted): (Claim, Date),
+        word: Word,
+        corrected: bool,
+    ) -> Result<Self, HealthError> {
         let hash = book_hash(&desk.own, desk.provider, &claim.id);
         let book = Book {
             claim: claim.id,
@@ -189,14 +292,18 @@ impl Entry {
             status: ClaimStatus::Submitted,
             tx: desk.tx.clone(),
             received: desk.now,
-            filed: desk.now,
-            root,
+            filed: receipt::filed(desk.now, submitted)?,
+            root: claim.id,
             rejection: Vec::new(),
             decided_at: None,
             decision: None,
             deciders: BTreeSet::new(),
             rulings: Rulings::new(),
+            made: Vec::new(),
             proposal: None,
+            answered: BTreeMap::new(),
+            unanswered: BTreeMap::new(),
+            resumed: None,
             answers: Vec::new(),
             remittances: Vec::new(),
             money: Instruction::default(),
@@ -210,12 +317,25 @@ impl Entry {
             hash,
             claim,
             book,
+            word,
+            corrected,
             shown: None,
         })
     }
 
-    /// `CONFLICT_STATE` unless the act leads on from where the claim stands, which it then does.
+    /// `CONFLICT_STATE` unless the act leads on from where the claim stands, which it then does. Nothing is decided and no money leaves for a claim that
+    /// its provider has corrected, as far as is known here: the correction is received first.
     pub(super) fn act(&mut self, act: ClaimAct) -> Result<(), HealthError> {
+        use ClaimAct::{Approve, ApprovePartly, Deny, Pay, Pend, Remit};
+        let on_its_word = matches!(act, Approve | ApprovePartly | Deny | Pend | Remit | Pay);
+        if on_its_word {
+            self.word.require()?;
+        }
+        if self.corrected && on_its_word {
+            return Err(HealthError::ConflictState(
+                "a replacement or void of this claim is submitted; receive that first".into(),
+            ));
+        }
         self.book.status = self.book.status.after(act)?;
         Ok(())
     }
@@ -229,6 +349,7 @@ impl Entry {
         desk.pair.put(desk.ctx, &head_key, &head)?;
         if self.shown.is_none() {
             desk.pair.hand_to(desk.ctx, &head_key, desk.payer)?;
+            mine::list(desk, &self)?;
         }
         self.keep(desk)
     }
@@ -240,10 +361,33 @@ impl Entry {
         desk.put(&key, &self.book)
     }
 
+    /// Whether a decision on it used something up, which falls with it, and whether it was compared with other payers' claims.
+    pub(super) fn has_used_up(&self) -> (bool, bool) {
+        let effect = self.book.decision.as_ref().map(|decision| &decision.effect);
+        effect.map_or((false, false), |effect| {
+            let compared = effect.compared.values().any(|line| line.is_held());
+            let member = effect.added != Accumulators::default() || !effect.used.is_empty();
+            (member || compared || !effect.services.is_empty(), compared)
+        })
+    }
+
     /// The key of what a decision rests on.
     pub(super) fn basis_key(&self, tx: &TxId) -> String {
         format!("dec~{}~{tx}", self.hash)
     }
+}
+
+/// Where a claim stands by its book and by what its provider said.
+fn said_of(
+    ctx: &ReadContext<'_>,
+    pair: &Collection,
+    book: &Book,
+    word: &Word,
+) -> Result<ClaimStatus, HealthError> {
+    if book.status == ClaimStatus::Pended && word.said(ctx, pair, &answer_to(&book.tx))?.is_some() {
+        return book.status.after(ClaimAct::Inform);
+    }
+    Ok(book.status)
 }
 
 fn digest(claim: &Claim) -> Result<Hash, HealthError> {

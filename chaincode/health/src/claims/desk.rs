@@ -3,7 +3,6 @@
 use crate::caller::Caller;
 use crate::state::{Collection, Established, derived_salt, registered, tx_id};
 use careledger_api::HealthError;
-
 use careledger_api::date::Date;
 use careledger_api::hashing::keyed_hash;
 use careledger_api::ids::{Hash, Salt, TxId};
@@ -75,6 +74,7 @@ pub(super) struct Desk<'a, 'c> {
     pub(super) ctx: &'a Context<'c>,
     pub(super) pair: Collection,
     pub(super) own: Own,
+    pub(super) consortium: Established,
     pub(super) payer: &'a str,
     pub(super) provider: &'a str,
     pub(super) tx: TxId,
@@ -86,14 +86,15 @@ impl<'a, 'c> Desk<'a, 'c> {
     /// Without a look at the caller, which is the function's own to take.
     pub(super) fn of(
         ctx: &'a Context<'c>,
-        consortium: &Established,
+        consortium: Established,
         payer: &'a str,
         provider: &'a str,
     ) -> Result<Self, HealthError> {
         Ok(Self {
             ctx,
-            pair: Collection::pair(consortium, payer, provider)?,
-            own: Own::of(ctx, consortium, payer)?,
+            pair: Collection::pair(&consortium, payer, provider)?,
+            own: Own::of(ctx, &consortium, payer)?,
+            consortium,
             payer,
             provider,
             tx: tx_id(ctx)?,
@@ -110,18 +111,7 @@ impl<'a, 'c> Desk<'a, 'c> {
         let consortium = registered(ctx)?.consortium;
         let caller = Caller::of(ctx)?;
         caller.require(payer, &[Role::Payer])?;
-        Ok((Self::of(ctx, &consortium, payer, provider)?, caller))
-    }
-
-    /// For the provider's clients.
-    pub(super) fn for_provider(
-        ctx: &'a Context<'c>,
-        payer: &'a str,
-        provider: &'a str,
-    ) -> Result<Self, HealthError> {
-        let consortium = registered(ctx)?.consortium;
-        Caller::of(ctx)?.require(provider, &[Role::ProviderBilling])?;
-        Self::of(ctx, &consortium, payer, provider)
+        Ok((Self::of(ctx, consortium, payer, provider)?, caller))
     }
 
     pub(super) fn today(&self) -> Result<Date, HealthError> {

@@ -1,14 +1,13 @@
 //! What a payer may be told: the patient's payment consent, and what the patient paid themself.
 //!
-//! A restriction of who paid in full (45 CFR 164.522(a)(1)(vi)) lies in `care_<provider>`, where no payer is. A submission reads it there by keys under that
+//! A restriction of who paid in full (45 CFR 164.522(a)(1)(vi)) lies in `care_<provider>`, where no payer is. A submission, a correction's too, reads it there by keys under that
 //! collection's secret, and is refused where there is one: what a block shows is that absent keys were read, of every claim alike. A restriction that is
 //! lifted is deleted, so that it reads as one that never was.
 
-use super::desk::Desk;
 use super::provider;
 use crate::caller::Caller;
 use crate::state::{Collection, Established, derived_salt, done, registered, tx_id};
-use careledger_api::adjudication::{Claim, PaymentBasis};
+use careledger_api::adjudication::{Claim, Frequency, PaymentBasis};
 use careledger_api::contracts::claims::{PaymentConsent, SelfPayment};
 use careledger_api::date::Date;
 use careledger_api::event::EventKind;
@@ -75,7 +74,8 @@ pub(super) fn restrict_payer(
     done(ctx, EventKind::Claim, Some(&care))
 }
 
-/// `CONFLICT_STATE` if a claim tells its payer of what the patient keeps from it.
+/// `CONFLICT_STATE` if a claim tells its payer of what the patient keeps from it. A void tells nothing that was not told, and takes it back. It reads as
+/// many keys, which are never there: the version of a key that it found would tell the block what was restricted.
 pub(super) fn check(
     ctx: &ReadContext<'_>,
     consortium: &Established,
@@ -87,25 +87,29 @@ pub(super) fn check(
     let secret = care.secret(ctx)?;
     let mut restricted = false;
     for line in &claim.lines {
-        let key = restriction_key(&secret, &claim.coverage, &line.procedure, line.date);
+        let key = match claim.frequency {
+            Frequency::Void => format!(
+                "selfpay~{}",
+                keyed_hash(
+                    &secret,
+                    "void",
+                    &[claim.id.as_bytes(), &line.sequence.to_be_bytes()]
+                )
+            ),
+            _ => restriction_key(&secret, &claim.coverage, &line.procedure, line.date),
+        };
         restricted |= care.exists(ctx, &key)?;
+    }
+    let basis = basis(ctx, pair, claim)?;
+    if claim.frequency == Frequency::Void {
+        return Ok(());
     }
     if restricted {
         return Err(HealthError::ConflictState(
             "the patient paid a service of this claim in full and keeps it from the payer; claim the others alone".into(),
         ));
     }
-    match basis(ctx, pair, claim)? {
-        PaymentBasis::Permitted => Ok(()),
-        _ => Err(HealthError::ConflictState(
-            "the patient's payment consent is not given for these days".into(),
-        )),
-    }
-}
-
-/// `CONFLICT_STATE` once the patient's payment consent does not cover the claim: nothing more is paid of it.
-pub(super) fn require_consent(desk: &Desk<'_, '_>, claim: &Claim) -> Result<(), HealthError> {
-    match basis(desk.ctx, &desk.pair, claim)? {
+    match basis {
         PaymentBasis::Permitted => Ok(()),
         _ => Err(HealthError::ConflictState(
             "the patient's payment consent is not given for these days".into(),

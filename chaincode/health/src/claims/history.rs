@@ -2,11 +2,11 @@
 //!
 //! `use~H(member, procedure, year)` holds the covered services of a year, at most [`MAX_SERVICES`]; `life~H(member, procedure)` the units of each year,
 //! for limits of a lifetime. An adjudication reads those of its own procedures and of whatever the plan relates to them, in the years that its rules
-//! reach, and writes those of its own: of two adjudications of one member that count together only the first of a block is valid.
+//! reach (of a lifetime's limit for one tooth or part of the body: in all), and writes those of its own: of two adjudications of one member that count together only the first of a block is valid.
 
 use super::desk::{Desk, Own};
 use careledger_api::HealthError;
-use careledger_api::adjudication::{Claim, Plan, PriorService};
+use careledger_api::adjudication::{Claim, Plan, PriorService, Span};
 use careledger_api::date::Date;
 use careledger_api::ids::{CoverageId, Hash, Salt};
 use serde::{Deserialize, Serialize};
@@ -50,11 +50,14 @@ impl Past {
         plan: &Plan,
     ) -> Result<Self, HealthError> {
         let mut wanted: BTreeSet<(&str, u16)> = BTreeSet::new();
-        let mut own: BTreeSet<&str> = BTreeSet::new();
+        // And whether a lifetime's units count for each place.
+        let mut own: BTreeMap<&str, bool> = BTreeMap::new();
         for line in &claim.lines {
-            own.insert(&line.procedure);
             wanted.insert((&line.procedure, line.date.year()));
             let rules = plan.procedures.get(&line.procedure);
+            let mut limits = rules.into_iter().flat_map(|rules| &rules.limits);
+            let by_place = limits.any(|limit| limit.per_site && limit.within == Span::Lifetime);
+            own.insert(&line.procedure, by_place);
             let window = rules.and_then(|rules| rules.repeats.as_ref());
             let window = window.map_or(0, |repeats| i64::from(repeats.window_days));
             let (first, last) = (shifted(line.date, -window), shifted(line.date, window));
@@ -66,16 +69,20 @@ impl Past {
             years: BTreeMap::new(),
             lives: BTreeMap::new(),
         };
+        for (procedure, by_place) in own {
+            let key = life_key(&desk.own, &claim.coverage, procedure);
+            let life: Life = desk.get(&key)?.unwrap_or_default();
+            // Years of units do not say where.
+            if by_place {
+                wanted.extend(life.units.keys().map(|year| (procedure, *year)));
+            }
+            past.lives.insert(procedure.to_owned(), life);
+        }
         for (procedure, year) in wanted {
             let key = year_key(&desk.own, &claim.coverage, procedure, year);
             let mut found: Year = desk.get(&key)?.unwrap_or_default();
             found.services.retain(|used| used.claim != *hash);
             past.years.insert((procedure.to_owned(), year), found);
-        }
-        for procedure in own {
-            let key = life_key(&desk.own, &claim.coverage, procedure);
-            past.lives
-                .insert(procedure.to_owned(), desk.get(&key)?.unwrap_or_default());
         }
         Ok(past)
     }

@@ -1,17 +1,16 @@
-//! Plans, coverage, providers' standing.
+//! Plans, members' keys, providers' standing.
 
+use super::coverage;
 use super::desk::Own;
 use super::store::{plan_key, published_key};
-use super::sums;
 use crate::caller::Caller;
 use crate::state::{done, registered, tx_id};
 use careledger_api::adjudication::{Coverage, Plan, Standing, npi_is_valid};
 use careledger_api::consortium::OrganisationRole;
-use careledger_api::contracts::claims::{
-    CoverageBody, CoverageEnd, Eligibility, EligibilityQuery, PlanBody, StandingBody,
-};
+use careledger_api::contracts::claims::{MemberKey, PlanBody, StandingBody};
 use careledger_api::event::EventKind;
 use careledger_api::ids::{CoverageId, Hash, PlanId, TxId};
+use careledger_api::keys::PublicKey;
 use careledger_api::roles::Role;
 use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::{Context, ReadContext};
@@ -76,44 +75,24 @@ pub(super) fn load_plan(ctx: &Context<'_>, payer: &str, plan: PlanBody) -> Resul
     done(ctx, EventKind::Registry, Some(&own.collection))
 }
 
-pub(super) fn enrol_member(
-    ctx: &Context<'_>,
-    payer: &str,
-    coverage: CoverageBody,
-) -> Result<Receipt, HealthError> {
+pub(super) fn set_member_key(ctx: &Context<'_>, payer: &str, key: MemberKey) -> Result<Receipt, HealthError> {
     let own = Own::for_payer(ctx, payer)?;
-    coverage.salt.require_drawn()?;
-    let terms = &coverage.coverage;
-    if terms.period.until < terms.period.from {
-        return Err(HealthError::InvalidCode(
-            "a coverage ends on or after its first day".into(),
-        ));
-    }
-    if !own
-        .collection
-        .exists(ctx, &rules_key(&own, &terms.plan, terms.plan_version))?
-    {
+    key.salt.require_drawn()?;
+    if !coverage::exists(ctx, &own, &key.coverage)? {
         return Err(HealthError::NotFound);
     }
-    let key = coverage_key(&own, &terms.id);
-    if !own.collection.write_once(ctx, &key, &coverage)? {
-        return Err(HealthError::Duplicate("this coverage id is taken".into()));
-    }
+    own.put(ctx, &member_key_key(&own, &key.coverage), &key)?;
     done(ctx, EventKind::Claim, Some(&own.collection))
 }
 
-pub(super) fn end_coverage(ctx: &Context<'_>, payer: &str, end: CoverageEnd) -> Result<Receipt, HealthError> {
-    let own = Own::for_payer(ctx, payer)?;
-    end.salt.require_drawn()?;
-    let coverage: Option<CoverageBody> = own.get(ctx, &coverage_key(&own, &end.coverage))?;
-    let period = coverage.ok_or(HealthError::NotFound)?.coverage.period;
-    if !period.contains(end.last) {
-        return Err(HealthError::InvalidCode(
-            "the last day of a coverage lies within its period".into(),
-        ));
-    }
-    own.put(ctx, &coverage_end_key(&own, &end.coverage), &end)?;
-    done(ctx, EventKind::Claim, Some(&own.collection))
+/// The key with which a coverage's member asks, if there is one.
+pub(super) fn member_key(
+    ctx: &ReadContext<'_>,
+    own: &Own,
+    coverage: &CoverageId,
+) -> Result<Option<PublicKey>, HealthError> {
+    let found: Option<MemberKey> = own.get(ctx, &member_key_key(own, coverage))?;
+    Ok(found.and_then(|found| found.key))
 }
 
 pub(super) fn set_standing(
@@ -133,35 +112,10 @@ pub(super) fn set_standing(
     done(ctx, EventKind::Claim, Some(&own.collection))
 }
 
-pub(super) fn eligibility(
-    ctx: &ReadContext<'_>,
-    payer: &str,
-    query: EligibilityQuery,
-) -> Result<Eligibility, HealthError> {
-    let own = Own::for_payer(ctx, payer)?;
-    let coverage = coverage(ctx, &own, &query.coverage)?.ok_or(HealthError::NotFound)?;
-    let accumulators = sums::total(ctx, &own, &query.coverage, query.on.year())?;
-    Ok(Eligibility {
-        covered: coverage.period.contains(query.on),
-        accumulators,
-    })
-}
-
-/// A coverage as it holds now: its period ends where its payer said so.
-pub(super) fn coverage(
-    ctx: &ReadContext<'_>,
-    own: &Own,
-    id: &CoverageId,
-) -> Result<Option<Coverage>, HealthError> {
-    let body: Option<CoverageBody> = own.get(ctx, &coverage_key(own, id))?;
-    let Some(CoverageBody { mut coverage, .. }) = body else {
-        return Ok(None);
-    };
-    let end: Option<CoverageEnd> = own.get(ctx, &coverage_end_key(own, id))?;
-    if let Some(end) = end {
-        coverage.period.until = end.last;
-    }
-    Ok(Some(coverage))
+/// Whether the rules of a coverage's plan are loaded.
+pub(super) fn is_loaded(ctx: &ReadContext<'_>, own: &Own, coverage: &Coverage) -> Result<bool, HealthError> {
+    let key = rules_key(own, &coverage.plan, coverage.plan_version);
+    own.collection.exists(ctx, &key)
 }
 
 /// The rules that a coverage is under; `NOT_FOUND` if they are not loaded.
@@ -186,12 +140,8 @@ pub(super) fn standings<'a>(
     Ok(found)
 }
 
-fn coverage_key(own: &Own, coverage: &CoverageId) -> String {
-    own.key("cov", &[coverage.as_bytes()])
-}
-
-fn coverage_end_key(own: &Own, coverage: &CoverageId) -> String {
-    own.key("covend", &[coverage.as_bytes()])
+fn member_key_key(own: &Own, coverage: &CoverageId) -> String {
+    own.key("memkey", &[coverage.as_bytes()])
 }
 
 fn standing_key(own: &Own, npi: &str) -> String {

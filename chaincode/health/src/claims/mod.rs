@@ -4,64 +4,98 @@
 //! desk           where the payer works: pair, own collection, secret
 //! book           the payer's book of each claim: what decides about its money       payer_<payer>
 //! history, sums  what members used and paid                                         payer
-//! members        plans, coverage, standing of providers                             payer
+//! members        plans, members' keys, standing of providers                        payer
+//! coverage       versions of coverage, its end                                      payer
 //! authorisation  requests, decisions, answers; the book of each                     pair_<payer>_<provider>, payer
+//! units          what claims may use of authorisations                              payer
 //! submission     claims, replacements, voids                                        pair, payer
 //! receipt        the payer's stamp and front end                                    payer
+//! elsewhere      marks of services across payers                                    log
+//! quarters       whose services are compared, by which of the regulator's keys      log, public
 //! deciding       facts -> engine -> adjudication, what it uses up                   both
 //! review         information, attachments, rulings of two                           pair, payer
 //! screening      flags, members' words: they pend                                   payer
 //! disclosure     payment consent, payment by the patient                            pair, care_<provider>
 //! service        whether the payer keeps its times                                  payer, pair
+//! waiting        what waits for the payer                                           payer, pair
+//! listing        lists for both, what waits for the provider                        pair
 //! appeal         three levels                                                       pair, payer
+//! holding        what keeps money from leaving for a decided claim                both
 //! money          remittance, payment, confirmation, reversal                        both
+//! word           what the provider itself said, by its own key                       pair
+//! advice         what a remittance was made of                                       pair
 //! reading        views                                                              pair, payer
+//! mine           the member's own                                                   payer, pair
 //! store          values and keys of the pair
 //! ```
 //!
 //! # Who writes what
-//! Either member of the pair's collection alone can write a key of it that is absent. So the provider's statements (`claim~`, `info~`, `appeal~`,
-//! `auth~`, ...) are guarded by both once they are there, and whether money came (`conf~`) is handed to the provider when the claim is submitted. All that
-//! moves money lies in the payer's book, under keyed hashes, in a collection that nobody else writes; `head~` is a copy of it for the provider, from the
-//! payer's first step on handed to the payer for good. A claim with a `head~` that the book does not know is refused.
+//! Either member of the pair's collection alone can write a key of it that is absent. So what the provider has said of a claim is listed in one key that is
+//! handed to it with the submission (`conf~`; `authsaid~` of a request): that money came, which claim is to stand in the place of this one, and each answer,
+//! appeal and withdrawal by its key and the hash of its value. Statements (`claim~`, `auth~`, `info~`, `appeal~`, ...) are guarded by both once they are
+//! there, and count if they are listed. All that moves money lies in the payer's book, under keyed hashes, in a collection that nobody else writes; `head~` is a copy of it for the provider, from the
+//! payer's first step on handed to the payer for good. A claim with a `head~` that the book does not know, or whose `conf~` is not its provider's, is refused.
+//!
+//! # A claim in the place of another
+//! A replacement or void is submitted at the provider's own peer, which alone knows what the patient keeps from the payer, and takes effect when the payer
+//! receives it: the payer opens its book of the claim before, takes back what that used up, and looks for itself whether it may. In between nothing is
+//! decided and nothing is paid of the claim before. One that cannot be taken back has its correction rejected, with what is to be done.
 //!
 //! # What is read of the pair in a decision
-//! The claim's own body, held against the hash that the book keeps since its receipt; whether a question was answered; whether an appeal is open; whether
-//! an authorisation was cancelled. A provider with altered code can say these for itself.
+//! The claim's own body, held against the hash that the book keeps since its receipt; by the provider's key whether a question was answered, whether an
+//! appeal is open, whether a correction waits, whether an authorisation was cancelled; the patient's payment consent. A provider with altered code can say
+//! these for itself, and stops its own money with it. That an answer came within its days is checked at the provider's peer: one with altered code can be
+//! late, until the payer has decided, and an appeal after its 180 days; and it can unsay what it said, as long as no decision of the payer rests on it. Where
+//! the payer's peer has not got what the provider said, it decides and pays nothing of that claim, reverses it if it has to, and goes on with all others.
 //!
 //! # What a payer with altered code can do
-//! It can write in the provider's name what is absent: that a question was answered (`info~`), that an appeal was made or taken back (`appeal~`, `appwd~`),
-//! that a request was cancelled (`authcan~`), a payment consent (`payc~`), and, where it runs `replaceClaim`, that the replacement's money came. That
-//! moves none of the provider's money, which lies with the payer, but it delays or refuses what is owed, as such a payer can by not answering at all; who
-//! submitted each is in the block's certificate.
+//! It can write under the provider's names what is absent and what no word lists: a document's hash (`file~`), a service's fingerprint (`fp~`), a payment
+//! consent or its refusal (`payc~`), and claims and requests that their provider never made, which it would pay itself. It can take a key before its
+//! provider, whose submission is then refused as `DUPLICATE` under that id; ids are random. None of that moves the provider's money, but it can delay or
+//! refuse what is owed, as such a payer can by not answering at all; who wrote each is in the block's certificate.
 
+mod advice;
 mod appeal;
 mod authorisation;
 mod book;
+mod coverage;
 mod deciding;
 mod desk;
 mod disclosure;
+mod elsewhere;
 mod history;
+mod holding;
+mod listing;
 mod members;
+mod mine;
 mod money;
 mod provider;
+mod quarters;
 mod reading;
 mod receipt;
 mod review;
 mod screening;
 mod service;
+mod services;
 mod store;
 mod submission;
 mod sums;
+mod units;
+mod waiting;
+mod word;
 
 use careledger_api::contracts::claims::{
     AdjudicationStep, AppealBody, AppealDecision, Attachment, AuthorisationAnswer, AuthorisationDecision,
-    AuthorisationRequest, AuthorisationView, BookView, ClaimBatch, ClaimBody, ClaimStep, ClaimView, Claims,
-    CoverageBody, CoverageEnd, Eligibility, EligibilityQuery, ExplanationOfBenefits, Feedback, FlagClearance,
-    Fold, FraudFlag, Information, Payment, PaymentConsent, PlanBody, RemittanceBody, RemittanceView,
-    Reversal, RulingProposal, SelfPayment, ServiceReport, StandingBody,
+    AuthorisationRequest, AuthorisationView, BookView, ClaimBatch, ClaimBody, ClaimList, ClaimStep,
+    ClaimView, Claims, CoverageAmendment, CoverageBody, CoverageEnd, Eligibility, EligibilityQuery,
+    ExplanationOfBenefits, Feedback, FingerprintKey, FingerprintOpening, FingerprintPeriod, FlagClearance,
+    Fold, FraudFlag, Information, ListQuery, MemberClaim, MemberClaimQuery, MemberKey, MemberQuery, Payment,
+    PaymentConsent, Period, PlanBody, RemittanceBody, RemittanceList, RemittanceQuery, RemittanceView,
+    RemittedClaim, Reversal, RulingConfirmation, RulingProposal, SelfPayment, ServiceReport, StandingBody,
+    Waiting, WaitingQuery,
 };
 use careledger_api::ids::{AuthorisationId, ClaimId, Hash, PlanId, RemittanceId};
+use careledger_api::intent::SignedIntent;
 use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::{Context, ReadContext};
 
@@ -102,12 +136,64 @@ impl Claims for ClaimRules {
         members::publish_plan(ctx, plan, version, commitment)
     }
 
+    fn open_fingerprints(
+        &self,
+        ctx: &Context<'_>,
+        regulator: String,
+        period: FingerprintPeriod,
+    ) -> Result<Receipt, HealthError> {
+        quarters::open(ctx, &regulator, &period)
+    }
+
+    fn announce_fingerprints(
+        &self,
+        ctx: &Context<'_>,
+        opening: FingerprintOpening,
+    ) -> Result<Receipt, HealthError> {
+        quarters::announce(ctx, opening)
+    }
+
+    fn close_fingerprints(
+        &self,
+        ctx: &Context<'_>,
+        regulator: String,
+        period: Period,
+    ) -> Result<Receipt, HealthError> {
+        quarters::close(ctx, &regulator, period)
+    }
+
+    fn fingerprint_key(&self, ctx: &ReadContext<'_>, period: Period) -> Result<FingerprintKey, HealthError> {
+        quarters::key(ctx, period)
+    }
+
+    fn my_claims(
+        &self,
+        ctx: &ReadContext<'_>,
+        payer: String,
+        query: MemberQuery,
+        intent: SignedIntent,
+    ) -> Result<Vec<MemberClaim>, HealthError> {
+        mine::claims(ctx, &payer, &query, &intent)
+    }
+
+    fn my_explanation(
+        &self,
+        ctx: &ReadContext<'_>,
+        payer: String,
+        query: MemberClaimQuery,
+        intent: SignedIntent,
+    ) -> Result<ExplanationOfBenefits, HealthError> {
+        mine::explanation(ctx, &payer, &query, &intent)
+    }
+
     of_payer! {
         Context members::load_plan(PlanBody) -> Receipt;
-        Context members::enrol_member(CoverageBody) -> Receipt;
-        Context members::end_coverage(CoverageEnd) -> Receipt;
+        Context coverage::enrol_member(CoverageBody) -> Receipt;
+        Context coverage::amend_coverage(CoverageAmendment) -> Receipt;
+        Context coverage::end_coverage(CoverageEnd) -> Receipt;
+        Context members::set_member_key(MemberKey) -> Receipt;
         Context members::set_standing(StandingBody) -> Receipt;
-        ReadContext members::eligibility(EligibilityQuery) -> Eligibility;
+        ReadContext coverage::eligibility(EligibilityQuery) -> Eligibility;
         Context money::fold_accumulators(Fold) -> Receipt;
         Context disclosure::restrict_payer(SelfPayment) -> Receipt;
         ReadContext service::service_report(String) -> ServiceReport;
@@ -129,7 +215,7 @@ impl Claims for ClaimRules {
         Context screening::feedback(Feedback) -> Receipt;
         Context disclosure::record_consent(PaymentConsent) -> Receipt;
         Context review::propose_ruling(RulingProposal) -> Receipt;
-        Context review::confirm_ruling(AdjudicationStep) -> Receipt;
+        Context review::confirm_ruling(RulingConfirmation) -> Receipt;
         Context appeal::appeal(AppealBody) -> Receipt;
         Context appeal::withdraw_appeal(ClaimStep) -> Receipt;
         Context appeal::decide_appeal(AppealDecision) -> Receipt;
@@ -138,6 +224,10 @@ impl Claims for ClaimRules {
         Context money::confirm(ClaimStep) -> Receipt;
         Context money::reverse(Reversal) -> Receipt;
         ReadContext reading::remittance(RemittanceId) -> RemittanceView;
+        ReadContext advice::remitted(RemittanceId) -> Vec<RemittedClaim>;
+        ReadContext waiting::waiting(WaitingQuery) -> Waiting;
+        ReadContext listing::list_claims(ListQuery) -> ClaimList;
+        ReadContext listing::remittances(RemittanceQuery) -> RemittanceList;
         ReadContext reading::book(ClaimId) -> BookView;
         ReadContext reading::claim(ClaimId) -> ClaimView;
         ReadContext reading::explanation(ClaimId) -> ExplanationOfBenefits;

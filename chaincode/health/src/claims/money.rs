@@ -2,24 +2,34 @@
 
 use super::book::Entry;
 use super::desk::{Desk, Own};
-use super::store::{Confirmation, Standing, confirmation_key, payment_key, remittance_key, stored};
-use super::{appeal, deciding, disclosure, provider, sums};
+use super::store::{Standing, payment_key, remittance_key, stored, word_key};
+use super::{appeal, deciding, holding, provider, sums};
 use crate::state::{derived_salt, done, tx_id};
 use careledger_api::contracts::claims::{
     ClaimAct, ClaimStep, Fold, MAX_REMITTED, Payment, RemittanceBody, Reversal, check_text,
 };
+use careledger_api::date::Date;
 use careledger_api::event::EventKind;
 use careledger_api::ids::{ClaimId, RemittanceId, Salt, TxId};
 use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::Context;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The value of `rem~R`: the copy for the provider; what is due is in the claims' books.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Remittance {
     pub(super) id: RemittanceId,
     pub(super) amounts: BTreeMap<ClaimId, i64>,
+    /// The decisions that are in force, by their transactions.
+    #[serde(default)]
+    pub(super) decisions: BTreeMap<ClaimId, TxId>,
+    /// Claims that were on a remittance before, which was never paid: they were decided anew in between.
+    #[serde(default)]
+    pub(super) again: BTreeSet<ClaimId>,
+    /// By the payer's clock; not kept by older ones.
+    #[serde(default)]
+    pub(super) on: Option<Date>,
     pub(super) tx: TxId,
     pub(super) salt: Salt,
 }
@@ -35,13 +45,29 @@ pub(super) fn remit(
     if !(1..=MAX_REMITTED).contains(&remittance.claims.len()) {
         return Err(HealthError::Limit("a remittance has 1 to 50 claims".into()));
     }
-    let mut amounts = BTreeMap::new();
+    let (mut amounts, mut decisions, mut again) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+    let mut currency = None;
     for id in &remittance.claims {
         let mut entry = Entry::of(&desk, id)?;
+        if currency.get_or_insert_with(|| entry.claim.currency.clone()) != &entry.claim.currency {
+            return Err(HealthError::InvalidCode(
+                "a remittance is one payment in one currency: make one for the claims of each".into(),
+            ));
+        }
         entry.act(ClaimAct::Remit)?;
         appeal::require_settled(&desk, &entry)?;
-        disclosure::require_consent(&desk, &entry.claim)?;
+        holding::require_payable(&desk, &entry)?;
         amounts.insert(*id, entry.book.money.due());
+        decisions.extend(
+            entry
+                .book
+                .decision
+                .as_ref()
+                .map(|decision| (*id, decision.tx.clone())),
+        );
+        if !entry.book.remittances.is_empty() && !entry.book.money.has_moved() {
+            again.insert(*id);
+        }
         entry.book.remittances.push(remittance.id);
         entry.save(&desk, &remittance.salt)?;
     }
@@ -49,6 +75,9 @@ pub(super) fn remit(
     let value = Remittance {
         id: remittance.id,
         amounts,
+        decisions,
+        again,
+        on: Some(desk.today()?),
         tx: desk.tx.clone(),
         salt: remittance.salt,
     };
@@ -69,7 +98,7 @@ pub(super) fn pay(
     let mut entry = Entry::of(&desk, &payment.claim)?;
     entry.act(ClaimAct::Pay)?;
     appeal::require_settled(&desk, &entry)?;
-    disclosure::require_consent(&desk, &entry.claim)?;
+    holding::require_payable(&desk, &entry)?;
     let money = &mut entry.book.money;
     money.pay(payment.amount, &payment.reference, &desk.tx)?;
     let key = payment_key(&payment.claim, &desk.tx);
@@ -93,11 +122,10 @@ pub(super) fn confirm(
     let standing = Standing::of(ctx, &pair, &step.claim)?;
     standing.status.after(ClaimAct::Confirm)?;
     let payment = standing.head.and_then(|mut head| head.payments.pop());
-    let value = Confirmation {
-        payment: Some(payment.ok_or(HealthError::NotFound)?),
-        salt: derived_salt(&step.salt, "confirmation", &tx_id(ctx)?),
-    };
-    pair.put(ctx, &confirmation_key(&step.claim), &value)?;
+    let mut word = standing.word;
+    word.payment = Some(payment.ok_or(HealthError::NotFound)?);
+    let salt = derived_salt(&step.salt, "confirmation", &tx_id(ctx)?);
+    word.keep(ctx, &pair, &word_key(&step.claim), provider, salt)?;
     done(ctx, EventKind::Claim, Some(&pair))
 }
 

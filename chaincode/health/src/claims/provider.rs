@@ -2,7 +2,7 @@
 
 use super::appeal::Appeal;
 use crate::caller::Caller;
-use crate::state::{Collection, registered};
+use crate::state::{Collection, Established, registered};
 use careledger_api::HealthError;
 use careledger_api::consortium::OrganisationRole;
 use careledger_api::ids::ClaimId;
@@ -12,9 +12,18 @@ use serde::de::DeserializeOwned;
 
 /// The pair's collection, for the provider's clients.
 pub(super) fn pair(ctx: &ReadContext<'_>, payer: &str, provider: &str) -> Result<Collection, HealthError> {
+    Ok(pair_and_consortium(ctx, payer, provider)?.0)
+}
+
+/// The same with the consortium that it is a collection of.
+pub(super) fn pair_and_consortium(
+    ctx: &ReadContext<'_>,
+    payer: &str,
+    provider: &str,
+) -> Result<(Collection, Established), HealthError> {
     let consortium = registered(ctx)?.consortium;
     Caller::of(ctx)?.require(provider, &[Role::ProviderBilling])?;
-    Collection::pair(&consortium, payer, provider)
+    Ok((Collection::pair(&consortium, payer, provider)?, consortium))
 }
 
 /// The pair's collection, for clients of either.

@@ -1,25 +1,24 @@
 //! What payer and provider see.
 
+use super::advice::stands;
 use super::appeal::Appeal;
 use super::book::{Book, book_hash, book_key};
 use super::desk::Own;
 use super::money::Remittance;
 use super::provider::{pair_of_claim, pair_of_either, readable};
-use super::store::{
-    Head, Standing, attachment_prefix, information_prefix, payment_key, remittance_key, stored,
-};
+use super::store::{Head, Standing, attachment_prefix, payment_key, remittance_key, stored};
+use super::word::ANSWERS;
 use crate::caller::Caller;
 use crate::state::{Collection, registered, tx_id};
 use careledger_api::HealthError;
+use careledger_api::adjudication::Claim;
 use careledger_api::contracts::claims::{
-    APPEAL_DAYS, Attachment, BookView, ClaimStatus, ClaimView, ExplanationOfBenefits, Information, Payment,
-    RemittanceView,
+    Attachment, BookView, ClaimStatus, ClaimView, ExplanationOfBenefits, Information, Payment, RemittanceView,
 };
-use careledger_api::date::Date;
 use careledger_api::ids::{ClaimId, RemittanceId};
 use careledger_api::roles::Role;
 use fabric_contract_core::ReadContext;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn book(
     ctx: &ReadContext<'_>,
@@ -49,8 +48,9 @@ pub(super) fn claim(
         None => None,
     };
     let attachments: Vec<Attachment> = readable(ctx, &pair, &attachment_prefix(&id))?;
-    let information: Vec<Information> = readable(ctx, &pair, &information_prefix(&id))?;
+    let information: Vec<Information> = standing.word.read_all(ctx, &pair, ANSWERS)?;
     let appeal = Appeal::of(ctx, &pair, &id)?.map(Appeal::view);
+    let answer_until = standing.answer_until();
     let head = standing.head;
     let payments = head.iter().flat_map(|head| &head.payments);
     let payments: Vec<Payment> = payments
@@ -61,14 +61,15 @@ pub(super) fn claim(
         (None, Some(tx)) => tx,
         (None, None) => tx_id(ctx)?,
     };
-    let (successor, reversal, rejection) = match head {
+    let (remittances, successor, reversal, rejection) = match head {
         Some(Head {
+            remittances,
             successor,
             reversal,
             rejection,
             ..
-        }) => (successor, reversal, rejection),
-        None => (None, None, Vec::new()),
+        }) => (remittances, successor, reversal, rejection),
+        None => (Vec::new(), None, None, Vec::new()),
     };
     Ok(ClaimView {
         claim: stored.claim,
@@ -77,10 +78,13 @@ pub(super) fn claim(
         payment: payments.last().cloned(),
         payments,
         rejection,
+        remittances,
         attachments,
         information: information.into_iter().map(|said| said.text).collect(),
+        answer_until,
         appeal,
         successor,
+        correction: standing.waiting,
         reversal,
         tx,
     })
@@ -93,17 +97,29 @@ pub(super) fn explanation(
     id: ClaimId,
 ) -> Result<ExplanationOfBenefits, HealthError> {
     let pair = pair_of_claim(ctx, payer, provider, &id)?;
-    let stored = stored(ctx, &pair, &id)?;
-    let standing = Standing::of(ctx, &pair, &id)?;
-    let adjudication = standing.adjudication(ctx, &pair, &id)?;
-    let decided = standing.decided().ok_or(HealthError::NotFound)?;
-    let until = Date::from_unix((decided.on.days() + APPEAL_DAYS) * 86_400)?;
-    Ok(ExplanationOfBenefits::of(
-        &stored.claim,
-        standing.status,
-        &adjudication,
-        until,
-    ))
+    explained(ctx, &pair, &stored(ctx, &pair, &id)?.claim)
+}
+
+/// The explanation of a claim of the pair; `CONFLICT_STATE` before the adjudication.
+pub(super) fn explained(
+    ctx: &ReadContext<'_>,
+    pair: &Collection,
+    claim: &Claim,
+) -> Result<ExplanationOfBenefits, HealthError> {
+    let standing = Standing::of(ctx, pair, &claim.id)?;
+    let Some(decided) = standing.decided() else {
+        return Err(HealthError::ConflictState(format!(
+            "the claim is {}, and no decision of it is there to explain",
+            standing.status
+        )));
+    };
+    let adjudication = standing.adjudication(ctx, pair, &claim.id)?;
+    let appeal = Appeal::said(ctx, pair, &claim.id, &standing.word)?;
+    let until = Appeal::until(appeal.as_ref(), decided.on)?;
+    Ok(ExplanationOfBenefits {
+        answer_until: standing.answer_until(),
+        ..ExplanationOfBenefits::of(claim, standing.status, &adjudication, until)
+    })
 }
 
 pub(super) fn remittance(
@@ -114,10 +130,38 @@ pub(super) fn remittance(
 ) -> Result<RemittanceView, HealthError> {
     let pair = pair_of_either(ctx, payer, provider)?;
     let found: Option<Remittance> = pair.get(ctx, &remittance_key(&id))?;
-    let Remittance { id, amounts, tx, .. } = found.ok_or(HealthError::NotFound)?;
-    let mut reversed = BTreeSet::new();
-    for claim in amounts.keys() {
-        let head = Standing::of(ctx, &pair, claim)?.head;
+    of_remittance(ctx, &pair, found.ok_or(HealthError::NotFound)?)
+}
+
+/// A remittance of the pair, with what became of it since.
+pub(super) fn of_remittance(
+    ctx: &ReadContext<'_>,
+    pair: &Collection,
+    remittance: Remittance,
+) -> Result<RemittanceView, HealthError> {
+    let Remittance {
+        id,
+        amounts,
+        decisions,
+        on,
+        tx,
+        ..
+    } = remittance;
+    let currency = match amounts.keys().next() {
+        Some(first) => stored(ctx, pair, first).ok().map(|stored| stored.claim.currency),
+        None => None,
+    };
+    let mut statuses = BTreeMap::new();
+    let (mut reversed, mut superseded) = (BTreeSet::new(), BTreeSet::new());
+    for (claim, amount) in &amounts {
+        if let Some(decision) = decisions.get(claim)
+            && !stands(ctx, pair, claim, decision, *amount)?
+        {
+            superseded.insert(*claim);
+        }
+        let standing = Standing::of(ctx, pair, claim)?;
+        statuses.insert(*claim, standing.status);
+        let head = standing.head;
         // A replaced one was reversed before.
         if head.is_some_and(|head| head.status == ClaimStatus::Reversed || head.reversal.is_some()) {
             reversed.insert(*claim);
@@ -129,9 +173,14 @@ pub(super) fn remittance(
     Ok(RemittanceView {
         id,
         total: sum(&mut amounts.iter()),
-        standing: sum(&mut amounts.iter().filter(|(claim, _)| !reversed.contains(claim))),
+        standing: sum(&mut amounts
+            .iter()
+            .filter(|(claim, _)| !reversed.contains(claim) && !superseded.contains(claim))),
         reversed,
         amounts,
+        statuses,
+        currency,
+        issued: on,
         tx,
     })
 }

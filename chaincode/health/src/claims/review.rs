@@ -1,14 +1,17 @@
 //! Questions and rulings: the provider informs, two people of the payer set rules aside.
 
-use super::book::Entry;
+use super::book::{Book, Entry};
 use super::desk::Desk;
-use super::store::{Standing, attachment_prefix, information_key, stored};
+use super::store::{Standing, attachment_prefix, stored, word_key};
+use super::word::answer_to;
 use super::{deciding, provider};
-use crate::state::done;
+use crate::state::{derived_salt, done, tx_id};
 use careledger_api::adjudication::{Claim, Ruling};
 use careledger_api::contracts::claims::{
-    AdjudicationStep, Attachment, ClaimAct, ClaimStatus, Information, RulingProposal, Rulings, check_text,
+    Attachment, ClaimAct, ClaimStatus, Information, MadeRulings, ProposedRulings, RulingConfirmation,
+    RulingProposal, Rulings, check_text,
 };
+use careledger_api::date::Date;
 use careledger_api::event::EventKind;
 use careledger_api::ids::TxId;
 use careledger_api::{HealthError, Receipt};
@@ -18,10 +21,24 @@ use serde::{Deserialize, Serialize};
 /// Rulings that wait for a second person. They lie in the claim's book.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Proposed {
-    pub(super) proposal: RulingProposal,
+    proposal: RulingProposal,
     by: String,
     /// The payer's last step when they were proposed: rulings on another adjudication do not count.
-    on: TxId,
+    pub(super) on: TxId,
+    /// The transaction that proposed them; not kept by older ones, which are proposed anew.
+    #[serde(default)]
+    tx: Option<TxId>,
+}
+
+impl Proposed {
+    pub(super) fn view(&self) -> ProposedRulings {
+        ProposedRulings {
+            tx: self.tx.clone(),
+            by: self.by.clone(),
+            rulings: self.proposal.rulings.clone(),
+            reason: self.proposal.reason.clone(),
+        }
+    }
 }
 
 pub(super) fn provide_information(
@@ -36,11 +53,18 @@ pub(super) fn provide_information(
     stored(ctx, &pair, &information.claim)?;
     let standing = Standing::of(ctx, &pair, &information.claim)?;
     standing.status.after(ClaimAct::Inform)?;
-    let head = standing.head.ok_or(HealthError::NotFound)?;
-    let key = information_key(&information.claim, &head.tx);
-    if !pair.write_once(ctx, &key, &information)? {
-        return Err(HealthError::ConflictState("the question is answered".into()));
+    let today = Date::from_unix(ctx.timestamp().seconds)?;
+    if standing.answer_until().is_some_and(|last| last < today) {
+        return Err(HealthError::Expired(
+            "the time for an answer has passed; what the payer denies for that is appealed".into(),
+        ));
     }
+    let asked = standing.head.ok_or(HealthError::NotFound)?.tx;
+    let (claim, mut word) = (information.claim, standing.word);
+    let key = format!("info~{claim}~{asked}");
+    word.say(ctx, &pair, answer_to(&asked), &key, &information)?;
+    let salt = derived_salt(&information.salt, "said", &tx_id(ctx)?);
+    word.keep(ctx, &pair, &word_key(&claim), provider, salt)?;
     done(ctx, EventKind::Claim, Some(&pair))
 }
 
@@ -78,12 +102,13 @@ pub(super) fn propose_ruling(
     proposal.salt.require_drawn()?;
     check_text(&proposal.reason, &[])?;
     let mut entry = Entry::of(&desk, &proposal.claim)?;
-    reviewable(entry.book.status)?;
+    reviewable(&entry.book)?;
     check_rulings(&entry.claim, &proposal.rulings)?;
     entry.book.proposal = Some(Proposed {
         proposal,
         by: desk.person(&caller)?,
         on: entry.book.tx.clone(),
+        tx: Some(desk.tx.clone()),
     });
     entry.keep(&desk)?;
     done(ctx, EventKind::Claim, Some(&desk.pair))
@@ -93,25 +118,46 @@ pub(super) fn confirm_ruling(
     ctx: &Context<'_>,
     payer: &str,
     provider: &str,
-    step: AdjudicationStep,
+    confirmation: RulingConfirmation,
 ) -> Result<Receipt, HealthError> {
     let (desk, caller) = Desk::for_payer(ctx, payer, provider)?;
+    let RulingConfirmation { proposal, step } = confirmation;
     step.salt.require_drawn()?;
     let mut entry = Entry::of(&desk, &step.claim)?;
-    reviewable(entry.book.status)?;
-    let proposed = entry.book.proposal.take();
-    let proposed = proposed
-        .filter(|proposed| proposed.on == entry.book.tx)
-        .ok_or(HealthError::NotFound)?;
+    reviewable(&entry.book)?;
+    let ProposedRulings {
+        tx,
+        by,
+        rulings,
+        reason,
+    } = entry.book.proposed().ok_or(HealthError::NotFound)?.view();
+    if tx != Some(proposal) {
+        return Err(HealthError::ConflictState(
+            "the newest proposal is another one than the one to confirm; look at it, and confirm that".into(),
+        ));
+    }
     let person = desk.person(&caller)?;
-    if proposed.by == person {
+    if by == person {
         return Err(HealthError::SodViolation(
             "another person than the one who proposed the rulings confirms them".into(),
         ));
     }
-    entry.book.deciders.insert(proposed.by);
-    merge(&mut entry.book.rulings, proposed.proposal.rulings);
-    deciding::decide(&desk, &mut entry, &person, &step)?;
+    entry.book.deciders.insert(by.clone());
+    merge(&mut entry.book.rulings, rulings.clone());
+    let made = deciding::decide(&desk, &mut entry, &person, &step)?;
+    if !made.changed {
+        return Err(HealthError::ConflictState(format!(
+            "with these rulings the claim is decided as before: {}; rule on what speaks",
+            made.speaks
+        )));
+    }
+    entry.book.made.push(MadeRulings {
+        tx: desk.tx.clone(),
+        rulings,
+        reason,
+        proposed_by: Some(by),
+        by: person,
+    });
     entry.save(&desk, &step.salt)?;
     done(ctx, EventKind::Claim, Some(&desk.pair))
 }
@@ -140,11 +186,13 @@ pub(super) fn merge(into: &mut Rulings, rulings: Rulings) {
     }
 }
 
-fn reviewable(status: ClaimStatus) -> Result<(), HealthError> {
-    match status {
+/// Whoever reads an answer may rule on the question at once: the adjudication that asked it is what is ruled on.
+fn reviewable(book: &Book) -> Result<(), HealthError> {
+    match book.status {
         ClaimStatus::Pended | ClaimStatus::Denied | ClaimStatus::Partial => Ok(()),
+        ClaimStatus::Accepted if book.decision.is_some() => Ok(()),
         status => Err(HealthError::ConflictState(format!(
-            "the claim is {status}; rulings are on one that is pended, denied or partly denied"
+            "the claim is {status}; rulings are on one that is pended, denied or partly denied, or whose question is answered"
         ))),
     }
 }

@@ -3,8 +3,10 @@
 use super::book::{Book, Entry};
 use super::desk::Desk;
 use super::receipt::receive;
+use super::{appeal, deciding};
 use crate::caller::Caller;
 use crate::state::{done, registered};
+use careledger_api::adjudication::{Claim, EditCode, Ruling};
 use careledger_api::contracts::claims::{
     ClaimAct, ClaimStatus, Feedback, FlagClearance, FlagView, FraudFlag, MAX_FLAGS, MAX_SCORE, NOT_RENDERED,
     check_text,
@@ -30,6 +32,26 @@ pub(super) struct Flag {
 }
 
 impl Flag {
+    /// The flag on the claim in the place of its own, unless it was taken away.
+    pub(super) fn handed_down(&self, has_line: impl Fn(u16) -> bool) -> Option<Self> {
+        let Self {
+            tx,
+            line,
+            kind,
+            score,
+            explanation,
+            cleared,
+        } = self;
+        cleared.is_none().then(|| Self {
+            tx: tx.clone(),
+            line: line.filter(|line| has_line(*line)),
+            kind: kind.clone(),
+            score: *score,
+            explanation: explanation.clone(),
+            cleared: None,
+        })
+    }
+
     pub(super) fn view(self) -> FlagView {
         FlagView {
             flag: self.tx,
@@ -43,9 +65,9 @@ impl Flag {
 }
 
 /// The lines that wait for a person's look.
-pub(super) fn flagged(entry: &Entry) -> BTreeSet<u16> {
-    let lines = || entry.claim.lines.iter().map(|line| line.sequence);
-    let open = entry.book.flags.iter().filter(|flag| flag.cleared.is_none());
+pub(super) fn flagged(claim: &Claim, book: &Book) -> BTreeSet<u16> {
+    let lines = || claim.lines.iter().map(|line| line.sequence);
+    let open = book.flags.iter().filter(|flag| flag.cleared.is_none());
     open.flat_map(|flag| lines().filter(|line| flag.line.is_none_or(|of| of == *line)))
         .collect()
 }
@@ -68,9 +90,9 @@ pub(super) fn flag(
         explanation: flag.explanation,
         cleared: None,
     };
-    if !raise(&desk, &mut entry, found)? {
+    if !raise(&desk, &mut entry, found, &flag.salt)? {
         return Err(HealthError::ConflictState(format!(
-            "the claim is {}; an undecided one is flagged",
+            "the claim is {}; one that is not decided, or of which something is still to be paid, is flagged, unless the reviewer outside decided it",
             entry.book.status
         )));
     }
@@ -97,7 +119,7 @@ pub(super) fn clear_flag(
     }
     flag.cleared = Some((person.clone(), clearance.reason));
     deciders.insert(person);
-    if entry.book.status == ClaimStatus::Pended && flagged(&entry).is_empty() {
+    if entry.book.status == ClaimStatus::Pended && flagged(&entry.claim, &entry.book).is_empty() {
         // What it waited for is answered: it is adjudicated anew.
         entry.act(ClaimAct::Inform)?;
     }
@@ -114,12 +136,15 @@ pub(super) fn feedback(
 ) -> Result<Receipt, HealthError> {
     let consortium = registered(ctx)?.consortium;
     Caller::of(ctx)?.require(payer, &[Role::Payer, Role::Portal])?;
-    let desk = Desk::of(ctx, &consortium, payer, provider)?;
+    let desk = Desk::of(ctx, consortium, payer, provider)?;
     feedback.salt.require_drawn()?;
     let mut entry = Entry::of(&desk, &feedback.claim)?;
     let Feedback { line, rendered, .. } = feedback;
     if !entry.claim.lines.iter().any(|of| of.sequence == line) {
         return Err(HealthError::InvalidCode("the claim has no such line".into()));
+    }
+    if entry.book.status == ClaimStatus::Submitted {
+        receive(&desk, &mut entry, &feedback.salt)?;
     }
     if entry.book.feedback.insert(line, rendered) == Some(rendered) {
         return Err(HealthError::Duplicate("the member said so before".into()));
@@ -133,25 +158,43 @@ pub(super) fn feedback(
             explanation: "the member says that the service was not rendered".into(),
             cleared: None,
         };
-        // What is decided stays decided; the word is kept for whoever looks at it again.
-        raise(&desk, &mut entry, phantom)?;
+        // Where nothing is left to be paid, the word is kept for whoever looks at it again.
+        raise(&desk, &mut entry, phantom, &feedback.salt)?;
     }
     close(&desk, entry, &feedback.salt)?;
     done(ctx, EventKind::Claim, Some(&desk.pair))
 }
 
-/// Adds a flag to an undecided claim. False, and nothing added, for a decided one; `LIMIT` for one too many.
-fn raise(desk: &Desk<'_, '_>, entry: &mut Entry, flag: Flag) -> Result<bool, HealthError> {
+/// Adds a flag to a claim that is undecided, or of which something is to be paid: that waits until a person takes the flag away. A decision for which no money
+/// has moved is taken back, unless an appeal about it is open. What people said of other flags does not answer this one. False, and nothing added, for any other
+/// claim; `LIMIT` for one too many.
+fn raise(desk: &Desk<'_, '_>, entry: &mut Entry, flag: Flag, salt: &Salt) -> Result<bool, HealthError> {
     if entry.book.status == ClaimStatus::Submitted {
-        receive(desk, entry)?;
+        receive(desk, entry, salt)?;
     }
-    if !matches!(entry.book.status, ClaimStatus::Accepted | ClaimStatus::Pended) {
-        return Ok(false);
-    }
+    let decided = match entry.book.status {
+        ClaimStatus::Accepted | ClaimStatus::Pended => false,
+        _ if appeal::is_decided_outside(&entry.book) => return Ok(false),
+        ClaimStatus::Approved | ClaimStatus::Partial => {
+            !entry.book.money.has_moved() && appeal::require_settled(desk, entry).is_ok()
+        }
+        ClaimStatus::Payable => false,
+        _ => return Ok(false),
+    };
     if entry.book.flags.len() >= MAX_FLAGS {
         return Err(HealthError::Limit("a claim has at most 64 flags".into()));
     }
+    for (line, rulings) in &mut entry.book.rulings {
+        if flag.line.is_none_or(|of| of == *line)
+            && rulings.get(&EditCode::Flagged) == Some(&Ruling::SetAside)
+        {
+            rulings.remove(&EditCode::Flagged);
+        }
+    }
     entry.book.flags.push(flag);
+    if decided {
+        deciding::reconsider(desk, entry)?;
+    }
     Ok(true)
 }
 

@@ -4,7 +4,8 @@ use super::authorisation;
 use super::book::{Book, Entry, book_hash};
 use super::desk::Own;
 use super::provider::readable;
-use super::store::StoredClaim;
+use super::store::{StoredClaim, word_key};
+use super::word::Word;
 use crate::caller::Caller;
 use crate::state::{Collection, registered};
 use careledger_api::HealthError;
@@ -47,19 +48,37 @@ pub(super) fn service_report(
         if !seen.insert(id) {
             continue;
         }
-        let item = match books.get(&book_hash(&own, &provider, &id)) {
+        let mut item = match books.get(&book_hash(&own, &provider, &id)) {
             None => Item::open(stored.received.days() * 86_400),
-            Some(book) => Item {
-                // The time runs from the submission, not from the payer's first look at it.
-                received: stored.received.days() * 86_400,
-                decided: book.decided_at,
-                open: match Entry::status(ctx, &pair, book)? {
-                    ClaimStatus::Submitted | ClaimStatus::Accepted => Open::Payer,
-                    ClaimStatus::Pended => Open::Provider,
-                    _ => Open::Nobody,
-                },
-            },
+            Some(book) => {
+                let resumed = book.unanswered_from();
+                let submitted = stored.received.days() * 86_400;
+                let (open, resumed) = match Entry::status(ctx, &pair, book)? {
+                    ClaimStatus::Submitted | ClaimStatus::Accepted => (Open::Payer, book.resumed),
+                    ClaimStatus::Pended if resumed.is_some_and(|from| at < from) => (Open::Provider, None),
+                    // Nobody answered, or nobody but the payer was asked.
+                    ClaimStatus::Pended => (Open::Payer, resumed.or(book.resumed)),
+                    // Of one that was decided before it was looked at again, the first decision is what was in time.
+                    _ => {
+                        let first = |from: &i64| book.decided_at.is_none_or(|at| *from <= at);
+                        (Open::Nobody, book.resumed.filter(first))
+                    }
+                };
+                Item {
+                    // The time runs from the submission, not from the payer's first look at it; and anew once the provider let its own pass.
+                    received: resumed.map_or(submitted, |from| from.max(submitted)),
+                    decided: book.decided_at,
+                    open,
+                }
+            }
         };
+        // A claim whose correction was submitted waits for nobody: the correction does, until it is received.
+        if !matches!(item.open, Open::Nobody) {
+            let by = Word::of(ctx, &pair, &word_key(&id)).successor;
+            if by.is_some_and(|by| !books.contains_key(&book_hash(&own, &provider, &by))) {
+                item.open = Open::Nobody;
+            }
+        }
         let due = item.count(&mut report.claims, CLAIM_SECONDS, at);
         report.overdue.extend(due.map(|due| Overdue {
             due,

@@ -1,6 +1,7 @@
 //! What lies in the pair's collection: the provider's statements, and the payer's copy of what it made of them.
 
 use super::book::Book;
+use super::word::{Word, answer_to};
 use crate::state::Collection;
 use careledger_api::HealthError;
 use careledger_api::adjudication::{Adjudication, Claim, Edit};
@@ -14,11 +15,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredClaim {
     pub(super) claim: Claim,
-    /// The day of submission by the provider's clock; the payer's own stamp is what counts.
+    /// The day of submission by the provider's clock; where the payer's own stamp lies more than a week later, that is what counts.
     pub(super) received: Date,
     /// The transaction of the submission.
     #[serde(default)]
     pub(super) tx: Option<TxId>,
+    /// The first claim of the chain that it is a correction in; none in a first claim.
+    #[serde(default)]
+    pub(super) root: Option<ClaimId>,
     pub(super) salt: Salt,
 }
 
@@ -34,6 +38,9 @@ pub(super) struct Head {
     /// The transactions of the payments, which name their keys.
     #[serde(default)]
     pub(super) payments: Vec<TxId>,
+    /// Remittances that it was put on; not kept by older ones.
+    #[serde(default)]
+    pub(super) remittances: Vec<RemittanceId>,
     #[serde(default)]
     pub(super) successor: Option<ClaimId>,
     #[serde(default)]
@@ -49,9 +56,11 @@ impl Head {
             decided: book.decision.as_ref().map(|decision| Decided {
                 tx: decision.tx.clone(),
                 on: decision.on,
+                answer_until: decision.answer_until,
             }),
             rejection: book.rejection.clone(),
             payments: book.money.payments().iter().map(|paid| paid.tx.clone()).collect(),
+            remittances: book.remittances.clone(),
             successor: book.successor,
             reversal: book.reversal.clone(),
             salt,
@@ -64,6 +73,9 @@ impl Head {
 pub(super) struct Decided {
     pub(super) tx: TxId,
     pub(super) on: Date,
+    /// The last day for answers, where the provider is asked.
+    #[serde(default)]
+    pub(super) answer_until: Option<Date>,
 }
 
 /// The value of `adj~I~T`.
@@ -73,42 +85,62 @@ pub(super) struct StoredAdjudication {
     pub(super) salt: Salt,
 }
 
-/// The value of `conf~I`, the provider's alone: the payment that came, by its transaction.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Confirmation {
-    pub(super) payment: Option<TxId>,
-    pub(super) salt: Salt,
-}
-
 /// Where a claim stands, as the pair's collection shows it.
 pub(super) struct Standing {
     /// None before the payer's first step.
     pub(super) head: Option<Head>,
     pub(super) status: ClaimStatus,
+    /// What the provider said.
+    pub(super) word: Word,
+    /// The correction that takes effect once the payer receives it.
+    pub(super) waiting: Option<ClaimId>,
 }
 
 impl Standing {
     /// Reads it. The claim itself is the caller's to look for.
     pub(super) fn of(ctx: &ReadContext<'_>, pair: &Collection, id: &ClaimId) -> Result<Self, HealthError> {
         let head: Option<Head> = pair.get(ctx, &head_key(id))?;
+        let word = Word::of(ctx, pair, &word_key(id));
         let status = match &head {
             None => ClaimStatus::Submitted,
             Some(head) => match head.status {
-                ClaimStatus::Pended if pair.exists(ctx, &information_key(id, &head.tx))? => {
+                ClaimStatus::Pended if word.said(ctx, pair, &answer_to(&head.tx))?.is_some() => {
                     ClaimStatus::Accepted
                 }
-                ClaimStatus::Paid => {
-                    let came: Option<Confirmation> = pair.get(ctx, &confirmation_key(id))?;
-                    let came = came.and_then(|came| came.payment);
-                    match came.is_some() && came.as_ref() == head.payments.last() {
-                        true => ClaimStatus::Cleared,
-                        false => ClaimStatus::Paid,
-                    }
+                ClaimStatus::Paid
+                    if word.payment.is_some() && word.payment.as_ref() == head.payments.last() =>
+                {
+                    ClaimStatus::Cleared
                 }
                 status => status,
             },
         };
-        Ok(Self { head, status })
+        let waiting = match word.successor {
+            Some(successor) if !pair.exists(ctx, &head_key(&successor))? => Some(successor),
+            _ => None,
+        };
+        Ok(Self {
+            head,
+            status,
+            word,
+            waiting,
+        })
+    }
+
+    /// `CONFLICT_STATE` while a correction of the claim waits for the payer.
+    pub(super) fn require_in_force(&self) -> Result<(), HealthError> {
+        match self.waiting {
+            None => Ok(()),
+            Some(_) => Err(HealthError::ConflictState(
+                "a replacement or void of this claim is submitted; its payer receives that first".into(),
+            )),
+        }
+    }
+
+    /// The last day on which the provider answers what the payer asked; none where nothing is asked, or it was answered.
+    pub(super) fn answer_until(&self) -> Option<Date> {
+        let pended = self.status == ClaimStatus::Pended;
+        self.decided().filter(|_| pended)?.answer_until
     }
 
     /// The adjudication in force, if there is one.
@@ -161,7 +193,8 @@ pub(super) fn head_key(claim: &ClaimId) -> String {
     format!("head~{claim}")
 }
 
-pub(super) fn confirmation_key(claim: &ClaimId) -> String {
+/// What the provider said of a claim: the payment that came, the claim in its place, its statements.
+pub(super) fn word_key(claim: &ClaimId) -> String {
     format!("conf~{claim}")
 }
 
@@ -177,21 +210,17 @@ pub(super) fn remittance_key(remittance: &RemittanceId) -> String {
     format!("rem~{remittance}")
 }
 
-pub(super) fn information_prefix(claim: &ClaimId) -> String {
-    format!("info~{claim}~")
-}
-
-/// One answer for each time that the claim was pended.
-pub(super) fn information_key(claim: &ClaimId, pended: &TxId) -> String {
-    format!("{}{pended}", information_prefix(claim))
-}
-
 pub(super) fn attachment_prefix(claim: &ClaimId) -> String {
     format!("file~{claim}~")
 }
 
 pub(super) fn authorisation_key(id: &AuthorisationId) -> String {
     format!("auth~{id}")
+}
+
+/// What the provider said of a request: its statements.
+pub(super) fn authorisation_word_key(id: &AuthorisationId) -> String {
+    format!("authsaid~{id}")
 }
 
 pub(super) fn authorisation_head_key(id: &AuthorisationId) -> String {

@@ -1,30 +1,20 @@
 //! Claims come in: the first, the one that replaces, the one that takes back.
 
-use super::book::Entry;
-use super::deciding;
-use super::desk::Desk;
 use super::disclosure;
 use super::provider;
-use super::store::{Confirmation, StoredClaim, claim_key, confirmation_key};
-use crate::state::{Collection, derived_salt, done, registered, tx_id};
+use super::receipt::{OF_REJECTED, OF_STANDING, corrects, misfit};
+use super::services;
+use super::store::{Head, Standing, StoredClaim, claim_key, head_key, stored, word_key};
+use super::word::Word;
+use crate::state::{Collection, derived_salt, done, tx_id};
 use careledger_api::adjudication::{Claim, Frequency, check};
 use careledger_api::contracts::claims::{ClaimAct, ClaimBody, ClaimStatus};
 use careledger_api::date::Date;
 use careledger_api::event::EventKind;
-use careledger_api::hashing::keyed_hash;
-use careledger_api::ids::{ClaimId, Hash, Salt};
+use careledger_api::ids::{ClaimId, Salt};
 use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::Context;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-
-/// The value of `fp~F`: which chain of claims has the service. It saves the provider a claim that the payer would deny; the payer itself decides by its
-/// own count of what the member used.
-#[derive(Serialize, Deserialize)]
-struct Fingerprint {
-    claim: ClaimId,
-    salt: Salt,
-}
 
 /// The value of `again~T`: a claim that was submitted once more.
 #[derive(Serialize, Deserialize)]
@@ -38,7 +28,7 @@ pub(super) fn submit_claim(
     provider: &str,
     body: ClaimBody,
 ) -> Result<Receipt, HealthError> {
-    let pair = provider::pair(ctx, payer, provider)?;
+    let (pair, consortium) = provider::pair_and_consortium(ctx, payer, provider)?;
     let ClaimBody { claim, salt } = body;
     accepted(&claim, &salt)?;
     if claim.frequency != Frequency::Original {
@@ -46,22 +36,22 @@ pub(super) fn submit_claim(
             "a replacement or void is submitted by replaceClaim".into(),
         ));
     }
-    let id = claim.id;
     if said_before(ctx, &pair, &claim, &salt)? {
         return done(ctx, EventKind::Claim, Some(&pair));
     }
-    disclosure::check(ctx, &registered(ctx)?.consortium, &pair, provider, &claim)?;
-    take_in(ctx, &pair, claim, &id, &salt, provider)?;
+    disclosure::check(ctx, &consortium, &pair, provider, &claim)?;
+    take_in(ctx, &pair, claim, None, &salt, provider)?;
     done(ctx, EventKind::Claim, Some(&pair))
 }
 
+/// At the provider's own peer, as a first claim. It takes effect when the payer receives it.
 pub(super) fn replace_claim(
     ctx: &Context<'_>,
     payer: &str,
     provider: &str,
     body: ClaimBody,
 ) -> Result<Receipt, HealthError> {
-    let desk = Desk::for_provider(ctx, payer, provider)?;
+    let (pair, consortium) = provider::pair_and_consortium(ctx, payer, provider)?;
     let ClaimBody { claim, salt } = body;
     accepted(&claim, &salt)?;
     let (old, act) = match (claim.frequency, claim.replaces) {
@@ -73,33 +63,51 @@ pub(super) fn replace_claim(
             ));
         }
     };
-    if said_before(ctx, &desk.pair, &claim, &salt)? {
-        return done(ctx, EventKind::Claim, Some(&desk.pair));
+    if said_before(ctx, &pair, &claim, &salt)? {
+        return done(ctx, EventKind::Claim, Some(&pair));
     }
-    let mut before = Entry::of(&desk, &old)?;
-    follows(&claim, &before)?;
-    before.act(act)?;
-    deciding::undo(&desk, &mut before)?;
-    before.book.successor = Some(claim.id);
-    let root = before.book.root;
-    // A correction of days that were claimed in time is in time.
-    let days: BTreeSet<Date> = before.claim.lines.iter().map(|line| line.date).collect();
-    let corrects = claim.lines.iter().all(|line| days.contains(&line.date));
-    let filed = corrects.then_some(before.book.filed);
-    before.save(&desk, &salt)?;
-    take_in(ctx, &desk.pair, claim.clone(), &root, &salt, provider)?;
-    let mut entry = Entry::new(&desk, claim, root)?;
-    entry.book.filed = filed.unwrap_or(entry.book.filed);
-    // A void has taken its claim back, and waits for nobody.
-    entry.book.status = match act {
-        ClaimAct::Void => ClaimStatus::Voided,
-        _ => ClaimStatus::Accepted,
-    };
-    entry.save(&desk, &salt)?;
-    done(ctx, EventKind::Claim, Some(&desk.pair))
+    let before = stored(ctx, &pair, &old)?;
+    let standing = Standing::of(ctx, &pair, &old)?;
+    replaceable(&claim, &before.claim, &standing, act)?;
+    disclosure::check(ctx, &consortium, &pair, provider, &claim)?;
+    let Standing { mut word, .. } = standing;
+    word.successor = Some(claim.id);
+    let said = derived_salt(&salt, "successor", &tx_id(ctx)?);
+    word.keep(ctx, &pair, &word_key(&old), provider, said)?;
+    let root = before.root.unwrap_or(old);
+    take_in(ctx, &pair, claim, Some(root), &salt, provider)?;
+    done(ctx, EventKind::Claim, Some(&pair))
 }
 
-/// Whether the same body was submitted before, which is then written down, since every transaction writes something. `DUPLICATE` for another body.
+/// Whether a claim can be taken back by that correction, as far as the pair shows it; the payer looks at it in its book again.
+fn replaceable(claim: &Claim, before: &Claim, standing: &Standing, act: ClaimAct) -> Result<(), HealthError> {
+    if let Some(reason) = misfit(claim, before) {
+        return Err(HealthError::InvalidCode(reason.to_owned()));
+    }
+    standing.require_in_force()?;
+    let conflict = |reason: &str| Err(HealthError::ConflictState(reason.to_owned()));
+    match &standing.head {
+        None if corrects(before) => {
+            return conflict(
+                "the claim is a correction that its payer has not received yet; it is corrected after that",
+            );
+        }
+        Some(head) if head.status == ClaimStatus::Rejected && corrects(before) => {
+            return conflict(OF_REJECTED);
+        }
+        Some(head) if !head.payments.is_empty() && head.reversal.is_none() => {
+            return conflict("money was paid for the claim; its payer reverses it first");
+        }
+        _ => {}
+    }
+    match standing.status.after(act) {
+        Ok(_) => Ok(()),
+        Err(_) => conflict(&format!("{OF_STANDING} (it is {})", standing.status)),
+    }
+}
+
+/// Whether the same body was submitted before, which is then written down, since every transaction writes something. `DUPLICATE` for another body,
+/// `CONFLICT_STATE` where the payer has rejected it.
 fn said_before(
     ctx: &Context<'_>,
     pair: &Collection,
@@ -113,6 +121,12 @@ fn said_before(
     if before.claim != *claim || before.salt != *salt {
         return Err(HealthError::Duplicate("this claim id is taken".into()));
     }
+    let head: Option<Head> = pair.get(ctx, &head_key(&claim.id))?;
+    if head.is_some_and(|head| head.status == ClaimStatus::Rejected) {
+        return Err(HealthError::ConflictState(
+            "the payer rejected this claim, and says why in it: what is mended is another claim, under an id of its own".into(),
+        ));
+    }
     again(ctx, pair, salt)?;
     Ok(true)
 }
@@ -122,34 +136,6 @@ pub(super) fn again(ctx: &Context<'_>, pair: &Collection, salt: &Salt) -> Result
     let tx = tx_id(ctx)?;
     let salt = derived_salt(salt, "again", &tx);
     pair.put(ctx, &format!("again~{tx}"), &Again { salt })
-}
-
-/// A claim may stand in the place of the one before, or take it back.
-fn follows(claim: &Claim, before: &Entry) -> Result<(), HealthError> {
-    if before.book.money.has_moved() {
-        return Err(HealthError::ConflictState(
-            "money was paid for the claim; its payer reverses it first".into(),
-        ));
-    }
-    let rules = [
-        (
-            // Its lines are those of the claim that it took back: replaced in its turn, they would be claimed beside that one's replacement.
-            before.claim.frequency != Frequency::Void,
-            "a void is neither replaced nor voided; name the claim that it took back",
-        ),
-        (
-            claim.coverage == before.claim.coverage,
-            "a replacement or void is for the same coverage as the claim before",
-        ),
-        (
-            claim.frequency != Frequency::Void || claim.lines == before.claim.lines,
-            "a void has the lines of the claim that it takes back",
-        ),
-    ];
-    if let Some((_, reason)) = rules.into_iter().find(|(holds, _)| !holds) {
-        return Err(HealthError::InvalidCode(reason.to_owned()));
-    }
-    Ok(())
 }
 
 /// What the front end refuses, refused.
@@ -164,52 +150,28 @@ fn accepted(claim: &Claim, salt: &Salt) -> Result<(), HealthError> {
     }
 }
 
-/// Writes a claim, its services' fingerprints, and the provider's word that no money came yet.
+/// Writes a claim, its services' fingerprints, and the key of what the provider says of it. The root is another claim's, if it is a correction.
 fn take_in(
     ctx: &Context<'_>,
     pair: &Collection,
     claim: Claim,
-    root: &ClaimId,
+    root: Option<ClaimId>,
     salt: &Salt,
     provider: &str,
 ) -> Result<(), HealthError> {
-    let secret = pair.secret(ctx)?;
-    let period = claim.year()?.to_be_bytes();
-    let services = claim.services()?;
-    // A line that repeats another of the same claim is the payer's to deny.
-    let fingerprints: BTreeSet<Hash> = services
-        .iter()
-        .map(|service| keyed_hash(&secret, "service", &[&period, service]))
-        .collect();
-    for fingerprint in fingerprints {
-        let key = format!("fp~{fingerprint}");
-        let salt = Salt::from_bytes(*keyed_hash(salt, "service", &[fingerprint.as_bytes()]).as_bytes());
-        if pair.write_once(ctx, &key, &Fingerprint { claim: *root, salt })? {
-            continue;
-        }
-        let before: Option<Fingerprint> = pair.get(ctx, &key)?;
-        if before.is_none_or(|before| before.claim != *root) {
-            return Err(HealthError::Duplicate(
-                "a service of this claim (member, performer, procedure, day) was claimed from this payer before".into(),
-            ));
-        }
-    }
+    services::take(ctx, pair, &claim, root.unwrap_or(claim.id), salt)?;
     let (id, tx) = (claim.id, tx_id(ctx)?);
-    let none = Confirmation {
-        payment: None,
-        salt: derived_salt(salt, "confirmation", &tx),
-    };
+    let nothing_said = derived_salt(salt, "confirmation", &tx);
     let stored = StoredClaim {
         claim,
         received: Date::from_unix(ctx.timestamp().seconds)?,
         tx: Some(tx),
+        root,
         salt: *salt,
     };
     if !pair.write_once(ctx, &claim_key(&id), &stored)? {
         return Err(HealthError::Duplicate("this claim id is taken".into()));
     }
-    // Whether money came is the provider's to say: from now on nobody else writes the key.
-    let key = confirmation_key(&id);
-    pair.put(ctx, &key, &none)?;
-    pair.hand_to(ctx, &key, provider)
+    // From now on nobody else says anything of it for the provider.
+    Word::begin(ctx, pair, &word_key(&id), provider, nothing_said)
 }

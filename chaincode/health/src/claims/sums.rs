@@ -4,7 +4,8 @@
 //! all of them, is decided on their total, and writes the sum with the slots emptied. In between it reads the sum, and adds to the one slot that its id
 //! names, as long as the slot stays within its share of what the sum leaves of the maximum: `(maximum - sum) / SLOTS`. The sum changes only together with
 //! all slots, so all of them full are at most the maximum, whether anybody folds them or not. Claims of one member in one block conflict where they
-//! meet in a slot, or where a cap is within reach.
+//! meet in a slot, or where a cap is within reach. A coverage that was amended may have had another maximum, by which its slots were filled: it has no slots
+//! any more.
 
 use super::desk::{Desk, Own};
 use careledger_api::HealthError;
@@ -36,10 +37,12 @@ pub(super) struct Start<'d, 'a, 'c> {
     year: u16,
     place: u8,
     sum: Accumulators,
+    /// Whether all that was paid lies below the maximum of the plan that counts now.
+    slots: bool,
 }
 
 impl<'d, 'a, 'c> Start<'d, 'a, 'c> {
-    pub(super) fn of(desk: &'d Desk<'a, 'c>, claim: &Claim) -> Result<Self, HealthError> {
+    pub(super) fn of(desk: &'d Desk<'a, 'c>, claim: &Claim, amended: bool) -> Result<Self, HealthError> {
         let (coverage, year) = (claim.coverage, claim.year()?);
         let sum: Sum = desk
             .get(&sum_key(&desk.own, &coverage, year))?
@@ -50,6 +53,7 @@ impl<'d, 'a, 'c> Start<'d, 'a, 'c> {
             year,
             place: claim.id.as_bytes().last().copied().unwrap_or_default() % SLOTS,
             sum: sum.accumulators,
+            slots: !amended,
         })
     }
 
@@ -61,7 +65,7 @@ impl<'d, 'a, 'c> Start<'d, 'a, 'c> {
         before: Option<Accumulators>,
         run: impl Fn(Accumulators) -> Result<(T, Accumulators), HealthError>,
     ) -> Result<(T, Accumulators), HealthError> {
-        if before.is_none() && self.sum.deductible >= plan.deductible {
+        if self.slots && before.is_none() && self.sum.deductible >= plan.deductible {
             let (decided, after) = run(self.sum)?;
             let added = minus(after, self.sum);
             if self.fits(plan, added)? {

@@ -1,14 +1,16 @@
-//! Claims: published, loaded, submitted, adjudicated, paid, cleared, and what is refused on the way.
+//! What the tests of claims begin with: a payer with its plan and member, claims, steps of either side.
 
-use crate::fixture::{CLINIC, HOSPITAL, INSURER, World, bytes, contract_error, world};
+use crate::fixture::{HOSPITAL, INSURER, World, bytes, world};
 use careledger_api::HealthError;
-use careledger_api::adjudication::{Claim, ClaimLine, Coverage, EditCode, NetworkRules, Plan, Price};
+use careledger_api::adjudication::{
+    Claim, ClaimLine, Coverage, Frequency, NetworkRules, Plan, Price, ProcedureRules,
+};
 use careledger_api::contracts::claims::{
-    AdjudicationStep, BookView, ClaimBatch, ClaimBody, ClaimStatus, ClaimStep, ClaimView, ClaimsClient,
-    CoverageBody, EligibilityQuery, Payment, PlanBody,
+    AdjudicationStep, AuthorisationRequest, BookView, ClaimBatch, ClaimBody, ClaimStep, ClaimView,
+    ClaimsClient, CoverageBody, Payment, PlanBody, RemittanceBody,
 };
 use careledger_api::date::{Date, DateRange};
-use careledger_api::ids::{ClaimId, CoverageId, PlanId, TxId};
+use careledger_api::ids::{AuthorisationId, ClaimId, CoverageId, PlanId, RemittanceId, TxId};
 use careledger_api::roles::Role;
 use fabric_contract_mock::{Endorsed, MockClient};
 use std::collections::BTreeMap;
@@ -111,7 +113,7 @@ pub fn codes(world: &World, block: impl IntoIterator<Item = Endorsed>) -> Vec<&'
     outcomes.map(|outcome| outcome.code.as_str_name()).collect()
 }
 
-fn date(text: &str) -> Date {
+pub fn date(text: &str) -> Date {
     text.parse().unwrap()
 }
 
@@ -150,77 +152,16 @@ pub fn claim(world: &World, id: u8, procedure: &str) -> ClaimBody {
     }
 }
 
-/// A payer with a published and loaded plan and a member.
-async fn insured(world: &World) {
-    let payer = world.client(INSURER, Role::Payer);
-    let claims = ClaimsClient::new(&payer);
-    let plan = plan(world);
-    let id = plan.plan.id;
-    let early = claims
-        .load_plan(INSURER, plan.clone())
-        .endorsed_by([INSURER])
-        .send()
-        .await;
-    assert_eq!(contract_error(early), HealthError::NotFound, "not published yet");
-    claims
-        .publish_plan(id, 1, plan.commitment().unwrap())
-        .send()
-        .await
-        .unwrap();
-    let again = claims
-        .publish_plan(id, 1, plan.commitment().unwrap())
-        .send()
-        .await;
-    assert!(matches!(contract_error(again), HealthError::ConflictState(_)));
-    let other = PlanBody {
-        plan: Plan {
-            copay: 1,
-            ..plan.plan.clone()
-        },
-        salt: plan.salt,
-    };
-    let other = claims
-        .load_plan(INSURER, other)
-        .endorsed_by([INSURER])
-        .send()
-        .await;
-    assert!(
-        matches!(contract_error(other), HealthError::ConflictState(_)),
-        "not what was published"
-    );
-    claims
-        .load_plan(INSURER, plan)
-        .endorsed_by([INSURER])
-        .send()
-        .await
-        .unwrap();
-    let period = DateRange {
-        from: date("2026-01-01"),
-        until: date("2027-12-31"),
-    };
-    let coverage = Coverage::new(CoverageId::from_bytes(bytes(1)), id, 1, period);
-    let body = CoverageBody {
-        coverage,
-        salt: world.wallet.salt(),
-    };
-    claims
-        .enrol_member(INSURER, body.clone())
-        .endorsed_by([INSURER])
-        .send()
-        .await
-        .unwrap();
-    let twice = claims
-        .enrol_member(INSURER, body)
-        .endorsed_by([INSURER])
-        .send()
-        .await;
-    assert!(matches!(contract_error(twice), HealthError::Duplicate(_)));
-}
-
 /// A payer with that plan and a member under it.
 pub async fn covered_by(world: &World, change: impl FnOnce(&mut Plan)) {
+    covered_as(world, 1, change).await;
+}
+
+/// The same with the numbers of plan and coverage.
+pub async fn covered_as(world: &World, n: u8, change: impl FnOnce(&mut Plan)) {
     let payer = world.client(INSURER, Role::Payer);
     let mut body = plan(world);
+    body.plan.id = PlanId::from_bytes(bytes(n));
     change(&mut body.plan);
     let commitment = body.commitment().unwrap();
     let claims = ClaimsClient::new(&payer);
@@ -232,7 +173,7 @@ pub async fn covered_by(world: &World, change: impl FnOnce(&mut Plan)) {
         from: date("2026-01-01"),
         until: date("2027-12-31"),
     };
-    let coverage = Coverage::new(CoverageId::from_bytes(bytes(1)), id, 1, period);
+    let coverage = Coverage::new(CoverageId::from_bytes(bytes(n)), id, 1, period);
     let salt = world.wallet.salt();
     at!(
         world,
@@ -260,6 +201,126 @@ pub async fn submit(world: &World, body: ClaimBody) -> Result<TxId, HealthError>
     world.receipt(sent)
 }
 
+/// A claim that stands in the place of another, or takes it back.
+pub fn instead(world: &World, n: u8, of: u8, frequency: Frequency) -> ClaimBody {
+    let mut body = claim(world, n, "X-1001");
+    (body.claim.frequency, body.claim.replaces) = (frequency, Some(id(of)));
+    body
+}
+
+/// The provider's part of a correction.
+pub async fn replace(world: &World, body: ClaimBody) -> Result<TxId, HealthError> {
+    let biller = world.client(HOSPITAL, Role::ProviderBilling);
+    providers!(world, &biller, replace_claim(body))
+}
+
+/// The payer's receipt of claims.
+pub async fn receive(world: &World, claims: &[u8]) -> Result<TxId, HealthError> {
+    let payer = world.client(INSURER, Role::Payer);
+    let batch = ClaimBatch {
+        claims: claims.iter().map(|n| id(*n)).collect(),
+        salt: world.wallet.salt(),
+    };
+    payers!(world, &payer, acknowledge(batch))
+}
+
+/// Both of them.
+pub async fn correct(world: &World, body: ClaimBody) -> Result<TxId, HealthError> {
+    let batch = ClaimBatch {
+        claims: [body.claim.id].into(),
+        salt: world.wallet.salt(),
+    };
+    replace(world, body).await?;
+    let payer = world.client(INSURER, Role::Payer);
+    payers!(world, &payer, acknowledge(batch))
+}
+
+pub fn remittance(world: &World, n: u8, claims: &[u8]) -> RemittanceBody {
+    RemittanceBody {
+        id: RemittanceId::from_bytes(bytes(n)),
+        claims: claims.iter().map(|n| id(*n)).collect(),
+        salt: world.wallet.salt(),
+    }
+}
+
+pub async fn paying(world: &World, n: u8, amount: i64) -> Result<TxId, HealthError> {
+    let payer = world.client(INSURER, Role::Payer);
+    payers!(world, &payer, pay(payment(world, n, amount)))
+}
+
+/// The claim of a number is put on a remittance of that number.
+pub async fn remitting(world: &World, n: u8) -> Result<TxId, HealthError> {
+    let payer = world.client(INSURER, Role::Payer);
+    payers!(world, &payer, remit(remittance(world, n, &[n])))
+}
+
+/// A world with a claim of 2027-01-14, number 1, that is approved.
+pub async fn approved() -> World {
+    let world = world().await;
+    covered_by(&world, |_| ()).await;
+    submit(&world, on(&world, 1, "2027-01-14")).await.unwrap();
+    adjudicate(&world, id(1)).await.unwrap();
+    world
+}
+
+/// The same, paid.
+pub async fn paid() -> World {
+    let world = approved().await;
+    paying(&world, 1, 17_100).await.unwrap();
+    world
+}
+
+/// The provider's word that the first claim's money came.
+pub fn came(world: &World) -> ClaimStep {
+    ClaimStep {
+        claim: id(1),
+        salt: world.wallet.salt(),
+    }
+}
+
+/// A world in which X-1001 needs an authorisation.
+pub async fn authorising() -> World {
+    let world = world().await;
+    covered_by(&world, |plan| {
+        let rules = ProcedureRules {
+            authorisation: true,
+            ..ProcedureRules::default()
+        };
+        plan.procedures.insert("X-1001".into(), rules);
+    })
+    .await;
+    world
+}
+
+/// The authorisation that [`request`] asks for.
+pub const AUTHORISATION: AuthorisationId = AuthorisationId::from_bytes([7; 16]);
+
+/// Asks for X-1001 in January of 2027.
+pub fn request(world: &World, units: u32) -> AuthorisationRequest {
+    AuthorisationRequest {
+        id: AUTHORISATION,
+        coverage: member(),
+        procedure: "X-1001".into(),
+        units,
+        period: DateRange {
+            from: date("2027-01-01"),
+            until: date("2027-01-31"),
+        },
+        provider_npi: "1234567893".into(),
+        urgent: false,
+        documents: vec![],
+        salt: world.wallet.salt(),
+    }
+}
+
+/// A claim under that authorisation.
+pub fn authorised(world: &World, n: u8, units: u32) -> ClaimBody {
+    let mut body = claim(world, n, "X-1001");
+    body.claim.lines[0].authorisation = Some(AUTHORISATION);
+    body.claim.lines[0].units = units;
+    body
+}
+
 pub async fn adjudicate(world: &World, claim: ClaimId) -> Result<TxId, HealthError> {
     let payer = world.client(INSURER, Role::Payer);
     let step = AdjudicationStep::new(claim, world.wallet.salt());
@@ -269,232 +330,4 @@ pub async fn adjudicate(world: &World, claim: ClaimId) -> Result<TxId, HealthErr
         .send()
         .await;
     world.receipt(sent)
-}
-
-#[tokio::test]
-async fn a_clean_claim_is_paid_and_cleared() {
-    let world = world().await;
-    insured(&world).await;
-    let body = claim(&world, 1, "X-1001");
-    let id = body.claim.id;
-    submit(&world, body).await.unwrap();
-    let received = ClaimBatch {
-        claims: [id].into(),
-        salt: world.wallet.salt(),
-    };
-    let desk = world.client(INSURER, Role::Payer);
-    payers!(&world, &desk, acknowledge(received.clone())).unwrap();
-    assert_eq!(view(&world, 1).await.status, ClaimStatus::Accepted);
-    let again = payers!(&world, &desk, acknowledge(received));
-    assert!(matches!(again, Err(HealthError::ConflictState(_))));
-    adjudicate(&world, id).await.unwrap();
-
-    let payer = world.client(INSURER, Role::Payer);
-    let payer = ClaimsClient::new(&payer);
-    let view = payer
-        .claim(INSURER, HOSPITAL, id)
-        .endorsed_by([INSURER])
-        .send()
-        .await
-        .unwrap();
-    let adjudication = view.adjudication.unwrap();
-    // Eligible 20000; deductible 1000, 10 % of 19000.
-    assert_eq!(
-        (view.status, adjudication.allowed, adjudication.member),
-        (ClaimStatus::Approved, 17_100, 2_900)
-    );
-    let query = EligibilityQuery {
-        coverage: CoverageId::from_bytes(bytes(1)),
-        on: world.today(),
-    };
-    let eligible = payer
-        .eligibility(INSURER, query)
-        .endorsed_by([INSURER])
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(
-        (eligible.covered, eligible.accumulators.out_of_pocket),
-        (true, 2_900)
-    );
-
-    let payment = |amount| Payment {
-        claim: id,
-        amount,
-        reference: "TRN-1".into(),
-        salt: world.wallet.salt(),
-    };
-    let wrong = payer
-        .pay(INSURER, HOSPITAL, payment(17_101))
-        .endorsed_by([INSURER])
-        .send()
-        .await;
-    assert!(matches!(contract_error(wrong), HealthError::InvalidCode(_)));
-    payer
-        .pay(INSURER, HOSPITAL, payment(17_100))
-        .endorsed_by([INSURER])
-        .send()
-        .await
-        .unwrap();
-    let twice = payer
-        .pay(INSURER, HOSPITAL, payment(17_100))
-        .endorsed_by([INSURER])
-        .send()
-        .await;
-    assert!(matches!(contract_error(twice), HealthError::ConflictState(_)));
-
-    let biller = world.client(HOSPITAL, Role::ProviderBilling);
-    let biller = ClaimsClient::new(&biller);
-    let step = ClaimStep {
-        claim: id,
-        salt: world.wallet.salt(),
-    };
-    biller
-        .confirm(INSURER, HOSPITAL, step)
-        .endorsed_by([HOSPITAL])
-        .send()
-        .await
-        .unwrap();
-    let view = biller
-        .claim(INSURER, HOSPITAL, id)
-        .endorsed_by([HOSPITAL])
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(view.status, ClaimStatus::Cleared);
-    assert_eq!(view.payment.unwrap().amount, 17_100);
-}
-
-#[tokio::test]
-async fn duplicates_and_impossible_claims_are_refused_with_the_reason() {
-    let world = world().await;
-    insured(&world).await;
-    submit(&world, claim(&world, 1, "X-1001")).await.unwrap();
-    let duplicate = submit(&world, claim(&world, 2, "X-1001")).await.unwrap_err();
-    assert!(matches!(duplicate, HealthError::Duplicate(_)), "{duplicate}");
-    let same_id = submit(&world, claim(&world, 1, "X-1002")).await.unwrap_err();
-    assert!(matches!(same_id, HealthError::Duplicate(_)), "{same_id}");
-    let mut bad = claim(&world, 3, "X-1001");
-    bad.claim.provider_npi = "1234567898".into();
-    let refused = submit(&world, bad).await.unwrap_err();
-    assert!(
-        matches!(&refused, HealthError::InvalidCode(reason) if reason.starts_with("NPI")),
-        "{refused}"
-    );
-}
-
-#[tokio::test]
-async fn steps_come_in_their_order_and_denials_are_explained() {
-    let world = world().await;
-    insured(&world).await;
-    let body = claim(&world, 1, "X-9999");
-    let id = body.claim.id;
-    assert_eq!(adjudicate(&world, id).await.unwrap_err(), HealthError::NotFound);
-    submit(&world, body).await.unwrap();
-    let payer = world.client(INSURER, Role::Payer);
-    let payer = ClaimsClient::new(&payer);
-    let payment = Payment {
-        claim: id,
-        amount: 0,
-        reference: "TRN-1".into(),
-        salt: world.wallet.salt(),
-    };
-    let early = payer
-        .pay(INSURER, HOSPITAL, payment.clone())
-        .endorsed_by([INSURER])
-        .send()
-        .await;
-    assert!(matches!(contract_error(early), HealthError::ConflictState(_)));
-    adjudicate(&world, id).await.unwrap();
-    assert!(matches!(
-        adjudicate(&world, id).await.unwrap_err(),
-        HealthError::ConflictState(_)
-    ));
-    let view = payer
-        .claim(INSURER, HOSPITAL, id)
-        .endorsed_by([INSURER])
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(view.status, ClaimStatus::Denied);
-    assert_eq!(
-        view.adjudication.unwrap().lines[0].edits[0].code,
-        EditCode::PriceList
-    );
-    let denied = payer
-        .pay(INSURER, HOSPITAL, payment)
-        .endorsed_by([INSURER])
-        .send()
-        .await;
-    assert!(matches!(contract_error(denied), HealthError::ConflictState(_)));
-
-    let mut stranger = claim(&world, 5, "X-1001");
-    stranger.claim.coverage = CoverageId::from_bytes(bytes(99));
-    submit(&world, stranger.clone()).await.unwrap();
-    adjudicate(&world, stranger.claim.id).await.unwrap();
-    let view = payer
-        .claim(INSURER, HOSPITAL, stranger.claim.id)
-        .endorsed_by([INSURER])
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(
-        view.adjudication.unwrap().lines[0].edits[0].code,
-        EditCode::Coverage
-    );
-}
-
-#[tokio::test]
-async fn a_claim_of_a_year_that_the_member_has_filled_costs_the_member_less() {
-    let world = world().await;
-    insured(&world).await;
-    submit(&world, claim(&world, 1, "X-1001")).await.unwrap();
-    adjudicate(&world, ClaimId::from_bytes(bytes(1))).await.unwrap();
-    let mut next = claim(&world, 2, "X-1001");
-    next.claim.lines[0].date = Date::from_unix(world.now() - 86_400).unwrap();
-    submit(&world, next).await.unwrap();
-    adjudicate(&world, ClaimId::from_bytes(bytes(2))).await.unwrap();
-    let payer = world.client(INSURER, Role::Payer);
-    let view = ClaimsClient::new(&payer).claim(INSURER, HOSPITAL, ClaimId::from_bytes(bytes(2)));
-    // The deductible is met: 10 % of 20000.
-    assert_eq!(
-        view.endorsed_by([INSURER])
-            .send()
-            .await
-            .unwrap()
-            .adjudication
-            .unwrap()
-            .member,
-        2_000
-    );
-}
-
-#[tokio::test]
-async fn the_provider_cannot_take_the_payers_steps() {
-    let world = world().await;
-    insured(&world).await;
-    submit(&world, claim(&world, 1, "X-1001")).await.unwrap();
-    let id = ClaimId::from_bytes(bytes(1));
-    for (organisation, role) in [
-        (HOSPITAL, Role::ProviderBilling),
-        (HOSPITAL, Role::Payer),
-        (CLINIC, Role::Payer),
-    ] {
-        let client = world.client(organisation, role);
-        let claims = ClaimsClient::new(&client);
-        let step = AdjudicationStep::new(id, world.wallet.salt());
-        let sent = claims
-            .adjudicate(INSURER, HOSPITAL, step)
-            .endorsed_by([INSURER])
-            .send()
-            .await;
-        assert!(matches!(contract_error(sent), HealthError::Forbidden(_)));
-    }
-    let other = world.client(CLINIC, Role::ProviderBilling);
-    let read = ClaimsClient::new(&other)
-        .claim(INSURER, HOSPITAL, id)
-        .endorsed_by([HOSPITAL])
-        .send()
-        .await;
-    assert!(matches!(contract_error(read), HealthError::Forbidden(_)));
 }

@@ -1,16 +1,18 @@
 //! Appeals: three levels with another decider each, the last outside of the payer; after payment; taken back.
 
 use crate::claims::{
-    adjudicate, book, claim, codes, covered_by, id, payers, payment, person, providers, submit, view, waiting,
+    adjudicate, at, book, claim, codes, covered_by, date, id, payers, payment, person, providers, submit,
+    view, waiting,
 };
-use crate::claims_review::{aside, decided, denying, step};
+use crate::claims_review::{aside, decided, denying, names, step};
 use crate::fixture::{HOSPITAL, INSURER, REGULATOR, World, contract_error, world};
 use careledger_api::HealthError;
-use careledger_api::adjudication::{EditCode, Limit, ProcedureRules, Span};
+use careledger_api::adjudication::{EditCode, Limit, ProcedureRules, Ruling, Sex, Span, Standing};
 use careledger_api::contracts::claims::{
-    AppealAct, AppealBody, AppealDecision, AppealStatus, ClaimStatus, ClaimStep, ClaimsClient,
-    RemittanceBody, Rulings,
+    APPEAL_DAYS, AppealAct, AppealBody, AppealDecision, AppealStatus, ClaimStatus, ClaimStep, ClaimsClient,
+    RemittanceBody, Rulings, StandingBody,
 };
+use careledger_api::date::{Date, DateRange};
 use careledger_api::ids::{RemittanceId, TxId};
 use careledger_api::roles::Role;
 use fabric_contract_mock::{MockClient, now};
@@ -64,6 +66,7 @@ async fn reduced(limited: bool) -> World {
             let limits = vec![Limit {
                 units: 1,
                 within: Span::Year,
+                per_site: false,
             }];
             let rules = ProcedureRules {
                 limits,
@@ -88,7 +91,11 @@ async fn reduced(limited: bool) -> World {
 async fn an_appeal_goes_up_and_nobody_decides_twice() {
     let world = decided(denying()).await;
     let people: Vec<_> = (0..3).map(|_| person(&world, INSURER, Role::Payer)).collect();
-    assert_eq!(upheld(&world, &people[0]).unwrap_err(), HealthError::NotFound);
+    let none = upheld(&world, &people[0]).unwrap_err();
+    assert!(
+        matches!(&none, HealthError::ConflictState(text) if text.contains("nobody appealed")),
+        "{none}"
+    );
     appealed(&world).unwrap();
     assert!(
         matches!(appealed(&world), Err(HealthError::ConflictState(_))),
@@ -165,7 +172,11 @@ async fn who_decided_before_does_not_decide_the_appeal() {
 #[tokio::test]
 async fn an_appeal_has_its_time_and_can_be_taken_back() {
     let world = decided(denying()).await;
-    assert_eq!(withdrawn(&world).unwrap_err(), HealthError::NotFound);
+    let none = withdrawn(&world).unwrap_err();
+    assert!(
+        matches!(&none, HealthError::ConflictState(text) if text.contains("nobody appealed")),
+        "{none}"
+    );
     appealed(&world).unwrap();
     withdrawn(&world).unwrap();
     assert_eq!(
@@ -259,15 +270,156 @@ async fn who_overturns_leaves_nothing_and_a_remittance_does_not_stop_an_appeal()
         claims: [id(1)].into(),
         salt: world.wallet.salt(),
     };
+    let issued = |n| {
+        let asked = ClaimsClient::new(&payer).remitted(INSURER, HOSPITAL, RemittanceId::from_bytes([n; 16]));
+        let of = now(asked.endorsed_by([INSURER]).send()).unwrap().remove(0);
+        (of.amount, of.stands, of.again)
+    };
     payers!(&world, &payer, remit(remittance(1))).unwrap();
+    assert_eq!(issued(1), (20_000, true, false));
     appealed(&world).unwrap();
     let idle = answered(&world, &reviewer, AppealAct::Overturn, aside(EditCode::Setting));
     assert!(matches!(idle, Err(HealthError::InvalidCode(_))), "{idle:?}");
-    answered(&world, &reviewer, AppealAct::Divide, aside(EditCode::Setting)).unwrap();
+    let nothing = answered(&world, &reviewer, AppealAct::Divide, aside(EditCode::Setting)).unwrap_err();
+    assert!(names(&nothing, "line 1 LIMIT"), "{nothing:?}");
+    upheld(&world, &reviewer).unwrap();
     appealed(&world).unwrap();
     let second = person(&world, INSURER, Role::Payer);
     answered(&world, &second, AppealAct::Overturn, aside(EditCode::UnitLimit)).unwrap();
     assert_eq!(view(&world, 1).await.status, ClaimStatus::Approved);
+    // The first one was never paid, and nothing of it will be; whoever books both books too much.
+    assert_eq!(issued(1), (20_000, false, false));
     payers!(&world, &payer, remit(remittance(2))).unwrap();
     payers!(&world, &payer, pay(payment(&world, 1, 40_000))).unwrap();
+    assert_eq!(
+        (issued(1), issued(2)),
+        ((20_000, false, false), (40_000, true, true))
+    );
+    let standing = |n| {
+        let asked =
+            ClaimsClient::new(&payer).remittance(INSURER, HOSPITAL, RemittanceId::from_bytes([n; 16]));
+        let seen = now(asked.endorsed_by([INSURER]).send()).unwrap();
+        (seen.total, seen.standing, seen.reversed.len())
+    };
+    assert_eq!(
+        (standing(1), standing(2)),
+        ((20_000, 0, 0), (40_000, 40_000, 0)),
+        "money counts on one remittance"
+    );
+}
+
+#[tokio::test]
+async fn a_slow_answer_takes_no_level_away() {
+    let world = decided(denying()).await;
+    let day = |days: u64| world.advance(days * 86_400);
+    // Within the year of the reviewers' credentials.
+    let slowly = || upheld(&world, &person(&world, INSURER, Role::Payer)).unwrap();
+    let until = || {
+        let biller = world.client(HOSPITAL, Role::ProviderBilling);
+        let asked = ClaimsClient::new(&biller).explanation(INSURER, HOSPITAL, id(1));
+        now(asked.endorsed_by([HOSPITAL]).send()).unwrap().appeal_until
+    };
+    let in_days = |days: i64| Date::from_unix(world.now() + days * 86_400).unwrap();
+    assert_eq!(until(), in_days(APPEAL_DAYS));
+    day(10);
+    appealed(&world).unwrap();
+    day(171);
+    slowly();
+    assert_eq!(until(), in_days(APPEAL_DAYS), "from the answer on");
+    day(180);
+    appealed(&world).unwrap();
+    slowly();
+    day(181);
+    let late = appealed(&world);
+    assert!(matches!(late, Err(HealthError::Expired(_))), "{late:?}");
+}
+
+/// A plan under which a denial hides a question.
+fn asking_behind() -> ProcedureRules {
+    ProcedureRules {
+        sex: Some(Sex::Female),
+        ..denying()
+    }
+}
+
+#[tokio::test]
+async fn an_appeal_finds_a_question_and_the_next_level_is_left() {
+    let world = decided(asking_behind()).await;
+    let people: Vec<_> = (0..3).map(|_| person(&world, INSURER, Role::Payer)).collect();
+    appealed(&world).unwrap();
+    let whole = answered(&world, &people[0], AppealAct::Overturn, aside(EditCode::Waiting)).unwrap_err();
+    assert!(names(&whole, "line 1 PROCEDURE"), "{whole:?}");
+    answered(&world, &people[0], AppealAct::Divide, aside(EditCode::Waiting)).unwrap();
+    let asked = view(&world, 1).await;
+    assert_eq!(asked.status, ClaimStatus::Pended);
+    assert!(asked.answer_until.is_some());
+    assert_eq!(asked.appeal.unwrap().status, AppealStatus::FirstPartial);
+    assert!(matches!(appealed(&world), Err(HealthError::ConflictState(_))));
+    // Nobody answers, and the denial is taken to the next level.
+    world.advance(46 * 86_400);
+    adjudicate(&world, id(1)).await.unwrap();
+    assert_eq!(view(&world, 1).await.status, ClaimStatus::Denied);
+    appealed(&world).unwrap();
+    answered(
+        &world,
+        &people[1],
+        AppealAct::Overturn,
+        aside(EditCode::Procedure),
+    )
+    .unwrap();
+    assert_eq!(view(&world, 1).await.status, ClaimStatus::Approved);
+    let made = book(&world, 1).await.made;
+    assert_eq!(made.len(), 2);
+    assert!(made.iter().all(|made| made.proposed_by.is_none()));
+}
+
+#[tokio::test]
+async fn the_last_level_leaves_no_question() {
+    let world = decided(asking_behind()).await;
+    let outside = person(&world, REGULATOR, Role::Legal);
+    for _ in 0..2 {
+        appealed(&world).unwrap();
+        upheld(&world, &person(&world, INSURER, Role::Payer)).unwrap();
+    }
+    appealed(&world).unwrap();
+    let asking = answered(&world, &outside, AppealAct::Divide, aside(EditCode::Waiting)).unwrap_err();
+    assert!(names(&asking, "line 1 PROCEDURE"), "{asking:?}");
+    let mut both = aside(EditCode::Waiting);
+    both.get_mut(&1)
+        .unwrap()
+        .insert(EditCode::Procedure, Ruling::SetAside);
+    answered(&world, &outside, AppealAct::Overturn, both).unwrap();
+    assert_eq!(view(&world, 1).await.status, ClaimStatus::Approved);
+}
+
+#[tokio::test]
+async fn what_was_paid_is_not_taken_back_by_an_appeal_and_the_reviewer_learns_why() {
+    let world = reduced(true).await;
+    let payer = world.client(INSURER, Role::Payer);
+    payers!(&world, &payer, pay(payment(&world, 1, 20_000))).unwrap();
+    // Since then the provider's credential has ended.
+    let ended = Standing {
+        active: DateRange {
+            from: date("2020-01-01"),
+            until: date("2020-12-31"),
+        },
+        network: None,
+        excluded_from: None,
+    };
+    let standing = StandingBody {
+        npi: "1234567893".into(),
+        standing: ended,
+        salt: world.wallet.salt(),
+    };
+    at!(&world, &payer, INSURER, set_standing(INSURER, standing)).unwrap();
+    appealed(&world).unwrap();
+    let reviewer = person(&world, INSURER, Role::Payer);
+    let less = answered(&world, &reviewer, AppealAct::Divide, aside(EditCode::UnitLimit)).unwrap_err();
+    assert!(names(&less, "line 1 CREDENTIAL"), "{less:?}");
+    let mut both = aside(EditCode::UnitLimit);
+    both.get_mut(&1)
+        .unwrap()
+        .insert(EditCode::Credential, Ruling::SetAside);
+    answered(&world, &reviewer, AppealAct::Overturn, both).unwrap();
+    assert_eq!(book(&world, 1).await.due, 20_000);
 }

@@ -1,40 +1,22 @@
 //! Prior authorisations: asked for, given, used up by claims.
 
-use crate::claims::{adjudicate, at, claim, covered_by, submit, view};
-use crate::fixture::{HOSPITAL, INSURER, World, bytes, world};
+use crate::claims::{
+    AUTHORISATION, adjudicate, authorised, authorising, correct, payers, providers, request, submit, view,
+};
+use crate::fixture::{HOSPITAL, INSURER, World, bytes};
 use careledger_api::HealthError;
-use careledger_api::adjudication::{EditCode, Frequency, ProcedureRules};
+use careledger_api::adjudication::{EditCode, Frequency};
 use careledger_api::contracts::claims::{
     AuthorisationAct, AuthorisationAnswer, AuthorisationDecision, AuthorisationRequest, AuthorisationStatus,
-    AuthorisationView, ClaimBody, ClaimStatus, ClaimsClient, Given, STANDARD_SECONDS, URGENT_SECONDS,
+    AuthorisationView, ClaimStatus, ClaimsClient, Given, STANDARD_SECONDS, URGENT_SECONDS,
 };
-use careledger_api::date::DateRange;
-use careledger_api::ids::{AuthorisationId, ClaimId, CoverageId};
+use careledger_api::ids::ClaimId;
 use careledger_api::roles::Role;
-
-const ID: AuthorisationId = AuthorisationId::from_bytes([7; 16]);
-
-fn request(world: &World, units: u32) -> AuthorisationRequest {
-    AuthorisationRequest {
-        id: ID,
-        coverage: CoverageId::from_bytes(bytes(1)),
-        procedure: "X-1001".into(),
-        units,
-        period: DateRange {
-            from: "2027-01-01".parse().unwrap(),
-            until: "2027-01-31".parse().unwrap(),
-        },
-        provider_npi: "1234567893".into(),
-        urgent: false,
-        documents: vec![],
-        salt: world.wallet.salt(),
-    }
-}
 
 fn decision(world: &World, act: AuthorisationAct) -> AuthorisationDecision {
     let reason = (act != AuthorisationAct::Approve).then(|| "because".to_owned());
     AuthorisationDecision {
-        id: ID,
+        id: AUTHORISATION,
         act,
         given: None,
         reason,
@@ -44,7 +26,7 @@ fn decision(world: &World, act: AuthorisationAct) -> AuthorisationDecision {
 
 fn answer(world: &World, act: AuthorisationAct) -> AuthorisationAnswer {
     AuthorisationAnswer {
-        id: ID,
+        id: AUTHORISATION,
         act,
         text: "the report is attached".into(),
         documents: vec![],
@@ -54,29 +36,8 @@ fn answer(world: &World, act: AuthorisationAct) -> AuthorisationAnswer {
 
 async fn seen(world: &World) -> AuthorisationView {
     let biller = world.client(HOSPITAL, Role::ProviderBilling);
-    let asked = ClaimsClient::new(&biller).authorisation(INSURER, HOSPITAL, ID);
+    let asked = ClaimsClient::new(&biller).authorisation(INSURER, HOSPITAL, AUTHORISATION);
     asked.endorsed_by([HOSPITAL]).send().await.unwrap()
-}
-
-/// X-1001 needs an authorisation.
-async fn authorising() -> World {
-    let world = world().await;
-    covered_by(&world, |plan| {
-        let rules = ProcedureRules {
-            authorisation: true,
-            ..ProcedureRules::default()
-        };
-        plan.procedures.insert("X-1001".into(), rules);
-    })
-    .await;
-    world
-}
-
-fn authorised(world: &World, id: u8, units: u32) -> ClaimBody {
-    let mut body = claim(world, id, "X-1001");
-    body.claim.lines[0].authorisation = Some(ID);
-    body.claim.lines[0].units = units;
-    body
 }
 
 #[tokio::test]
@@ -85,60 +46,31 @@ async fn a_request_is_answered_given_used_and_given_back() {
     let payer = world.client(INSURER, Role::Payer);
     let biller = world.client(HOSPITAL, Role::ProviderBilling);
     let asked = request(&world, 3);
-    at!(
-        world,
-        &biller,
-        HOSPITAL,
-        request_authorisation(INSURER, HOSPITAL, asked.clone())
-    )
-    .unwrap();
-    let again = at!(
-        world,
-        &biller,
-        HOSPITAL,
-        request_authorisation(INSURER, HOSPITAL, asked.clone())
-    );
+    providers!(&world, &biller, request_authorisation(asked.clone())).unwrap();
+    let again = providers!(&world, &biller, request_authorisation(asked.clone()));
     again.unwrap();
     let other = AuthorisationRequest {
         units: 9,
         ..request(&world, 3)
     };
-    let twice = at!(
-        world,
-        &biller,
-        HOSPITAL,
-        request_authorisation(INSURER, HOSPITAL, other)
-    );
+    let twice = providers!(&world, &biller, request_authorisation(other));
     assert!(matches!(twice, Err(HealthError::Duplicate(_))));
     assert_eq!(seen(&world).await.due, world.now() + STANDARD_SECONDS);
 
-    let early = at!(
-        world,
+    let early = providers!(
+        &world,
         &biller,
-        HOSPITAL,
-        answer_authorisation(INSURER, HOSPITAL, answer(&world, AuthorisationAct::Inform))
+        answer_authorisation(answer(&world, AuthorisationAct::Inform))
     );
     assert!(
         matches!(early, Err(HealthError::ConflictState(_))),
         "nobody asked"
     );
     let pend = decision(&world, AuthorisationAct::Pend);
-    at!(
-        world,
-        &payer,
-        INSURER,
-        decide_authorisation(INSURER, HOSPITAL, pend)
-    )
-    .unwrap();
+    payers!(&world, &payer, decide_authorisation(pend)).unwrap();
     assert_eq!(seen(&world).await.status, AuthorisationStatus::Pended);
     let inform = answer(&world, AuthorisationAct::Inform);
-    at!(
-        world,
-        &biller,
-        HOSPITAL,
-        answer_authorisation(INSURER, HOSPITAL, inform)
-    )
-    .unwrap();
+    providers!(&world, &biller, answer_authorisation(inform)).unwrap();
     let waiting = seen(&world).await;
     assert_eq!(
         (waiting.status, waiting.text.as_deref()),
@@ -146,12 +78,7 @@ async fn a_request_is_answered_given_used_and_given_back() {
     );
     let mut unexplained = decision(&world, AuthorisationAct::Modify);
     unexplained.reason = None;
-    let refused = at!(
-        world,
-        &payer,
-        INSURER,
-        decide_authorisation(INSURER, HOSPITAL, unexplained)
-    );
+    let refused = payers!(&world, &payer, decide_authorisation(unexplained));
     assert!(matches!(refused, Err(HealthError::InvalidCode(_))));
     let modify = AuthorisationDecision {
         given: Some(Given {
@@ -160,13 +87,7 @@ async fn a_request_is_answered_given_used_and_given_back() {
         }),
         ..decision(&world, AuthorisationAct::Modify)
     };
-    at!(
-        world,
-        &payer,
-        INSURER,
-        decide_authorisation(INSURER, HOSPITAL, modify)
-    )
-    .unwrap();
+    payers!(&world, &payer, decide_authorisation(modify)).unwrap();
     assert_eq!(seen(&world).await.status, AuthorisationStatus::Modified);
 
     submit(&world, authorised(&world, 1, 2)).await.unwrap();
@@ -183,7 +104,7 @@ async fn a_request_is_answered_given_used_and_given_back() {
     let mut void = authorised(&world, 3, 2);
     void.claim.frequency = Frequency::Void;
     void.claim.replaces = Some(ClaimId::from_bytes(bytes(1)));
-    at!(world, &biller, INSURER, replace_claim(INSURER, HOSPITAL, void)).unwrap();
+    correct(&world, void).await.unwrap();
     assert_eq!(seen(&world).await.used, 0);
     assert_eq!(view(&world, 1).await.status, ClaimStatus::Voided);
 }
@@ -197,39 +118,17 @@ async fn a_denial_stays_a_cancellation_ends_and_time_runs_out() {
         urgent: true,
         ..request(&world, 1)
     };
-    at!(
-        world,
-        &biller,
-        HOSPITAL,
-        request_authorisation(INSURER, HOSPITAL, urgent)
-    )
-    .unwrap();
+    providers!(&world, &biller, request_authorisation(urgent)).unwrap();
     assert_eq!(seen(&world).await.due, world.now() + URGENT_SECONDS);
     let deny = decision(&world, AuthorisationAct::Deny);
-    at!(
-        world,
-        &payer,
-        INSURER,
-        decide_authorisation(INSURER, HOSPITAL, deny)
-    )
-    .unwrap();
+    payers!(&world, &payer, decide_authorisation(deny)).unwrap();
     for act in [AuthorisationAct::Approve, AuthorisationAct::Pend] {
         let again = decision(&world, act);
-        let refused = at!(
-            world,
-            &payer,
-            INSURER,
-            decide_authorisation(INSURER, HOSPITAL, again)
-        );
+        let refused = payers!(&world, &payer, decide_authorisation(again));
         assert!(matches!(refused, Err(HealthError::ConflictState(_))), "{act}");
     }
     let cancel = answer(&world, AuthorisationAct::Cancel);
-    let late = at!(
-        world,
-        &biller,
-        HOSPITAL,
-        answer_authorisation(INSURER, HOSPITAL, cancel)
-    );
+    let late = providers!(&world, &biller, answer_authorisation(cancel));
     assert!(matches!(late, Err(HealthError::ConflictState(_))));
     submit(&world, authorised(&world, 1, 1)).await.unwrap();
     adjudicate(&world, ClaimId::from_bytes(bytes(1))).await.unwrap();
@@ -245,39 +144,16 @@ async fn what_is_cancelled_or_over_pays_nothing() {
         provider_npi: "1234567898".into(),
         ..request(&world, 1)
     };
-    let refused = at!(
-        world,
-        &biller,
-        HOSPITAL,
-        request_authorisation(INSURER, HOSPITAL, wrong)
-    );
+    let refused = providers!(&world, &biller, request_authorisation(wrong));
     assert!(matches!(refused, Err(HealthError::InvalidCode(_))));
-    at!(
-        world,
-        &biller,
-        HOSPITAL,
-        request_authorisation(INSURER, HOSPITAL, request(&world, 1))
-    )
-    .unwrap();
+    providers!(&world, &biller, request_authorisation(request(&world, 1))).unwrap();
     let approve = decision(&world, AuthorisationAct::Approve);
-    at!(
-        world,
-        &payer,
-        INSURER,
-        decide_authorisation(INSURER, HOSPITAL, approve)
-    )
-    .unwrap();
+    payers!(&world, &payer, decide_authorisation(approve)).unwrap();
     assert_eq!(seen(&world).await.given.unwrap().units, 1);
     world.advance(30 * 86_400);
     assert_eq!(seen(&world).await.status, AuthorisationStatus::Expired);
     let cancel = answer(&world, AuthorisationAct::Cancel);
-    at!(
-        world,
-        &biller,
-        HOSPITAL,
-        answer_authorisation(INSURER, HOSPITAL, cancel)
-    )
-    .unwrap();
+    providers!(&world, &biller, answer_authorisation(cancel)).unwrap();
     assert_eq!(seen(&world).await.status, AuthorisationStatus::Cancelled);
     let mut late = authorised(&world, 1, 1);
     late.claim.lines[0].date = "2027-01-20".parse().unwrap();

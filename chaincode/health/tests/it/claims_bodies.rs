@@ -2,15 +2,18 @@
 
 use crate::bodies::{Reader, everybody_else_is_refused};
 use crate::fixture::{HOSPITAL, INSURER, REGULATOR, World, bytes, world};
-use careledger_api::adjudication::{Claim, Standing};
+use crate::wallet::Wallet;
+use careledger_api::adjudication::{Claim, Coverage, Standing};
 use careledger_api::contracts::claims::{
     AdjudicationStep, AppealAct, AppealBody, AppealDecision, Attachment, AuthorisationAct,
     AuthorisationAnswer, AuthorisationDecision, AuthorisationRequest, ClaimBatch, ClaimBody, ClaimStep,
-    ClaimsClient, CoverageEnd, Feedback, FlagClearance, Fold, FraudFlag, Information, PaymentConsent,
-    RemittanceBody, Reversal, RulingProposal, Rulings, SelfPayment, StandingBody,
+    ClaimsClient, CoverageAmendment, CoverageEnd, Feedback, FingerprintPeriod, FlagClearance, Fold,
+    FraudFlag, Information, ListQuery, MemberClaimQuery, MemberKey, MemberQuery, PaymentConsent, Period,
+    RemittanceBody, RemittanceQuery, Reversal, RulingConfirmation, RulingProposal, Rulings, SelfPayment,
+    StandingBody, WaitingQuery,
 };
 use careledger_api::date::DateRange;
-use careledger_api::ids::{AuthorisationId, ClaimId, CoverageId, Hash, RemittanceId, Salt};
+use careledger_api::ids::{AuthorisationId, ClaimId, CoverageId, Hash, PlanId, RemittanceId, Salt};
 use careledger_api::roles::Role;
 use fabric_contract_mock::now;
 
@@ -44,7 +47,20 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
     };
     let step = move || AdjudicationStep::new(claim, salt);
     let text = || "a reason".to_owned();
+    let unproven = || Wallet::new(9).enrolment().1;
     vec![
+        reader!(
+            "claims:amendCoverage",
+            payer(),
+            amend_coverage(
+                INSURER,
+                CoverageAmendment {
+                    from: day,
+                    coverage: Coverage::new(coverage, PlanId::from_bytes(bytes(1)), 1, period),
+                    salt
+                }
+            )
+        ),
         reader!(
             "claims:endCoverage",
             payer(),
@@ -170,7 +186,14 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
         reader!(
             "claims:confirmRuling",
             payer(),
-            confirm_ruling(INSURER, HOSPITAL, step())
+            confirm_ruling(
+                INSURER,
+                HOSPITAL,
+                RulingConfirmation {
+                    proposal: "00".repeat(32).parse().unwrap(),
+                    step: step()
+                }
+            )
         ),
         reader!(
             "claims:appeal",
@@ -217,6 +240,11 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
             "claims:remittance",
             either(),
             remittance(INSURER, HOSPITAL, remittance)
+        ),
+        reader!(
+            "claims:remitted",
+            either(),
+            remitted(INSURER, HOSPITAL, remittance)
         ),
         reader!(
             "claims:reverse",
@@ -334,7 +362,73 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
                 }
             )
         ),
+        reader!(
+            "claims:listClaims",
+            either(),
+            list_claims(INSURER, HOSPITAL, ListQuery::default())
+        ),
+        reader!(
+            "claims:remittances",
+            either(),
+            remittances(INSURER, HOSPITAL, RemittanceQuery::default())
+        ),
         reader!("claims:serviceReport", payer(), service_report(INSURER, HOSPITAL)),
+        reader!(
+            "claims:waiting",
+            payer(),
+            waiting(INSURER, HOSPITAL, WaitingQuery::default())
+        ),
+        reader!(
+            "claims:openFingerprints",
+            vec![(REGULATOR, Role::Vault)],
+            open_fingerprints(
+                REGULATOR,
+                FingerprintPeriod {
+                    period: Period::of(day),
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:closeFingerprints",
+            vec![(REGULATOR, Role::Vault)],
+            close_fingerprints(REGULATOR, Period::of(day))
+        ),
+        reader!(
+            "claims:fingerprintKey",
+            vec![(INSURER, Role::Payer), (REGULATOR, Role::Vault)],
+            fingerprint_key(Period::of(day))
+        ),
+        reader!(
+            "claims:setMemberKey",
+            payer(),
+            set_member_key(
+                INSURER,
+                MemberKey {
+                    coverage,
+                    key: None,
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:myClaims",
+            vec![(INSURER, Role::Portal)],
+            my_claims(INSURER, MemberQuery { coverage }, unproven())
+        ),
+        reader!(
+            "claims:myExplanation",
+            vec![(INSURER, Role::Portal)],
+            my_explanation(
+                INSURER,
+                MemberClaimQuery {
+                    coverage,
+                    provider: HOSPITAL.into(),
+                    claim
+                },
+                unproven()
+            )
+        ),
         reader!("claims:book", payer(), book(INSURER, HOSPITAL, claim)),
         reader!(
             "claims:acknowledge",

@@ -2,27 +2,24 @@
 //! other's money.
 
 use crate::claims::{
-    adjudicate, book, claim, codes, covered_by, id, on, payers, payment, providers, submit, view, waiting,
+    adjudicate, approved, authorised, authorising, book, came, codes, covered_by, id, on, paid, paying,
+    payment, providers, receive, remittance, remitting, replace, request, submit, view, waiting,
 };
-use crate::fixture::{CLINIC, HOSPITAL, INSURER, World, bytes, world};
+use crate::fixture::{CLINIC, HOSPITAL, INSURER, World, world};
 use careledger_api::HealthError;
-use careledger_api::adjudication::{Frequency, ProcedureRules};
-use careledger_api::contracts::claims::{
-    AdjudicationStep, AuthorisationRequest, ClaimBatch, ClaimBody, ClaimStatus, ClaimStep, ClaimsClient,
-    RemittanceBody,
-};
-use careledger_api::date::DateRange;
-use careledger_api::ids::{AuthorisationId, CoverageId, RemittanceId, TxId};
+use careledger_api::adjudication::Frequency;
+use careledger_api::contracts::claims::{AdjudicationStep, ClaimBody, ClaimStatus, ClaimsClient};
+use careledger_api::ids::TxId;
 use careledger_api::roles::Role;
 use fabric_contract_core::{KeyPolicy, Principal};
 use fabric_contract_mock::now;
 use serde_json::{Value, json};
 
-const PAIR: &str = "pair_InsurerMSP_HospitalMSP";
+pub const PAIR: &str = "pair_InsurerMSP_HospitalMSP";
 
 /// An organisation's peer runs code of its own, which writes values to the pair's collection. False where the ledger would not take them: the key's own
 /// policy asks for another organisation. (The mock checks no policies; absent keys are under the collection's, which either member satisfies.)
-fn forge(world: &World, organisation: &str, values: &[(String, Value)]) -> bool {
+pub fn forge(world: &World, organisation: &str, values: &[(String, Value)]) -> bool {
     let role = match organisation {
         INSURER => Role::Payer,
         _ => Role::ProviderBilling,
@@ -42,23 +39,47 @@ fn forge(world: &World, organisation: &str, values: &[(String, Value)]) -> bool 
     written.is_ok()
 }
 
-/// The altered code guards a key as the contract does.
-fn guard(world: &World, key: String) {
+/// The altered code guards a key.
+pub fn guard(world: &World, key: &str, policy: &KeyPolicy) {
     let altered = world.client(HOSPITAL, Role::ProviderBilling);
-    let both = KeyPolicy::all_peers([INSURER, HOSPITAL]);
     let guarded = altered.transact(|ctx| {
-        ctx.set_private_key_policy(PAIR, &key, &both)?;
+        ctx.set_private_key_policy(PAIR, key, policy)?;
         Ok::<_, HealthError>(())
     });
     guarded.unwrap();
 }
 
-fn stored(world: &World, key: String) -> Value {
+/// The provider's peer writes a claim without any of the contract's checks; its keys are guarded as the contract does, or the claim's is not.
+pub fn forge_claim(world: &World, body: &ClaimBody, guarded: bool) {
+    let n = body.claim.id;
+    let values = [
+        (
+            format!("claim~{n}"),
+            json!({"claim": body.claim, "received": "2027-01-14", "salt": body.salt}),
+        ),
+        (format!("conf~{n}"), json!({"payment": null, "salt": salt(world)})),
+    ];
+    assert!(forge(world, HOSPITAL, &values));
+    guard(world, &values[1].0, &KeyPolicy::any_peer([HOSPITAL]));
+    if guarded {
+        guard(world, &values[0].0, &KeyPolicy::all_peers([INSURER, HOSPITAL]));
+    }
+}
+
+/// The provider's peer says of a claim what it likes: the key is its own.
+pub fn forge_word(world: &World, n: u8, change: impl FnOnce(&mut Value)) {
+    let key = format!("conf~{}", id(n));
+    let mut word = stored(world, key.clone());
+    change(&mut word);
+    assert!(forge(world, HOSPITAL, &[(key, word)]));
+}
+
+pub fn stored(world: &World, key: String) -> Value {
     let value = world.mock.private(HOSPITAL, PAIR, &key).unwrap();
     serde_json::from_slice(&value.unwrap()).unwrap()
 }
 
-fn salt(world: &World) -> Value {
+pub fn salt(world: &World) -> Value {
     json!(world.wallet.salt())
 }
 
@@ -68,21 +89,6 @@ fn head(world: &World, status: &str, decided: Option<&TxId>) -> Value {
         "status": status, "tx": tx, "salt": salt(world), "deciders": [], "rulings": {},
         "decided": decided.map(|tx| json!({"tx": tx, "on": "2027-01-15"})),
     })
-}
-
-async fn paying(world: &World, n: u8, amount: i64) -> Result<TxId, HealthError> {
-    let payer = world.client(INSURER, Role::Payer);
-    payers!(world, &payer, pay(payment(world, n, amount)))
-}
-
-async fn remitting(world: &World, n: u8) -> Result<TxId, HealthError> {
-    let payer = world.client(INSURER, Role::Payer);
-    let body = RemittanceBody {
-        id: RemittanceId::from_bytes(bytes(n)),
-        claims: [id(n)].into(),
-        salt: world.wallet.salt(),
-    };
-    payers!(world, &payer, remit(body))
 }
 
 #[tokio::test]
@@ -117,17 +123,9 @@ async fn a_head_that_the_payer_did_not_write_pays_nothing() {
 
 #[tokio::test]
 async fn nothing_that_a_provider_adds_makes_a_claim_paid_twice() {
-    let world = world().await;
-    covered_by(&world, |_| ()).await;
-    submit(&world, on(&world, 1, "2027-01-14")).await.unwrap();
-    adjudicate(&world, id(1)).await.unwrap();
-    paying(&world, 1, 17_100).await.unwrap();
+    let world = paid().await;
     let biller = world.client(HOSPITAL, Role::ProviderBilling);
-    let came = ClaimStep {
-        claim: id(1),
-        salt: world.wallet.salt(),
-    };
-    providers!(&world, &biller, confirm(came)).unwrap();
+    providers!(&world, &biller, confirm(came(&world))).unwrap();
     assert_eq!(view(&world, 1).await.status, ClaimStatus::Cleared);
     // The copy stays the payer's after the payment.
     let one = id(1);
@@ -149,8 +147,7 @@ async fn nothing_that_a_provider_adds_makes_a_claim_paid_twice() {
     }
     let mut instead = on(&world, 2, "2027-01-14");
     (instead.claim.frequency, instead.claim.replaces) = (Frequency::Replacement, Some(one));
-    let replaced = ClaimsClient::new(&biller).replace_claim(INSURER, HOSPITAL, instead);
-    let replaced = world.receipt(replaced.endorsed_by([INSURER]).send().await);
+    let replaced = replace(&world, instead).await;
     assert!(
         matches!(replaced, Err(HealthError::ConflictState(_))),
         "{replaced:?}"
@@ -164,20 +161,11 @@ async fn nothing_that_a_provider_adds_makes_a_claim_paid_twice() {
 /// The provider's peer skips its own checks: fingerprints, the form, what a replacement is.
 #[tokio::test]
 async fn a_provider_that_skipped_its_checks_gains_nothing() {
-    let world = world().await;
-    covered_by(&world, |_| ()).await;
-    submit(&world, on(&world, 1, "2027-01-14")).await.unwrap();
-    adjudicate(&world, id(1)).await.unwrap();
+    let world = approved().await;
     let forged = |n: u8, guarded: bool, change: &dyn Fn(&mut ClaimBody)| {
         let mut body = on(&world, n, "2027-01-14");
         change(&mut body);
-        let value = json!({
-            "claim": body.claim, "received": "2027-01-14", "root": id(n), "salt": body.salt,
-        });
-        assert!(forge(&world, HOSPITAL, &[(format!("claim~{}", id(n)), value)]));
-        if guarded {
-            guard(&world, format!("claim~{}", id(n)));
-        }
+        forge_claim(&world, &body, guarded);
     };
     // The same service once more.
     forged(2, true, &|_| ());
@@ -189,12 +177,7 @@ async fn a_provider_that_skipped_its_checks_gains_nothing() {
     forged(4, true, &|body| {
         (body.claim.frequency, body.claim.replaces) = (Frequency::Replacement, Some(id(1)));
     });
-    let payer = world.client(INSURER, Role::Payer);
-    let batch = ClaimBatch {
-        claims: [id(3), id(4)].into(),
-        salt: world.wallet.salt(),
-    };
-    payers!(&world, &payer, acknowledge(batch)).unwrap();
+    receive(&world, &[3, 4]).await.unwrap();
     for n in [3, 4] {
         let seen = view(&world, n).await;
         assert_eq!(seen.status, ClaimStatus::Rejected);
@@ -226,29 +209,8 @@ async fn a_provider_that_skipped_its_checks_gains_nothing() {
 
 #[tokio::test]
 async fn a_provider_does_not_authorise_itself() {
-    let world = world().await;
-    covered_by(&world, |plan| {
-        let rules = ProcedureRules {
-            authorisation: true,
-            ..ProcedureRules::default()
-        };
-        plan.procedures.insert("X-1001".into(), rules);
-    })
-    .await;
-    let asked = AuthorisationRequest {
-        id: AuthorisationId::from_bytes(bytes(7)),
-        coverage: CoverageId::from_bytes(bytes(1)),
-        procedure: "X-1001".into(),
-        units: 9,
-        period: DateRange {
-            from: "2027-01-01".parse().unwrap(),
-            until: "2027-01-31".parse().unwrap(),
-        },
-        provider_npi: "1234567893".into(),
-        urgent: false,
-        documents: vec![],
-        salt: world.wallet.salt(),
-    };
+    let world = authorising().await;
+    let asked = request(&world, 9);
     let biller = world.client(HOSPITAL, Role::ProviderBilling);
     providers!(&world, &biller, request_authorisation(asked.clone())).unwrap();
     let approved = json!({
@@ -260,9 +222,7 @@ async fn a_provider_does_not_authorise_itself() {
         HOSPITAL,
         &[(format!("authhead~{}", asked.id), approved)]
     ));
-    let mut body = claim(&world, 1, "X-1001");
-    body.claim.lines[0].authorisation = Some(asked.id);
-    submit(&world, body).await.unwrap();
+    submit(&world, authorised(&world, 1, 1)).await.unwrap();
     adjudicate(&world, id(1)).await.unwrap();
     assert_eq!(view(&world, 1).await.status, ClaimStatus::Denied);
 }
@@ -270,10 +230,7 @@ async fn a_provider_does_not_authorise_itself() {
 /// The payer alone cannot say that its money came, nor answer for the provider.
 #[tokio::test]
 async fn a_payer_does_not_speak_for_the_provider() {
-    let world = world().await;
-    covered_by(&world, |_| ()).await;
-    submit(&world, on(&world, 1, "2027-01-14")).await.unwrap();
-    adjudicate(&world, id(1)).await.unwrap();
+    let world = approved().await;
     let paid = paying(&world, 1, 17_100).await.unwrap();
     let one = id(1);
     let came = json!({"payment": paid, "salt": salt(&world)});
@@ -324,19 +281,9 @@ async fn two_providers_of_one_payer_do_not_meet_in_an_id_but_in_a_service() {
 
 #[tokio::test]
 async fn of_two_remittances_or_payments_in_one_block_one_counts() {
-    let world = world().await;
-    covered_by(&world, |_| ()).await;
-    submit(&world, on(&world, 1, "2027-01-14")).await.unwrap();
-    adjudicate(&world, id(1)).await.unwrap();
+    let world = approved().await;
     let payer = world.client(INSURER, Role::Payer);
-    let remitting = |n: u8| {
-        let body = RemittanceBody {
-            id: RemittanceId::from_bytes(bytes(n)),
-            claims: [id(1)].into(),
-            salt: world.wallet.salt(),
-        };
-        waiting!(&payer, INSURER, remit(body))
-    };
+    let remitting = |n: u8| waiting!(&payer, INSURER, remit(remittance(&world, n, &[1])));
     let block = [remitting(1), remitting(2)];
     assert_eq!(codes(&world, block), ["VALID", "MVCC_READ_CONFLICT"]);
     let paying = || waiting!(&payer, INSURER, pay(payment(&world, 1, 17_100)));

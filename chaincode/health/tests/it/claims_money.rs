@@ -1,26 +1,22 @@
 //! Claims come again, are replaced, taken back, remitted, paid, reversed; and what their member paid.
 
-use crate::claims::{adjudicate, at, book, claim, codes, covered_by, id, member, on, payment, submit, view};
+use crate::claims::{
+    adjudicate, at, book, claim, codes, correct, covered_by, id, instead, member, on, payment, remittance,
+    replace, submit, view,
+};
 use crate::fixture::{HOSPITAL, INSURER, World, bytes, world};
 use careledger_api::HealthError;
 use careledger_api::adjudication::{Accumulators, Effect, Frequency, Limit, ProcedureRules, Span, Standing};
 use careledger_api::contracts::claims::{
-    AdjudicationStep, ClaimBody, ClaimStatus, ClaimStep, ClaimsClient, CoverageEnd, EligibilityQuery, Fold,
-    RemittanceBody, Reversal, StandingBody,
+    AdjudicationStep, ClaimStatus, ClaimStep, ClaimsClient, CoverageEnd, EligibilityQuery, Fold, Reversal,
+    StandingBody,
 };
 use careledger_api::date::DateRange;
 use careledger_api::ids::RemittanceId;
 use careledger_api::roles::Role;
 use fabric_contract_mock::Endorsed;
 
-fn instead(world: &World, n: u8, of: u8, frequency: Frequency) -> ClaimBody {
-    let mut body = claim(world, n, "X-1001");
-    body.claim.frequency = frequency;
-    body.claim.replaces = Some(id(of));
-    body
-}
-
-async fn paid(world: &World) -> Accumulators {
+pub async fn paid(world: &World) -> Accumulators {
     let payer = world.client(INSURER, Role::Payer);
     let query = EligibilityQuery {
         coverage: member(),
@@ -40,7 +36,7 @@ fn endorsed(world: &World, n: u8) -> Endorsed {
     payer.endorse(request.call().clone()).unwrap()
 }
 
-fn reversal(world: &World, n: u8) -> Reversal {
+pub fn reversal(world: &World, n: u8) -> Reversal {
     Reversal {
         claim: id(n),
         reason: "paid to the wrong account".into(),
@@ -66,79 +62,6 @@ async fn the_same_claim_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_replacement_stands_in_the_place_of_the_claim_before() {
-    let world = world().await;
-    covered_by(&world, |_| ()).await;
-    let biller = world.client(HOSPITAL, Role::ProviderBilling);
-    submit(&world, claim(&world, 1, "X-1001")).await.unwrap();
-    adjudicate(&world, id(1)).await.unwrap();
-    assert_eq!(paid(&world).await.out_of_pocket, 2_900);
-    let mut cheaper = instead(&world, 2, 1, Frequency::Replacement);
-    cheaper.claim.lines[0].charge = 5_000;
-    cheaper.claim.total = 5_000;
-    at!(world, &biller, INSURER, replace_claim(INSURER, HOSPITAL, cheaper)).unwrap();
-    let old = view(&world, 1).await;
-    assert_eq!((old.status, old.successor), (ClaimStatus::Replaced, Some(id(2))));
-    assert_eq!(paid(&world).await, Accumulators::default(), "given back");
-    let payer = world.client(INSURER, Role::Payer);
-    let money = at!(
-        world,
-        &payer,
-        INSURER,
-        pay(INSURER, HOSPITAL, payment(&world, 1, 17_100))
-    );
-    assert!(matches!(money, Err(HealthError::ConflictState(_))));
-    adjudicate(&world, id(2)).await.unwrap();
-    // Deductible 1000, 10 % of 4000.
-    assert_eq!(view(&world, 2).await.adjudication.unwrap().member, 1_400);
-    assert_eq!(paid(&world).await.out_of_pocket, 1_400);
-    let twice = instead(&world, 3, 1, Frequency::Replacement);
-    let twice = at!(world, &biller, INSURER, replace_claim(INSURER, HOSPITAL, twice));
-    assert!(matches!(twice, Err(HealthError::ConflictState(_))));
-    let stranger = submit(&world, claim(&world, 4, "X-1001")).await.unwrap_err();
-    assert!(
-        matches!(stranger, HealthError::Duplicate(_)),
-        "the service is taken"
-    );
-}
-
-#[tokio::test]
-async fn a_void_takes_back_exactly_its_claim() {
-    let world = world().await;
-    covered_by(&world, |_| ()).await;
-    let biller = world.client(HOSPITAL, Role::ProviderBilling);
-    submit(&world, claim(&world, 1, "X-1001")).await.unwrap();
-    let mut unlike = instead(&world, 2, 1, Frequency::Void);
-    unlike.claim.lines[0].units = 2;
-    let unlike = at!(world, &biller, INSURER, replace_claim(INSURER, HOSPITAL, unlike));
-    assert!(matches!(unlike, Err(HealthError::InvalidCode(_))));
-    let absent = instead(&world, 2, 9, Frequency::Void);
-    let absent = at!(world, &biller, INSURER, replace_claim(INSURER, HOSPITAL, absent));
-    assert_eq!(absent.unwrap_err(), HealthError::NotFound);
-    let void = instead(&world, 2, 1, Frequency::Void);
-    for said in [void.clone(), void] {
-        at!(world, &biller, INSURER, replace_claim(INSURER, HOSPITAL, said))
-            .expect("said once more is success");
-    }
-    assert!(adjudicate(&world, id(1)).await.is_err());
-    assert!(
-        adjudicate(&world, id(2)).await.is_err(),
-        "a void is never adjudicated"
-    );
-    // The void is no claim of its own: replaced beside the claim that it took back, one service would be claimed twice.
-    for frequency in [Frequency::Replacement, Frequency::Void] {
-        let of_void = instead(&world, 4, 2, frequency);
-        let of_void = at!(world, &biller, INSURER, replace_claim(INSURER, HOSPITAL, of_void));
-        assert!(matches!(of_void, Err(HealthError::InvalidCode(_))), "{of_void:?}");
-    }
-    // What was voided can be claimed again, as a replacement of it.
-    let again = instead(&world, 3, 1, Frequency::Replacement);
-    at!(world, &biller, INSURER, replace_claim(INSURER, HOSPITAL, again)).unwrap();
-    adjudicate(&world, id(3)).await.unwrap();
-    assert_eq!(view(&world, 3).await.status, ClaimStatus::Approved);
-}
-
-#[tokio::test]
 async fn a_remittance_is_paid_once_and_taken_back_whole() {
     let world = world().await;
     covered_by(&world, |_| ()).await;
@@ -148,20 +71,31 @@ async fn a_remittance_is_paid_once_and_taken_back_whole() {
         submit(&world, on(&world, n, day)).await.unwrap();
         adjudicate(&world, id(n)).await.unwrap();
     }
-    let body = |n: u8, claims: &[u8]| RemittanceBody {
-        id: RemittanceId::from_bytes(bytes(n)),
-        claims: claims.iter().map(|n| id(*n)).collect(),
-        salt: world.wallet.salt(),
-    };
-    at!(world, &payer, INSURER, remit(INSURER, HOSPITAL, body(1, &[1, 2]))).unwrap();
+    at!(
+        world,
+        &payer,
+        INSURER,
+        remit(INSURER, HOSPITAL, remittance(&world, 1, &[1, 2]))
+    )
+    .unwrap();
     let asked = ClaimsClient::new(&biller).remittance(INSURER, HOSPITAL, RemittanceId::from_bytes(bytes(1)));
     let seen = asked.endorsed_by([HOSPITAL]).send().await.unwrap();
     assert_eq!((seen.amounts[&id(1)], seen.total), (17_100, 17_100 + 18_000));
     assert_eq!((seen.reversed.len(), seen.standing), (0, seen.total));
     assert_eq!(view(&world, 1).await.status, ClaimStatus::Payable);
-    let twice = at!(world, &payer, INSURER, remit(INSURER, HOSPITAL, body(2, &[1])));
+    let twice = at!(
+        world,
+        &payer,
+        INSURER,
+        remit(INSURER, HOSPITAL, remittance(&world, 2, &[1]))
+    );
     assert!(matches!(twice, Err(HealthError::ConflictState(_))));
-    let none = at!(world, &payer, INSURER, remit(INSURER, HOSPITAL, body(3, &[])));
+    let none = at!(
+        world,
+        &payer,
+        INSURER,
+        remit(INSURER, HOSPITAL, remittance(&world, 3, &[]))
+    );
     assert!(matches!(none, Err(HealthError::Limit(_))));
 
     at!(
@@ -171,8 +105,9 @@ async fn a_remittance_is_paid_once_and_taken_back_whole() {
         pay(INSURER, HOSPITAL, payment(&world, 1, 17_100))
     )
     .unwrap();
-    let void = instead(&world, 5, 1, Frequency::Void);
-    let void = at!(world, &biller, INSURER, replace_claim(INSURER, HOSPITAL, void));
+    let mut void = instead(&world, 5, 1, Frequency::Void);
+    void.claim.lines[0].date = "2027-01-14".parse().unwrap();
+    let void = replace(&world, void).await;
     assert!(
         matches!(void, Err(HealthError::ConflictState(_))),
         "money has moved"
@@ -193,6 +128,35 @@ async fn a_remittance_is_paid_once_and_taken_back_whole() {
         (seen.reversed, seen.standing, seen.total),
         ([id(1)].into(), 18_000, 35_100)
     );
+    // What it was made of does not change any more.
+    let asked = ClaimsClient::new(&biller).remitted(INSURER, HOSPITAL, RemittanceId::from_bytes(bytes(1)));
+    let issued = asked.endorsed_by([HOSPITAL]).send().await.unwrap();
+    let issued: Vec<_> = issued
+        .iter()
+        .map(|of| {
+            (
+                of.claim.id,
+                of.amount,
+                of.adjudication.allowed,
+                of.stands,
+                of.again,
+            )
+        })
+        .collect();
+    // The first was paid before it was reversed.
+    assert_eq!(
+        issued,
+        [
+            (id(1), 17_100, 17_100, true, false),
+            (id(2), 18_000, 18_000, true, false)
+        ]
+    );
+    let unknown = ClaimsClient::new(&biller).remitted(INSURER, HOSPITAL, RemittanceId::from_bytes(bytes(9)));
+    let unknown = unknown.endorsed_by([HOSPITAL]).send().await;
+    assert!(matches!(
+        unknown,
+        Err(fabric_contract_core::CallError::Contract(HealthError::NotFound))
+    ));
     assert_eq!(
         (book(&world, 1).await.due, book(&world, 2).await.due),
         (0, 18_000)
@@ -221,7 +185,7 @@ async fn a_remittance_is_paid_once_and_taken_back_whole() {
     assert!(matches!(again, Err(HealthError::ConflictState(_))));
     let mut instead = instead(&world, 6, 1, Frequency::Replacement);
     instead.claim.lines[0].date = "2027-01-14".parse().unwrap();
-    at!(world, &biller, INSURER, replace_claim(INSURER, HOSPITAL, instead)).unwrap();
+    correct(&world, instead).await.unwrap();
     assert_eq!(view(&world, 1).await.status, ClaimStatus::Replaced);
 }
 
@@ -232,17 +196,6 @@ async fn two_adjudicators_race_and_one_wins() {
     submit(&world, claim(&world, 1, "X-1001")).await.unwrap();
     let block = [endorsed(&world, 1), endorsed(&world, 1)];
     assert_eq!(codes(&world, block), ["VALID", "MVCC_READ_CONFLICT"]);
-    // And a payment races a void: whichever comes first.
-    let payer = world.client(INSURER, Role::Payer);
-    let pay = ClaimsClient::new(&payer).pay(INSURER, HOSPITAL, payment(&world, 1, 17_100));
-    let pay = payer.endorse(pay.endorsed_by([INSURER]).call().clone()).unwrap();
-    let biller = world.client(HOSPITAL, Role::ProviderBilling);
-    let void = instead(&world, 2, 1, Frequency::Void);
-    let void = ClaimsClient::new(&biller).replace_claim(INSURER, HOSPITAL, void);
-    let void = biller
-        .endorse(void.endorsed_by([INSURER]).call().clone())
-        .unwrap();
-    assert_eq!(codes(&world, [void, pay]), ["VALID", "MVCC_READ_CONFLICT"]);
 }
 
 #[tokio::test]
@@ -346,6 +299,7 @@ async fn claims_before_count_whatever_the_payers_client_says_and_races_do_not_pa
             limits: vec![Limit {
                 units: 1,
                 within: Span::Year,
+                per_site: false,
             }],
             ..ProcedureRules::default()
         };
@@ -374,7 +328,7 @@ async fn claims_before_count_whatever_the_payers_client_says_and_races_do_not_pa
     // What the first claim used is free again once it is taken back.
     let mut void = instead(&world, 3, 1, Frequency::Void);
     void.claim.lines[0].date = "2027-01-02".parse().unwrap();
-    at!(world, &biller, INSURER, replace_claim(INSURER, HOSPITAL, void)).unwrap();
+    correct(&world, void).await.unwrap();
     submit(&world, on(&world, 4, "2027-01-04")).await.unwrap();
     adjudicate(&world, id(4)).await.unwrap();
     assert_eq!(view(&world, 4).await.status, ClaimStatus::Approved);

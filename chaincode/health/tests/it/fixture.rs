@@ -76,10 +76,15 @@ pub fn consortium() -> Consortium {
 
 /// The network with its consortium established and every collection opened.
 pub async fn empty_world() -> World {
-    let world = established(CHANNEL).await;
-    for collection in consortium().collections().iter().filter(|c| c.name != "log") {
+    opened(consortium()).await
+}
+
+/// The same of another consortium.
+pub async fn opened(consortium: Consortium) -> World {
+    let world = established_as(consortium.clone(), CHANNEL).await;
+    for collection in consortium.collections().iter().filter(|c| c.name != "log") {
         let owner = &collection.members[0];
-        let role = if owner == INSURER {
+        let role = if consortium.has_role(owner, OrganisationRole::Payer) {
             Role::Payer
         } else {
             Role::Custodian
@@ -94,15 +99,20 @@ pub async fn empty_world() -> World {
 
 /// The network with its consortium established on this channel, and nothing else; the wallet signs for that channel.
 pub async fn established(channel: &'static str) -> World {
+    established_as(consortium(), channel).await
+}
+
+async fn established_as(consortium: Consortium, channel: &'static str) -> World {
     let consortium = Consortium {
         channel: channel.into(),
-        ..consortium()
+        ..consortium
     };
     let collections = consortium.collections();
+    let organisations = consortium.organisations.iter().map(|o| o.msp_id.clone());
     let mock = MockLedger::builder(careledger_chaincode::chaincode())
         .channel(channel)
         .chaincode(careledger_chaincode::CHAINCODE_NAME)
-        .organisations(ORGANISATIONS)
+        .organisations(organisations)
         .collections(
             collections
                 .iter()

@@ -11,6 +11,7 @@
 //! where a reader would expect it to count, and passed over where it is administration (docs/claims.md has the table).
 
 mod amount;
+pub mod desk;
 mod resolver;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -19,13 +20,14 @@ pub use amount::{Decimal, exponent, text as amount_text};
 pub(crate) use amount::{short_text, text};
 pub use resolver::{Directory, Identifier, Named, Numbers, Register, Resolver};
 
-use careledger_api::adjudication::{Claim, check};
+use crate::x12::Spot;
+use careledger_api::adjudication::{Claim, Edit, check};
 use careledger_api::contracts::claims::{AuthorisationRequest, ClaimBody};
 use std::fmt;
 
 /// Largest file that is read, in bytes.
 pub const MAX_FILE: usize = 8 << 20;
-/// Most claims of a file.
+/// Most claims of a file; of X12 of an interchange.
 pub const MAX_CLAIMS: usize = 5_000;
 /// Most reasons that are given for one claim; whoever has mended these sees the rest.
 pub const MAX_PROBLEMS: usize = 40;
@@ -76,6 +78,8 @@ pub struct Problem {
     pub found: Option<String>,
     /// What is wrong and what would be right.
     pub reason: String,
+    /// The same for machines, where the file is X12: what its acknowledgments say.
+    pub x12: Option<Box<Spot>>,
 }
 
 impl Problem {
@@ -85,7 +89,15 @@ impl Problem {
             at: at.into(),
             found: None,
             reason: reason.into(),
+            x12: None,
         }
+    }
+
+    /// Says where in an X12 file it is.
+    #[must_use]
+    pub(crate) fn in_x12(mut self, spot: Spot) -> Self {
+        self.x12 = Some(Box::new(spot));
+        self
     }
 
     /// Shows what was there, up to 40 printable characters of it.
@@ -110,7 +122,7 @@ impl fmt::Display for Problem {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
     /// More than [`MAX_FILE`] bytes or [`MAX_CLAIMS`] claims.
-    #[error("a file has at most 8 MiB and 5000 claims; divide it")]
+    #[error("a file has at most 8 MiB, and 5000 claims (X12: in each interchange); divide it")]
     TooLarge,
     /// The input is no JSON document in UTF-8.
     #[error("the file is not JSON in UTF-8 (line {line}, column {column})")]
@@ -128,22 +140,14 @@ pub enum FileError {
     Frame(Problem),
 }
 
-/// The claim with a salt that the same claim always gets, once the front end of every payer would take it; its findings otherwise.
-/// `at_line` says where a line stands.
+/// The claim with a salt that the same claim always gets, once the front end of every payer would take it; its findings otherwise, as `told` tells them.
 pub(crate) fn checked(
     claim: Claim,
     numbers: &Numbers,
     at: &str,
-    at_line: impl Fn(u16) -> String,
+    told: impl Fn(&Edit) -> Problem,
 ) -> Result<ClaimBody, Vec<Problem>> {
-    let problems: Vec<Problem> = check(&claim)
-        .into_iter()
-        .map(|edit| {
-            let place = edit.line.map_or_else(|| at.to_owned(), &at_line);
-            Problem::new(place, edit.explanation.into_owned())
-        })
-        .take(MAX_PROBLEMS)
-        .collect();
+    let problems: Vec<Problem> = check(&claim).iter().map(told).take(MAX_PROBLEMS).collect();
     if !problems.is_empty() {
         return Err(problems);
     }

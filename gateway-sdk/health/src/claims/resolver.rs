@@ -2,6 +2,7 @@
 
 use aws_lc_rs::hmac;
 use careledger_api::HealthError;
+use careledger_api::adjudication::Site;
 use careledger_api::hashing::canonical;
 use careledger_api::ids::{AuthorisationId, ClaimId, CoverageId, DocumentId, PlanId, Salt};
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,8 @@ pub trait Resolver {
     fn claim(&self, number: &str) -> Option<ClaimId>;
     /// The plans' code for a procedure of another code list; none: it is the plans' own.
     fn procedure(&self, system: Option<&str>, code: &str) -> Option<String>;
+    /// Where on the body a code of another list says; none: it is the ledger's own, or has no place there.
+    fn site(&self, system: Option<&str>, code: &str) -> Option<Site>;
     /// The provider's secret for ids.
     fn numbers(&self) -> &Numbers;
 }
@@ -172,6 +175,9 @@ pub struct Register {
     pub claims: BTreeMap<String, ClaimId>,
     /// Procedures of other code lists, `system|code`, and what the plans call them.
     pub procedures: BTreeMap<String, String>,
+    /// Sites of other code lists, `system|code`, as the ledger's claims have them: `{"teeth": {"14": "MO"}}`, `{"areas": ["10"]}`, or a number of SNOMED CT,
+    /// `{"body": "8966001"}`.
+    pub sites: BTreeMap<String, Site>,
 }
 
 impl fmt::Debug for Register {
@@ -228,6 +234,11 @@ impl Resolver for Directory {
     fn procedure(&self, system: Option<&str>, code: &str) -> Option<String> {
         let key = format!("{}|{code}", system.unwrap_or_default());
         self.register.procedures.get(&key).cloned()
+    }
+
+    fn site(&self, system: Option<&str>, code: &str) -> Option<Site> {
+        let key = format!("{}|{code}", system.unwrap_or_default());
+        self.register.sites.get(&key).cloned()
     }
 
     fn numbers(&self) -> &Numbers {

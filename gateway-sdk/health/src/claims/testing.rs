@@ -1,7 +1,9 @@
 //! Claims for the formats' tests: any that a payer's front end would take.
 
 use super::{Directory, Numbers, Register};
-use careledger_api::adjudication::{Claim, ClaimLine, Coverage, NetworkRules, OtherPayer, Plan, Price};
+use careledger_api::adjudication::{
+    Area, Claim, ClaimLine, Coverage, NetworkRules, OtherPayer, Plan, Price, Site,
+};
 use careledger_api::date::{Date, DateRange};
 use careledger_api::ids::{AuthorisationId, ClaimId, CoverageId, PlanId};
 use proptest::collection::{btree_set, vec};
@@ -103,6 +105,19 @@ fn any_line() -> impl Strategy<Value = ClaimLine> {
                 )
             },
         )
+}
+
+/// One tooth with surfaces, one area of the mouth, or one other part of the body.
+pub(crate) fn any_site() -> impl Strategy<Value = Site> {
+    let letters = ["M", "O", "I", "D", "B", "F", "L"];
+    let surfaces = proptest::sample::subsequence(letters.to_vec(), 0..=5).prop_map(|l| l.concat());
+    let tooth = "[1-9]|[12][0-9]|3[0-2]|[A-T]S?|5[1-9]|[67][0-9]|8[0-2]";
+    prop_oneof![
+        (tooth, surfaces)
+            .prop_map(|(tooth, surfaces)| Site::tooth(tooth.parse().unwrap(), surfaces.parse().unwrap())),
+        proptest::sample::select(Area::ALL).prop_map(Site::area),
+        "[1-9][0-9]{5,17}".prop_map(|code| Site::body(code.parse().unwrap())),
+    ]
 }
 
 /// A first professional claim of two diagnoses, numbered `A-1` by its provider.

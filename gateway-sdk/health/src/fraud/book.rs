@@ -153,6 +153,7 @@ impl Tally {
                     date: line.date,
                     units: line.units,
                     performer: performer.to_owned(),
+                    site: line.site.clone(),
                 };
                 member.services.push((claim.id, service));
             }

@@ -16,6 +16,12 @@ pub enum VaultError {
         "the vault takes no upload on this request: it must be signed within five minutes by a custodian of its organisation"
     )]
     NotTaken,
+    /// The vault knows who asks, and answers no more for now.
+    #[error("the organisation used up what the vault answers it; ask again in {seconds} s")]
+    OverTheLimit {
+        /// When the same request is answered, as things stand.
+        seconds: u64,
+    },
     /// The vault has its records copied nowhere.
     #[error("the vault has no copies elsewhere: it was started without replicas")]
     NoReplicas,

@@ -15,6 +15,7 @@ mod deposit;
 mod erasure;
 mod error;
 mod find;
+mod fingerprint;
 pub mod format;
 mod integrity;
 mod locate;
@@ -35,6 +36,7 @@ pub use deposit::{Deposit, Place};
 pub use erasure::{EraseRequest, ErasedPeer, GoneFrom, VaultReceipt};
 pub use error::VaultError;
 pub use find::{FindQuestion, FindReply, PersonEntry};
+pub use fingerprint::{FingerprintRequest, PeriodKeyAnswer, PeriodKeyRequest};
 pub use integrity::{
     CheckAnswer, CheckRequest, Gap, GapKind, IntegrityReport, LedgerPoint, MAX_GAPS, TicketCounts,
 };

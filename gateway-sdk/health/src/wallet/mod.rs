@@ -4,6 +4,7 @@
 
 mod access;
 mod check;
+mod claims;
 mod consent;
 mod file;
 mod identity;
@@ -11,6 +12,7 @@ mod record;
 mod recovery;
 
 pub use check::{AccountDoubt, check_same};
+pub use claims::MemberAt;
 pub use file::{StartedRecovery, WalletFile, WalletFileError};
 pub use recovery::{GuardianCard, GuardianKey, Restoring, policy_of, unfreezing};
 

@@ -1,7 +1,7 @@
 //! From an 835 to what was paid and why not more: for a provider's own books.
 
 use super::remittance::{REMITTANCE, payers_number};
-use super::segment::{Segment, transactions};
+use super::segment::{Segment, Wanted, transactions};
 use super::write::parse_day;
 use crate::claims::{Decimal, FileError, Problem};
 use careledger_api::adjudication::Group;
@@ -60,10 +60,18 @@ pub struct AdvisedLine {
     pub remarks: Vec<String>,
 }
 
+/// Files of remittances.
+const REMITTANCES: Wanted = Wanted {
+    set: "835",
+    group: "HP",
+    guides: &[REMITTANCE],
+    name: "X12 835 of one interchange",
+};
+
 /// Reads an 835 (005010X221A1). Fails for a file whose frame is broken, and for a transaction set that does not have one payment (BPR), a credit,
 /// or does not balance.
 pub fn advice_from_x12(bytes: &[u8]) -> Result<Vec<Advice>, FileError> {
-    let sets = transactions(bytes, "835", REMITTANCE, "X12 835 of one interchange")?;
+    let sets = transactions(bytes, REMITTANCES)?;
     sets.iter()
         .map(|set| {
             let mut advice = Advice {
@@ -76,14 +84,14 @@ pub fn advice_from_x12(bytes: &[u8]) -> Result<Vec<Advice>, FileError> {
             if set.segments.iter().filter(|s| s.id == "BPR").count() != 1 {
                 let reason = "one payment (BPR) is expected, of 0 where nothing is paid";
                 return Err(FileError::Frame(Problem::new(
-                    format!("transaction set {}", set.control),
+                    format!("transaction set {}", set.control()),
                     reason,
                 )));
             }
             for segment in &set.segments {
                 advice.segment(segment).map_err(FileError::Frame)?;
             }
-            advice.balance(set.control).map_err(FileError::Frame)?;
+            advice.balance(set.control()).map_err(FileError::Frame)?;
             Ok(advice)
         })
         .collect()

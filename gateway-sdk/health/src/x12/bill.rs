@@ -1,14 +1,19 @@
-//! From claims to an 837P (005010X222A1): for a provider that sends the same claim to a payer outside of the ledger.
+//! From claims to an 837P (005010X222A1), 837I (005010X223A2) or 837D (005010X224A2): for a provider that sends the same claim to a payer outside of the
+//! ledger, also after the ledger's payer has decided (coordination of benefits).
 
-use super::claims::PROFESSIONAL;
+use super::billed;
+use super::form::Form;
 use super::remittance::Address;
-use super::write::{Envelope, Kind, Writer, composite, day};
+use super::write::{Envelope, Kind, Writer, day};
 use crate::claims::Problem;
-use careledger_api::adjudication::{Claim, ClaimKind, Frequency, Sex};
-use careledger_api::date::Date;
+use careledger_api::adjudication::{Adjudication, Claim, Sex};
+use careledger_api::date::{Date, DateRange};
+use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// Who bills whom.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Biller {
     /// The provider's name.
     pub name: String,
@@ -43,6 +48,72 @@ pub struct Billed<'a> {
     pub sex: Option<Sex>,
     /// Where the member lives.
     pub address: Address,
+    /// What an institution's bill says besides; an 837I needs it, and no other has it.
+    pub institution: Option<Institution>,
+    /// What the ledger's payer decided, where this payer comes after it. The bill is a first one to this payer then: it names no authorisation and no
+    /// claim before.
+    pub after: Option<After<'a>>,
+}
+
+/// What an institution's bill says, and the ledger's claims have no place for. Personal.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Institution {
+    /// Type of bill, two digits without the frequency, such as `13` (CLM05-1).
+    pub bill: String,
+    /// The days of the statement; without them, from the first line's day to the last one's.
+    #[serde(default)]
+    pub statement: Option<DateRange>,
+    /// The day of admission (DTP\*435), which bills of inpatients need.
+    #[serde(default)]
+    pub admitted: Option<Date>,
+    /// Type and source of admission, and the patient's status: codes (CL1).
+    pub admission: [String; 3],
+    /// The diagnosis at admission, of ICD-10-CM (HI ABJ), which bills of inpatients need.
+    #[serde(default)]
+    pub admitting: Option<String>,
+    /// Who attended (NM1\*71).
+    #[serde(default)]
+    pub attending: Option<Attending>,
+    /// The revenue code of each line, by its number. A line whose procedure is that code has no other one.
+    pub revenue: BTreeMap<u16, String>,
+}
+
+/// A physician. Personal.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attending {
+    /// Family name.
+    pub last_name: String,
+    /// First name.
+    pub first_name: String,
+    /// NPI.
+    pub npi: String,
+}
+
+/// The payer before, and what it decided.
+#[derive(Debug, Clone)]
+pub struct After<'a> {
+    /// Its decision on the claim.
+    pub decided: &'a Adjudication,
+    /// The day on which it paid, or said that it does not.
+    pub paid: Date,
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub number: String,
+}
+
+impl std::fmt::Debug for Institution {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Institution(..)")
+    }
+}
+
+impl std::fmt::Debug for Attending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Attending(..)")
+    }
 }
 
 impl std::fmt::Debug for Billed<'_> {
@@ -53,12 +124,18 @@ impl std::fmt::Debug for Billed<'_> {
     }
 }
 
-/// Writes professional claims of one billing provider as an 837P. Fails for claims of another kind, without diagnoses or places of service, and for texts that X12 cannot
-/// hold. Documents are not written: X12 has no place for the ledger's.
+/// Writes claims of one billing provider and of one kind: professional ones as an 837P, institutional ones as an 837I, dental ones as an 837D. What is
+/// written is read as the same claims, but that an 837I has neither places of service nor diagnoses of a line. Fails for claims of pharmacies and
+/// opticians, for what a guide has no place for or needs and a claim does not have, and for texts that X12 cannot hold. Documents are not written: X12
+/// has no place for the ledger's.
 pub fn claims_to_x12(claims: &[Billed<'_>], biller: &Biller, envelope: &Envelope) -> Result<String, Problem> {
     let Some(first) = claims.first().map(|billed| billed.claim) else {
         return Err(Problem::new("CLM", "at least one claim is expected"));
     };
+    let form = Form::of_kind(first.kind).ok_or_else(|| {
+        let reason = "an 837 has professional, institutional or dental claims";
+        Problem::new(format!("claim {}", first.id), reason)
+    })?;
     let mut out = Writer::default();
     let today = Date::from_unix(envelope.made).map(day).unwrap_or_default();
     out.segment(
@@ -88,39 +165,23 @@ pub fn claims_to_x12(claims: &[Billed<'_>], biller: &Biller, envelope: &Envelope
     out.segment("REF", &["EI", &biller.tax_number]);
     for (level, billed) in (2u32..).zip(claims) {
         let claim = billed.claim;
-        let refused = [
-            (
-                claim.kind != ClaimKind::Professional,
-                "an 837P has professional claims alone",
-            ),
-            (
-                claim.provider_npi != first.provider_npi || claim.currency != first.currency,
-                "all claims are of one provider, in one currency",
-            ),
-            (claim.diagnoses.is_empty(), "an 837P claim has 1 to 12 diagnoses"),
-            (
-                claim.lines.iter().any(|line| line.place.is_none()),
-                "each line of an 837P has a place of service",
-            ),
-            (
-                claim
-                    .lines
-                    .iter()
-                    .any(|line| !(1..=4).contains(&line.diagnoses.len())),
-                "each line of an 837P points at 1 to 4 diagnoses",
-            ),
-        ];
-        if let Some((_, reason)) = refused.into_iter().find(|(refused, _)| *refused) {
+        let strange = claim.provider_npi != first.provider_npi || claim.currency != first.currency;
+        let refused = match (claim.kind == first.kind, strange) {
+            (false, _) => Some("all claims of a file are of one kind"),
+            (_, true) => Some("all claims are of one provider, in one currency"),
+            _ => billed::refused(billed, form),
+        };
+        if let Some(reason) = refused {
             return Err(Problem::new(format!("claim {}", claim.id), reason));
         }
         out.segment("HL", &[&level.to_string(), "1", "22", "0"]);
         subscriber(&mut out, billed, biller);
-        write_claim(&mut out, billed);
+        billed::write(&mut out, billed, form)?;
     }
     let kind = Kind {
         set: "837",
         group: "HC",
-        guide: PROFESSIONAL,
+        guide: form.guide(),
     };
     out.finish(envelope, &kind)
 }
@@ -132,7 +193,7 @@ fn address(out: &mut Writer, address: &Address) {
 }
 
 fn subscriber(out: &mut Writer, billed: &Billed<'_>, biller: &Biller) {
-    let order = if secondary(billed.claim) { "S" } else { "P" };
+    let order = if billed.is_secondary() { "S" } else { "P" };
     out.segment("SBR", &[order, "18", "", "", "", "", "", "", "CI"]);
     let (last, first) = (
         out.plain("NM1", 3, &billed.last_name, 60),
@@ -152,115 +213,4 @@ fn subscriber(out: &mut Writer, billed: &Billed<'_>, biller: &Biller) {
         "NM1",
         &["PR", "2", payer, "", "", "", "", "PI", &biller.payer_number],
     );
-}
-
-fn write_claim(out: &mut Writer, billed: &Billed<'_>) {
-    let claim = billed.claim;
-    let amount = |minor: i64| crate::claims::short_text(minor, &claim.currency);
-    let place = claim
-        .lines
-        .first()
-        .and_then(|line| line.place.as_deref())
-        .unwrap_or_default();
-    let number = out.plain("CLM", 1, &billed.number, 20);
-    let facility = composite(&[place, "B", claim.frequency.as_str()]);
-    out.segment(
-        "CLM",
-        &[
-            number,
-            &amount(claim.total),
-            "",
-            "",
-            &facility,
-            "Y",
-            "A",
-            "Y",
-            "Y",
-        ],
-    );
-    if let (Frequency::Replacement | Frequency::Void, Some(before)) = (claim.frequency, claim.replaces) {
-        out.segment("REF", &["F8", &before.to_string()]);
-    }
-    let codes: Vec<String> = claim
-        .diagnoses
-        .iter()
-        .enumerate()
-        .map(|(index, code)| composite(&[if index == 0 { "ABK" } else { "ABF" }, &code.replace('.', "")]))
-        .collect();
-    let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
-    out.segment("HI", &codes);
-    if secondary(claim) {
-        other_payer(out, billed, &amount);
-    }
-    for line in &claim.lines {
-        let mut code = vec!["HC", line.procedure.as_str()];
-        code.extend(line.modifiers.iter().map(String::as_str));
-        let pointers: Vec<String> = line.diagnoses.iter().map(u8::to_string).collect();
-        let pointers: Vec<&str> = pointers.iter().map(String::as_str).collect();
-        let own_place = line
-            .place
-            .as_deref()
-            .filter(|own| *own != place)
-            .unwrap_or_default();
-        out.segment("LX", &[&line.sequence.to_string()]);
-        out.segment(
-            "SV1",
-            &[
-                &composite(&code),
-                &amount(line.charge),
-                "UN",
-                &line.units.to_string(),
-                own_place,
-                "",
-                &composite(&pointers),
-            ],
-        );
-        out.segment("DTP", &["472", "D8", &day(line.date)]);
-        if let Some(authorisation) = line.authorisation {
-            out.segment("REF", &["G1", &authorisation.to_string()]);
-        }
-        if let Some(performer) = &line.rendering_npi {
-            out.segment(
-                "NM1",
-                &["82", "2", "RENDERING PROVIDER", "", "", "", "", "XX", performer],
-            );
-        }
-        if let Some(other) = line.other_payer {
-            out.segment(
-                "SVD",
-                &[
-                    "OTHER",
-                    &amount(other.paid),
-                    &composite(&code),
-                    "",
-                    &line.units.to_string(),
-                ],
-            );
-            let rest = line.charge.saturating_sub(other.paid);
-            if rest > 0 {
-                // Why the other payer did not pay more is not on the ledger.
-                out.segment("CAS", &["OA", "192", &amount(rest)]);
-            }
-            out.segment("DTP", &["573", "D8", &day(line.date)]);
-        }
-    }
-}
-
-/// Loops 2320 and 2330: the payer before this one, of whom the ledger knows the amounts alone.
-fn other_payer(out: &mut Writer, billed: &Billed<'_>, amount: &impl Fn(i64) -> String) {
-    let paid = billed.claim.lines.iter().filter_map(|line| line.other_payer);
-    let paid = paid.fold(0i64, |sum, other| sum.saturating_add(other.paid));
-    out.segment("SBR", &["P", "18", "", "", "", "", "", "", "CI"]);
-    out.segment("AMT", &["D", &amount(paid)]);
-    out.segment("OI", &["", "", "Y", "", "", "Y"]);
-    let (last, first) = (&billed.last_name, &billed.first_name);
-    out.segment(
-        "NM1",
-        &["IL", "1", last, first, "", "", "", "MI", &billed.member_number],
-    );
-    out.segment("NM1", &["PR", "2", "OTHER PAYER", "", "", "", "", "PI", "OTHER"]);
-}
-
-fn secondary(claim: &Claim) -> bool {
-    claim.lines.iter().any(|line| line.other_payer.is_some())
 }

@@ -1,13 +1,16 @@
-//! What an 837P says around its claims: billing provider, subscriber and patient (loops 2000A to 2010CA).
+//! What an 837 says around its claims: billing provider, subscriber and patient (loops 2000A to 2010CA).
 
-use super::open::problem;
+use super::received::Name;
 use super::segment::Segment;
+use super::spot::{Fault, problem};
 use crate::claims::{MAX_PROBLEMS, Named, Problem};
 
 /// Billing provider, subscriber and patient.
 #[derive(Debug, Default)]
 pub(super) struct Level {
     pub(super) npi: Option<String>,
+    pub(super) provider: Name,
+    pub(super) patient: Name,
     /// ISO 4217; empty: US dollars.
     pub(super) currency: String,
     /// The payer is the one that the file is sent to.
@@ -28,7 +31,7 @@ impl Level {
             "23" => 3,
             _ => {
                 let reason = "20 (billing provider), 22 (subscriber) or 23 (patient) is expected";
-                self.wrong(hl, "2000", 3, reason);
+                self.wrong(hl, "2000", 3, Fault::Code, reason);
                 return;
             }
         };
@@ -36,12 +39,14 @@ impl Level {
         self.problems.retain(|(at, _)| *at < depth);
         if depth == 1 {
             self.npi = None;
+            self.provider = Name::default();
             self.currency.clear();
         }
         if depth <= 2 {
             self.payer = false;
             self.member_number = None;
             self.dependent = None;
+            self.patient = Name::default();
         }
         if depth == 3 {
             self.dependent = Some(Default::default());
@@ -50,12 +55,21 @@ impl Level {
 
     pub(super) fn begin_subscriber(&mut self, sbr: &Segment<'_>) {
         if self.depth != 2 {
-            self.wrong(sbr, "2000B", 1, "a subscriber's level (HL) comes before it");
+            self.wrong(
+                sbr,
+                "2000B",
+                0,
+                Fault::Unexpected,
+                "a subscriber's level (HL) comes before it",
+            );
         }
     }
 
     /// A subscriber's number, or a dependent's name.
     pub(super) fn member(&mut self, nm1: &Segment<'_>) {
+        if matches!(nm1.element(1), "IL" | "QC") {
+            self.patient = Name::of(nm1);
+        }
         match (nm1.element(1), &mut self.dependent) {
             ("QC", Some((first, _))) => *first = nm1.element(4).to_uppercase(),
             ("IL", _) if nm1.element(8) == "MI" && !nm1.element(9).is_empty() => {
@@ -65,9 +79,16 @@ impl Level {
                 nm1,
                 "2010BA",
                 9,
+                Fault::Missing,
                 "the member's number is expected, with MI before it",
             ),
-            _ => self.wrong(nm1, "2010CA", 1, "a patient's level (HL) comes before it"),
+            _ => self.wrong(
+                nm1,
+                "2010CA",
+                0,
+                Fault::Unexpected,
+                "a patient's level (HL) comes before it",
+            ),
         }
     }
 
@@ -77,10 +98,25 @@ impl Level {
         }
     }
 
-    pub(super) fn wrong(&mut self, segment: &Segment<'_>, inside: &str, element: usize, reason: &str) {
+    pub(super) fn wrong(
+        &mut self,
+        segment: &Segment<'_>,
+        inside: &'static str,
+        element: usize,
+        fault: Fault,
+        reason: &str,
+    ) {
         if self.problems.len() < MAX_PROBLEMS {
-            self.problems
-                .push((self.depth, problem(segment, inside, element, reason)));
+            let found = problem(segment, inside, (element, 0), fault, reason);
+            self.problems.push((self.depth, found));
+        }
+    }
+
+    /// ISO 4217.
+    pub(super) fn currency(&self) -> &str {
+        match self.currency.as_str() {
+            "" => "USD",
+            currency => currency,
         }
     }
 

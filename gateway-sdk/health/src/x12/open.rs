@@ -1,9 +1,11 @@
-//! A claim of an 837P that is being read, segment by segment (loops 2300 to 2430).
+//! A claim of an 837 that is being read, segment by segment (loops 2300 to 2430).
 
+use super::form::Form;
 use super::segment::Segment;
+use super::spot::{Fault, problem};
 use super::write::parse_day;
 use crate::claims::{Decimal, MAX_PROBLEMS, Problem, Resolver};
-use careledger_api::adjudication::{Frequency, MAX_LINES, npi_is_valid};
+use careledger_api::adjudication::{Frequency, MAX_LINES, Site, npi_is_valid};
 use careledger_api::date::Date;
 use careledger_api::ids::{AuthorisationId, ClaimId};
 
@@ -23,10 +25,15 @@ pub(super) enum Place {
 /// A claim that is being read.
 #[derive(Debug)]
 pub(super) struct Open {
+    pub(super) form: Form,
     pub(super) place: Place,
     pub(super) at: String,
+    /// The number of its CLM in the file.
+    pub(super) segment: usize,
     pub(super) number: String,
     pub(super) total: Option<Decimal>,
+    /// The first and the last of the claim's own days, where its guide has them.
+    pub(super) days: Option<(Date, Date)>,
     pub(super) facility: String,
     pub(super) frequency: Option<Frequency>,
     pub(super) replaces: Option<ClaimId>,
@@ -44,6 +51,8 @@ pub(super) struct Open {
 #[derive(Debug, Default)]
 pub(super) struct Line {
     pub(super) number: usize,
+    /// Its day was said, rightly or not.
+    pub(super) dated: bool,
     pub(super) procedure: String,
     pub(super) modifiers: Vec<String>,
     pub(super) charge: Option<Decimal>,
@@ -54,15 +63,22 @@ pub(super) struct Line {
     pub(super) rendering: Option<String>,
     pub(super) authorisation: Option<AuthorisationId>,
     pub(super) paid_before: Vec<Decimal>,
+    /// Where on the body; nothing where it does not say.
+    pub(super) site: Site,
+    /// What tells it apart from another line, and has no place on the ledger: its revenue code.
+    pub(super) revenue: String,
 }
 
 impl Open {
-    pub(super) fn begin(clm: &Segment<'_>) -> Self {
+    pub(super) fn begin(form: Form, clm: &Segment<'_>) -> Self {
         let mut open = Self {
+            form,
             place: Place::Claim,
             at: clm.place(),
+            segment: clm.number,
             number: clm.element(1).to_owned(),
             total: Decimal::parse(clm.element(2)),
+            days: None,
             facility: clm.component(5, 1).to_owned(),
             frequency: clm.component(5, 3).parse().ok(),
             replaces: None,
@@ -77,17 +93,26 @@ impl Open {
         if !(1..=38).contains(&open.number.len()) {
             open.wrong(
                 clm,
-                1,
+                (1, 0),
+                Fault::Format,
                 "the provider's number of the claim is expected, 1 to 38 characters",
             );
         }
         if open.frequency.is_none() {
             let reason = "component 3 is the claim's frequency: 1 (first), 7 (replaces) or 8 (takes back)";
-            open.problems
-                .push(problem(clm, "2300", 5, reason).found(clm.component(5, 3)));
+            // Institutions' interim bills have others.
+            let found = problem(clm, "2300", (5, 3), Fault::Refused, reason).found(clm.component(5, 3));
+            open.problems.push(found);
         }
-        if clm.component(5, 2) != "B" {
-            open.wrong(clm, 5, "component 2 is B: a place of service");
+        if clm.component(5, 2) != form.facility() {
+            let reason = match form {
+                Form::Institutional => "component 2 is A: a type of bill",
+                _ => "component 2 is B: a place of service",
+            };
+            open.wrong(clm, (5, 2), Fault::Code, reason);
+        }
+        if form == Form::Institutional {
+            open.ignore(clm);
         }
         open
     }
@@ -101,14 +126,14 @@ impl Open {
         }
     }
 
-    fn wrong(&mut self, segment: &Segment<'_>, element: usize, reason: &str) {
+    pub(super) fn wrong(&mut self, segment: &Segment<'_>, at: (usize, usize), fault: Fault, reason: &str) {
         if self.problems.len() < MAX_PROBLEMS {
             self.problems
-                .push(problem(segment, self.inside(), element, reason));
+                .push(problem(segment, self.inside(), at, fault, reason));
         }
     }
 
-    fn ignore(&mut self, segment: &Segment<'_>) {
+    pub(super) fn ignore(&mut self, segment: &Segment<'_>) {
         if self.ignored.len() < MAX_PROBLEMS {
             let at = format!(
                 "segment {} ({}, loop {})",
@@ -129,7 +154,8 @@ impl Open {
         if nm1.element(8) != "XX" || !npi_is_valid(npi) {
             self.wrong(
                 nm1,
-                9,
+                (9, 0),
+                Fault::Refused,
                 "the rendering provider's NPI is expected, with XX before it",
             );
             return;
@@ -143,35 +169,36 @@ impl Open {
     pub(super) fn segment(&mut self, segment: &Segment<'_>, resolver: &dyn Resolver) {
         match (segment.id, self.place) {
             ("LX", _) => self.begin_line(segment),
-            ("SV1", Place::Line) => self.service(segment, resolver),
+            (id, Place::Line) if id == self.form.service() => self.service(segment, resolver),
             ("DTP", Place::Line) if segment.element(1) == "472" => self.serviced(segment),
+            ("DTP", Place::Claim) if Some(segment.element(1)) == self.form.days() => self.own_days(segment),
             ("REF", Place::Claim | Place::Line) => self.reference(segment, resolver),
             ("HI", Place::Claim) => self.diagnoses(segment),
             ("AMT", Place::Other) if segment.element(1) == "D" => match Decimal::parse(segment.element(2)) {
                 Some(paid) => self.paid_before.push(paid),
-                None => self.wrong(segment, 2, "an amount is expected"),
+                None => self.wrong(segment, (2, 0), Fault::Format, "an amount is expected"),
             },
             ("SVD", Place::Line | Place::LineOther) => self.paid(segment),
-            (
-                "NTE" | "K3" | "PWK" | "CN1" | "CR1" | "CR2" | "CR3" | "CRC" | "HCP" | "MEA" | "LIN" | "CTP"
-                | "SV5" | "FRM",
-                _,
-            ) => {
-                self.ignore(segment);
-            }
+            ("TOO", Place::Line) if self.form == Form::Dental => self.tooth(segment),
+            (id, _) if self.form.says(id) => self.ignore(segment),
             (
                 "DTP" | "REF" | "AMT" | "CAS" | "OI" | "MOA" | "N3" | "N4" | "PER" | "PRV" | "DMG" | "QTY"
                 | "PS1" | "LQ",
                 _,
             ) => {}
-            _ => self.wrong(segment, 0, "a professional claim has no such segment here"),
+            _ => self.wrong(
+                segment,
+                (0, 0),
+                Fault::Unexpected,
+                "a claim of this guide has no such segment here",
+            ),
         }
     }
 
     fn begin_line(&mut self, lx: &Segment<'_>) {
         self.place = Place::Line;
         if self.lines.len() >= MAX_LINES {
-            self.wrong(lx, 1, "a claim has at most 50 lines");
+            self.wrong(lx, (1, 0), Fault::Refused, "a claim has at most 50 lines");
             return;
         }
         self.lines.push(Line {
@@ -180,70 +207,30 @@ impl Open {
         });
     }
 
-    fn service(&mut self, sv1: &Segment<'_>, resolver: &dyn Resolver) {
-        let code = sv1.components(1);
-        let (qualifier, procedure) = (code.first().copied(), code.get(1).copied().unwrap_or_default());
-        let units = Decimal::parse(sv1.element(4)).and_then(Decimal::whole);
-        let line = Line {
-            procedure: resolver
-                .procedure(qualifier, procedure)
-                .unwrap_or_else(|| procedure.to_owned()),
-            modifiers: code
-                .iter()
-                .skip(2)
-                .take(4)
-                .filter(|m| !m.is_empty())
-                .map(|m| (*m).to_owned())
-                .collect(),
-            charge: Decimal::parse(sv1.element(2)),
-            units: units.and_then(|n| u32::try_from(n).ok()),
-            place: sv1.element(5).to_owned(),
-            pointers: sv1.components(7).iter().filter_map(|p| p.parse().ok()).collect(),
-            ..Line::default()
+    fn serviced(&mut self, dtp: &Segment<'_>) {
+        let reason = "one day of service is expected, as D8 and YYYYMMDD; write a line for each day";
+        let day = match days(dtp) {
+            Some((from, until)) if from == until => Some(from),
+            Some(_) => {
+                self.wrong(dtp, (3, 0), Fault::Refused, reason);
+                None
+            }
+            None => {
+                self.wrong(dtp, (3, 0), Fault::Date, reason);
+                None
+            }
         };
-        if qualifier != Some("HC") {
-            self.wrong(sv1, 1, "component 1 is HC: a procedure code");
-        }
-        if line.charge.is_none() {
-            self.wrong(sv1, 2, "an amount is expected");
-        }
-        if sv1.element(3) != "UN" {
-            self.wrong(sv1, 3, "UN is expected: units");
-        }
-        if line.units.is_none() {
-            self.wrong(sv1, 4, "a whole number of units is expected");
-        }
-        if sv1
-            .components(7)
-            .iter()
-            .any(|p| !p.is_empty() && p.parse::<u8>().is_err())
-        {
-            self.wrong(sv1, 7, "numbers of the claim's diagnoses are expected");
-        }
-        if let Some(open) = self.lines.last_mut() {
-            *open = Line {
-                number: open.number,
-                ..line
-            };
+        if let Some(line) = self.lines.last_mut() {
+            (line.date, line.dated) = (day, true);
         }
     }
 
-    fn serviced(&mut self, dtp: &Segment<'_>) {
-        let text = dtp.element(3);
-        let day = match (dtp.element(2), text.split_once('-')) {
-            ("D8", _) => parse_day(text),
-            ("RD8", Some((from, until))) if from == until => parse_day(from),
-            _ => None,
-        };
-        if day.is_none() {
-            self.wrong(
-                dtp,
-                3,
-                "one day of service is expected, as D8 and YYYYMMDD; write a line for each day",
-            );
-        }
-        if let Some(line) = self.lines.last_mut() {
-            line.date = day;
+    /// The statement's days, or the service's where a claim's lines have none of their own.
+    fn own_days(&mut self, dtp: &Segment<'_>) {
+        self.days = days(dtp);
+        if self.days.is_none() {
+            let reason = "days are expected, as D8 and YYYYMMDD or RD8 and YYYYMMDD-YYYYMMDD";
+            self.wrong(dtp, (3, 0), Fault::Date, reason);
         }
     }
 
@@ -253,7 +240,7 @@ impl Open {
             "G1" => {
                 let id = number.parse().ok().or_else(|| resolver.authorisation(number));
                 if id.is_none() {
-                    self.wrong(segment, 2, "no authorisation of this payer has that number: give the 32 hex digits of its answer, or list it");
+                    self.wrong(segment, (2, 0), Fault::Refused, "no authorisation of this payer has that number: give the 32 hex digits of its answer, or list it");
                 }
                 match self.lines.last_mut() {
                     Some(line) => line.authorisation = id,
@@ -263,7 +250,7 @@ impl Open {
             "F8" if self.lines.is_empty() => {
                 self.replaces = number.parse().ok().or_else(|| resolver.claim(number));
                 if self.replaces.is_none() {
-                    self.wrong(segment, 2, "the payer's number of the claim before is expected: 32 hex digits, as its remittance gave them (CLP07)");
+                    self.wrong(segment, (2, 0), Fault::Refused, "the payer's number of the claim before is expected: 32 hex digits, as its remittance gave them (CLP07)");
                 }
             }
             _ => {}
@@ -277,7 +264,8 @@ impl Open {
                 "ABK" | "ABF" => self.diagnoses.push(dotted(code)),
                 "BK" | "BF" => self.wrong(
                     hi,
-                    number,
+                    (number, 1),
+                    Fault::Refused,
                     "diagnoses are written in ICD-10-CM, with ABK or ABF before them",
                 ),
                 _ => self.ignore(hi),
@@ -289,7 +277,12 @@ impl Open {
         self.place = Place::LineOther;
         match (Decimal::parse(svd.element(2)), self.lines.last_mut()) {
             (Some(paid), Some(line)) => line.paid_before.push(paid),
-            _ => self.wrong(svd, 2, "what the other payer paid for the line is expected"),
+            _ => self.wrong(
+                svd,
+                (2, 0),
+                Fault::Format,
+                "what the other payer paid for the line is expected",
+            ),
         }
     }
 }
@@ -302,11 +295,13 @@ fn dotted(code: &str) -> String {
     }
 }
 
-/// An element of a segment within a loop.
-pub(super) fn problem(segment: &Segment<'_>, inside: &str, element: usize, reason: &str) -> Problem {
-    let at = format!(
-        "segment {} ({}, loop {inside}), element {element:02}",
-        segment.number, segment.id
-    );
-    Problem::new(at, reason)
+/// The first and the last day of a DTP.
+pub(super) fn days(dtp: &Segment<'_>) -> Option<(Date, Date)> {
+    let text = dtp.element(3);
+    let (from, until) = match (dtp.element(2), text.split_once('-')) {
+        ("D8", _) => (parse_day(text)?, parse_day(text)?),
+        ("RD8", Some((from, until))) => (parse_day(from)?, parse_day(until)?),
+        _ => return None,
+    };
+    (from <= until).then_some((from, until))
 }

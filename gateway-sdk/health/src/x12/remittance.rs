@@ -5,7 +5,7 @@
 
 use super::write::{Envelope, Kind, Writer, composite, day};
 use crate::claims::{Account, Problem};
-use careledger_api::adjudication::{Adjudication, Claim, Frequency, Group, LineResult};
+use careledger_api::adjudication::{Adjudication, Claim, Frequency, Group, LineResult, npi_is_valid};
 use careledger_api::date::Date;
 use careledger_api::ids::{ClaimId, RemittanceId};
 use serde::Deserialize;
@@ -140,16 +140,16 @@ pub fn remittance_to_x12(remittance: &Remittance<'_>, envelope: &Envelope) -> Re
     if remittance.currency != "USD" {
         out.segment("CUR", &["PR", remittance.currency]);
     }
-    out.segment("REF", &["EV", &short(&remittance.id.to_string())]);
+    out.segment("REF", &["EV", &remittance.id.to_string()]);
     out.segment("DTM", &["405", &today]);
     parties(&mut out, remittance);
     out.segment("LX", &["1"]);
     for claim in &remittance.claims {
-        write_claim(&mut out, claim, &amount)?;
+        write_claim(&mut out, claim, remittance.currency, &amount)?;
     }
     if remittance.brought_forward != 0 || carried != 0 {
         let year_end = format!("{}1231", remittance.date.year());
-        let forward = composite(&["FB", &short(&remittance.id.to_string())]);
+        let forward = composite(&["FB", &remittance.id.to_string()]);
         let (before, after) = (amount(remittance.brought_forward), amount(carried));
         let mut elements = vec![remittance.payee.npi.as_str(), &year_end];
         for (present, sum) in [(remittance.brought_forward != 0, &before), (carried != 0, &after)] {
@@ -194,19 +194,34 @@ fn parties(out: &mut Writer, remittance: &Remittance<'_>) {
     let address = &payer.address;
     let street = out.plain("N3", 1, &address.street, 55);
     out.segment("N3", &[street]);
-    out.segment("N4", &[&address.city, &address.state, &address.postcode]);
-    out.segment("PER", &["BL", "", "TE", &payer.telephone]);
+    let city = out.plain("N4", 1, &address.city, 30);
+    let state = out.plain("N4", 2, &address.state, 2);
+    let postcode = out.plain("N4", 3, &address.postcode, 15);
+    out.segment("N4", &[city, state, postcode]);
+    let telephone = out.plain("PER", 4, &payer.telephone, 256);
+    out.segment("PER", &["BL", "", "TE", telephone]);
     let name = out.plain("N1", 2, &remittance.payee.name, 60);
+    if !npi_is_valid(&remittance.payee.npi) {
+        out.refuse(
+            "N1",
+            4,
+            "an NPI of ten digits is expected, the last of which is its check digit",
+        );
+    }
     out.segment("N1", &["PE", name, "XX", &remittance.payee.npi]);
 }
 
 fn write_claim(
     out: &mut Writer,
     remitted: &Remitted<'_>,
+    currency: &str,
     amount: &impl Fn(i64) -> String,
 ) -> Result<(), Problem> {
     let (claim, decided, sign) = (remitted.claim, remitted.adjudication, remitted.sign());
     let bad = |reason: &str| Err(Problem::new(format!("claim {}", claim.id), reason));
+    if claim.currency != currency {
+        return bad("it is in another currency than the payment");
+    }
     if decided.claim != claim.id || decided.lines.len() != claim.lines.len() {
         return bad("it is not the adjudication of the claim");
     }
@@ -284,7 +299,13 @@ fn write_claim(
     for (asked, line) in claim.lines.iter().zip(&decided.lines) {
         let mut code = vec!["HC", asked.procedure.as_str()];
         code.extend(asked.modifiers.iter().map(String::as_str));
-        let units = asked.units.to_string();
+        // The units that are covered, and beside them those that were submitted where those are others.
+        let (covered, submitted) = (line.units.to_string(), asked.units.to_string());
+        let others = if covered == submitted {
+            ""
+        } else {
+            submitted.as_str()
+        };
         out.segment(
             "SVC",
             &[
@@ -292,7 +313,9 @@ fn write_claim(
                 &amount(sign * line.charge),
                 &amount(sign * line.allowed),
                 "",
-                &units,
+                &covered,
+                "",
+                others,
             ],
         );
         out.segment("DTM", &["472", &day(asked.date)]);
@@ -306,7 +329,7 @@ fn write_claim(
 }
 
 /// What is not paid of a line: by group and reason, each once.
-fn adjustments(
+pub(super) fn adjustments(
     out: &mut Writer,
     line: &LineResult,
     sign: i64,
@@ -337,11 +360,6 @@ fn adjustments(
         }
     }
     Ok(())
-}
-
-/// An id in the 30 or 50 characters that X12 has for numbers.
-fn short(id: &str) -> String {
-    id.chars().take(30).collect()
 }
 
 /// The ledger's id of a claim in what a payer's file calls its number of it.

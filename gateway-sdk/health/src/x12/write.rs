@@ -58,6 +58,17 @@ impl Writer {
         text
     }
 
+    /// A text of another's file: what an element of its own cannot hold becomes a space, and no text becomes `instead`.
+    pub(super) fn tamed(text: &str, longest: usize, instead: &str) -> String {
+        let held = |c: char| (' '..='~').contains(&c) && !['*', '~', '^', ':'].contains(&c);
+        let tamed: String = text.chars().map(|c| if held(c) { c } else { ' ' }).collect();
+        let tamed: String = tamed.trim().chars().take(longest).collect();
+        match tamed.trim_end() {
+            "" => instead.to_owned(),
+            tamed => tamed.to_owned(),
+        }
+    }
+
     pub(super) fn refuse(&mut self, id: &str, number: usize, reason: &str) {
         let problem = Problem::new(format!("{id}{number:02}"), reason);
         self.problem.get_or_insert(problem);
@@ -65,6 +76,17 @@ impl Writer {
 
     /// Everything, in one interchange, group and transaction set.
     pub(super) fn finish(self, envelope: &Envelope, kind: &Kind) -> Result<String, Problem> {
+        Self::interchange(envelope, None, kind, None, vec![self])
+    }
+
+    /// Transaction sets in one group, after a TA1 where there is one. `codes`: sender and receiver of the group, where those are not the interchange's.
+    pub(super) fn interchange(
+        envelope: &Envelope,
+        codes: Option<(&str, &str)>,
+        kind: &Kind,
+        ta1: Option<[&str; 5]>,
+        sets: Vec<Self>,
+    ) -> Result<String, Problem> {
         let mut frame = Self::default();
         let (day, clock) = time(envelope.made)
             .ok_or_else(|| Problem::new("ISA09", "a time of the years 1970 to 2200 is expected"))?;
@@ -112,26 +134,30 @@ impl Writer {
         );
         // The one place in which the separators themselves are elements.
         frame.text = frame.text.replacen("REPETITION", "^", 1);
-        frame.segment(
-            "GS",
-            &[
-                kind.group,
-                &envelope.sender.1,
-                &envelope.receiver.1,
-                &day,
-                &clock,
-                &group,
-                "X",
-                kind.guide,
-            ],
-        );
+        if let Some(elements) = ta1 {
+            frame.segment("TA1", &elements);
+        }
+        let (count, groups) = (sets.len().to_string(), if sets.is_empty() { "0" } else { "1" });
+        if !sets.is_empty() {
+            let own = (envelope.sender.1.as_str(), envelope.receiver.1.as_str());
+            let (from, to) = codes.unwrap_or(own);
+            let (from, to) = (Self::tamed(from, 15, own.0), Self::tamed(to, 15, own.1));
+            let elements = [kind.group, &from, &to, &day, &clock, &group, "X", kind.guide];
+            frame.segment("GS", &elements);
+        }
         let guide = if kind.set == "835" { "" } else { kind.guide };
-        frame.segment("ST", &[kind.set, "0001", guide]);
-        frame.text.push_str(&self.text);
-        frame.segment("SE", &[&(self.count + 2).to_string(), "0001"]);
-        frame.segment("GE", &["1", &group]);
-        frame.segment("IEA", &["1", &control]);
-        match self.problem.or(frame.problem) {
+        for (number, set) in (1u32..).zip(sets) {
+            let number = format!("{number:04}");
+            frame.segment("ST", &[kind.set, &number, guide]);
+            frame.text.push_str(&set.text);
+            frame.segment("SE", &[&(set.count + 2).to_string(), &number]);
+            frame.problem = frame.problem.or(set.problem);
+        }
+        if groups == "1" {
+            frame.segment("GE", &[&count, &group]);
+        }
+        frame.segment("IEA", &[groups, &control]);
+        match frame.problem {
             Some(problem) => Err(problem),
             None => Ok(frame.text),
         }

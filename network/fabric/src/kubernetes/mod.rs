@@ -29,7 +29,7 @@ use crate::error::RenderError;
 use crate::files::Files;
 use crate::layout;
 use crate::organisations::relative;
-use crate::plan::{MemberPlan, OrdererPlan, PeerPlan, Plan, VaultPlan};
+use crate::plan::{FINGERPRINTS, MemberPlan, OrdererPlan, PeerPlan, Plan, VaultPlan};
 use crate::services::{CHAINCODE_PORT, package_file};
 
 /// Where the manifests go, below the rendered directory.
@@ -248,7 +248,9 @@ fn vault(plan: &Plan, member: &MemberPlan, node: &VaultPlan) -> Workload {
     let mut also = |name: &str, value: String| {
         environment.push((format!("CARELEDGER_VAULT_{name}"), value));
     };
-    if node.custodian == member.msp_id {
+    if node.custodian == FINGERPRINTS {
+        also("FINGERPRINTS", "on".to_owned());
+    } else if node.custodian == member.msp_id {
         let replicas: Vec<_> = plan.replicas(&node.custodian).collect();
         if !replicas.is_empty() {
             let place = |(holder, replica): &(&MemberPlan, &VaultPlan)| {

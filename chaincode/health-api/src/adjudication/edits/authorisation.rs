@@ -1,6 +1,7 @@
 //! An authorisation with units left, where the plan asks for one.
 
 use super::{AppealRoute, Case, Finding, Group};
+use crate::adjudication::Authorised;
 
 pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     if !case.rules().is_some_and(|rules| rules.authorisation) {
@@ -18,8 +19,7 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     let Some(given) = case.facts.authorisations.get(&id) else {
         return Some(missing("the payer gave no such authorisation"));
     };
-    let to = [case.claim.provider_npi.as_str(), case.performer()];
-    if given.procedure != line.procedure || !to.contains(&given.provider_npi.as_str()) {
+    if !given.is_for_service(case.claim, line) {
         return Some(missing(
             "the authorisation is for another procedure or another provider",
         ));
@@ -27,7 +27,7 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     if !given.period.contains(line.date) {
         return Some(missing("the authorisation does not hold on the day of service"));
     }
-    (line.units > given.units_left.saturating_sub(used(case))).then_some(Finding::deny(
+    (line.units > given.units_left.saturating_sub(used(case, given))).then_some(Finding::deny(
         Group::Contractual,
         "198",
         "the authorisation has fewer units left than the line",
@@ -36,10 +36,10 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
 }
 
 /// Units of the line's authorisation that lines before it on this claim use up.
-fn used(case: &Case<'_>) -> u32 {
+fn used(case: &Case<'_>, given: &Authorised) -> u32 {
     let before = case.before.iter().map(|(line, _)| *line);
     before
-        .filter(|line| line.authorisation == case.line.authorisation)
+        .filter(|line| line.authorisation == case.line.authorisation && given.is_for(case.claim, line))
         .fold(0, |sum, line| sum.saturating_add(line.units))
 }
 
@@ -109,6 +109,12 @@ mod tests {
         let result = two.run();
         assert!(!result.lines[1].covered);
         assert_eq!(result.used, [(ID, 2)].into());
+        // As formats name it: for the whole claim.
+        let mut whole = trial(&[1, 2], Some(authorised(2)));
+        whole.rules("X-1002").authorisation = false;
+        whole.claim.lines[0].procedure = "X-1002".into();
+        assert_eq!(whole.run().used, [(ID, 2)].into(), "a visit uses nothing of it");
+        assert!(whole.run().lines.iter().all(|line| line.covered));
         let mut aside = trial(&[2, 1], Some(authorised(2)));
         aside.set_aside(2, EditCode::Authorisation);
         assert!(aside.run().lines[1].covered);

@@ -10,7 +10,7 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
             "another payer pays first, and the line does not say what it paid",
             AppealRoute::OtherPayer,
         )),
-        (false, Some(_)) => Some(Finding::pend(
+        (false, Some(_)) => Some(Finding::ask(
             Group::Other,
             "22",
             "another payer has paid, though this coverage pays first",
@@ -38,6 +38,15 @@ mod tests {
             Some((EditCode::Coordination, Group::Other, "22".into()))
         );
         assert_eq!(trial(false, Some(1)).pend(), Some(EditCode::Coordination));
+        let (mut question, mut known) = (trial(false, Some(1)), trial(true, None));
+        for of in [&mut question, &mut known] {
+            of.set_aside(1, EditCode::Coordination);
+        }
+        assert!(
+            question.first().covered,
+            "two people say that this one pays first"
+        );
+        assert!(known.denial().is_some(), "and not against what the coverage says");
         for fine in [trial(false, None), trial(true, Some(0))] {
             assert_eq!((fine.denial(), fine.pend()), (None, None));
         }

@@ -4,10 +4,10 @@ use super::{Case, Finding, Group};
 
 pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     let claimed = case.facts.elsewhere.contains(&case.line.sequence);
-    (claimed && case.line.other_payer.is_none()).then_some(Finding::pend(
+    (claimed && case.line.other_payer.is_none()).then_some(Finding::ask(
         Group::Other,
         "22",
-        "another payer has a claim for the same service; its explanation of payment is needed",
+        "the same service is claimed from another payer, or for another coverage; what that paid is needed",
     ))
 }
 

@@ -7,8 +7,7 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     let billing = case.claim.provider_npi.as_str();
     let excluded = [billing, case.performer()].into_iter().any(|npi| {
         let standing = case.facts.standing.get(npi);
-        let from = standing.and_then(|standing| standing.excluded_from);
-        from.is_some_and(|from| from <= case.line.date)
+        standing.is_some_and(|standing| standing.is_excluded_on(case.line.date))
     });
     excluded.then_some(Finding::deny(
         Group::Contractual,

@@ -1,7 +1,9 @@
 //! A claim's form: what no plan could pay.
 
 use super::{AppealRoute, Claim, Edit, EditCode, Effect, note};
-use crate::adjudication::{Frequency, MAX_AMOUNT, MAX_DIAGNOSES, MAX_DOCUMENTS, MAX_LINES, MAX_MODIFIERS};
+use crate::adjudication::{
+    Frequency, MAX_AMOUNT, MAX_DIAGNOSES, MAX_DOCUMENTS, MAX_LINES, MAX_MODIFIERS, Site,
+};
 use std::collections::BTreeSet;
 
 pub(super) fn check(claim: &Claim) -> Vec<Edit> {
@@ -70,6 +72,11 @@ pub(super) fn check(claim: &Claim) -> Vec<Edit> {
             at,
             !line.place.as_deref().is_none_or(is_place),
             "a place of service has two digits",
+        );
+        form(
+            at,
+            !line.site.as_ref().is_none_or(Site::is_valid),
+            "a line's site names at most 32 teeth and 5 areas of the mouth, or one other part of the body, and at least one of them",
         );
         let listed = |pointer: &u8| (1..=claim.diagnoses.len()).contains(&usize::from(*pointer));
         form(
@@ -146,7 +153,7 @@ fn distinct<T: Ord>(values: impl IntoIterator<Item = T>) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::adjudication::tests::{claim, line};
-    use crate::adjudication::{Claim, ClaimLine, EditCode, Frequency, OtherPayer, check};
+    use crate::adjudication::{Claim, ClaimLine, EditCode, Frequency, OtherPayer, Site, check};
     use crate::ids::{ClaimId, DocumentId};
 
     fn refused(claim: &Claim) -> bool {
@@ -212,6 +219,7 @@ mod tests {
             ..claim(vec![ClaimLine {
                 modifiers: vec!["59".into(), "LT".into()],
                 place: Some("11".into()),
+                site: serde_json::from_str(r#"{"teeth":{"14":"MO"},"areas":["20"]}"#).unwrap(),
                 diagnoses: vec![2, 1],
                 documents: vec![DocumentId::from_bytes([1; 16])],
                 other_payer: Some(OtherPayer { paid: 900 }),
@@ -234,6 +242,14 @@ mod tests {
             },
             ClaimLine {
                 place: Some("1".into()),
+                ..plain.clone()
+            },
+            ClaimLine {
+                site: Some(Site::default()),
+                ..plain.clone()
+            },
+            ClaimLine {
+                site: serde_json::from_str(r#"{"areas":["20"],"body":"8966001"}"#).unwrap(),
                 ..plain.clone()
             },
             ClaimLine {

@@ -35,7 +35,7 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     let day = own
         .saturating_add(before)
         .saturating_add(elsewhere.map_or(0, |minutes| u64::from(*minutes)));
-    (day > MINUTES_OF_A_DAY).then_some(Finding::pend(
+    (day > MINUTES_OF_A_DAY).then_some(Finding::ask(
         Group::Contractual,
         "151",
         "with what else was claimed, the performer's day has more than 24 hours",

@@ -1,19 +1,27 @@
-//! Most units of a procedure in a day, a year, a lifetime.
+//! Most units of a procedure in a day, a year, a lifetime; of all services of it, or of those on one tooth or part of the body.
 
-use super::{AppealRoute, Case, Finding, Group};
-use crate::adjudication::Span;
+use super::{AppealRoute, Beside, Case, Finding, Grain, Group};
+use crate::adjudication::{Limit, Site, Span};
 
-/// Denied once nothing is left; where some units are left, those are covered and the rest is the member's (`money`).
+/// Denied once nothing is left; where some units are left, those are covered and the rest is the member's (`money`). Asked where it depends on services of
+/// which it is not clear whether they were at the line's place.
 pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
-    match left(case)? {
-        Left { units: 0, span } => Some(Finding::deny(
+    let known = left(case)?;
+    if known.units == 0 {
+        return Some(Finding::deny(
             Group::Patient,
-            span.reason(),
+            known.span.reason(),
             "the plan's units of this procedure are used up",
             AppealRoute::Appeal,
-        )),
-        Left { .. } => None,
+        ));
     }
+    let least = left_of(case, &[Beside::Same, Beside::Unclear])?;
+    let asked = least.units < known.units.min(case.line.units);
+    asked.then_some(Finding::ask(
+        Group::Patient,
+        least.span.reason(),
+        "the plan's units of this procedure for one tooth or part of the body may be used up: it is not clear of all services where they were done; say it of this one, or what is known of those before",
+    ))
 }
 
 /// What a limit leaves.
@@ -23,35 +31,50 @@ pub(in crate::adjudication) struct Left {
     pub(in crate::adjudication) span: Span,
 }
 
-/// The fewest units that a limit leaves, and in which time; none without a limit.
+/// The fewest units that a limit leaves, and in which time; none without a limit. For one place count services of which it is clear that they were there.
 pub(in crate::adjudication) fn left(case: &Case<'_>) -> Option<Left> {
-    let limits = &case.rules()?.limits;
-    let day = case.line.date;
-    let of = |span: Span| {
-        let same = case.services().filter(|service| {
-            let within = match span {
-                Span::Day => service.date == day,
-                Span::Year => service.date.year() == day.year(),
-                Span::Lifetime => true,
-            };
-            within && service.procedure == case.line.procedure
-        });
-        let earlier = match span {
-            Span::Lifetime => case.facts.earlier.get(&case.line.procedure).copied(),
-            Span::Day | Span::Year => None,
-        };
-        same.fold(earlier.unwrap_or_default(), |sum, service| {
-            sum.saturating_add(service.units)
-        })
+    left_of(case, &[Beside::Same])
+}
+
+fn left_of(case: &Case<'_>, places: &[Beside]) -> Option<Left> {
+    let of = |limit: &Limit| Left {
+        units: allowed(case, limit).saturating_sub(used(case, limit, places)),
+        span: limit.within,
     };
-    limits
-        .iter()
-        .map(|limit| Left {
-            units: limit.units.saturating_sub(of(limit.within)),
-            span: limit.within,
-        })
-        // Of equal ones the shorter time, whatever the plan's order.
-        .min_by_key(|left| (left.units, left.span))
+    let limits = case.rules()?.limits.iter();
+    // Of equal ones the shorter time, whatever the plan's order.
+    limits.map(of).min_by_key(|left| (left.units, left.span))
+}
+
+/// The units of a limit for the line.
+fn allowed(case: &Case<'_>, limit: &Limit) -> u32 {
+    match (limit.per_site, &case.line.site) {
+        (true, Some(site)) => limit.units.saturating_mul(site.places()),
+        _ => limit.units,
+    }
+}
+
+/// The units of services that count for it.
+fn used(case: &Case<'_>, limit: &Limit, places: &[Beside]) -> u32 {
+    let (line, day) = (case.line, case.line.date);
+    let counts = |beside: Beside| !limit.per_site || places.contains(&beside);
+    let same = case.services().filter(|service| {
+        let within = match limit.within {
+            Span::Day => service.date == day,
+            Span::Year => service.date.year() == day.year(),
+            Span::Lifetime => true,
+        };
+        let place = || Site::beside(service.site, line.site.as_ref(), Grain::Tooth);
+        within && service.procedure == line.procedure && counts(place())
+    });
+    // Of those nobody knows where they were.
+    let earlier = match limit.within {
+        Span::Lifetime if counts(Beside::Unclear) => case.facts.earlier.get(&line.procedure).copied(),
+        _ => None,
+    };
+    same.fold(earlier.unwrap_or_default(), |sum, service| {
+        sum.saturating_add(service.units)
+    })
 }
 
 impl Span {
@@ -67,7 +90,7 @@ impl Span {
 #[cfg(test)]
 mod tests {
     use crate::adjudication::tests::{Trial, line, prior};
-    use crate::adjudication::{EditCode, Group, Limit, PriorService, Span};
+    use crate::adjudication::{EditCode, Effect, Group, Limit, PriorService, Span};
 
     fn trial(units: u32, within: Span, before: &[(&str, u32)]) -> Trial {
         let mut trial = Trial::of(vec![line(1, "X-1001", 2, 900)]);
@@ -75,7 +98,11 @@ mod tests {
         trial.plan.deductible = 0;
         trial.plan.copay = 0;
         trial.plan.coinsurance = 0;
-        trial.rules("X-1001").limits = vec![Limit { units, within }];
+        trial.rules("X-1001").limits = vec![Limit {
+            units,
+            within,
+            per_site: false,
+        }];
         for (day, units) in before {
             // Another performer's, so that none is the line's duplicate.
             trial.facts.history.push(PriorService {
@@ -130,5 +157,79 @@ mod tests {
         trial.claim.total = 2_700;
         let allowed: Vec<i64> = trial.run().lines.iter().map(|l| l.allowed).collect();
         assert_eq!(allowed, [900, 450, 0]);
+    }
+
+    /// One unit a year for each place; services before at these sites, and the line's. What is left to it, or the question.
+    fn per_site(line_at: &str, units: u32, before: &[&str]) -> (Option<EditCode>, i64) {
+        let mut trial = trial(1, Span::Year, &[]);
+        trial.rules("X-1001").limits[0].per_site = true;
+        trial.claim.lines[0].units = units;
+        trial.claim.lines[0].site = serde_json::from_str(line_at).unwrap();
+        trial.facts.history = before
+            .iter()
+            .map(|site| PriorService {
+                site: serde_json::from_str(site).unwrap(),
+                ..prior("X-1001", "2026-02-01", 1)
+            })
+            .collect();
+        let line = trial.first();
+        let stops = line
+            .edits
+            .iter()
+            .find(|edit| matches!(edit.effect, Effect::Denied | Effect::Pended));
+        (stops.map(|edit| edit.code), line.allowed)
+    }
+
+    #[test]
+    fn a_limit_for_one_place_counts_what_was_done_there() {
+        let [third, surface, fourth] = [
+            r#"{"teeth":{"3":"MO"}}"#,
+            r#"{"teeth":{"3":"D"}}"#,
+            r#"{"teeth":{"4":""}}"#,
+        ];
+        let both = r#"{"teeth":{"3":"","4":""}}"#;
+        let spent = (Some(EditCode::UnitLimit), 0);
+        assert_eq!(per_site(third, 1, &[]), (None, 450));
+        assert_eq!(per_site(third, 1, &[fourth]), (None, 450));
+        assert_eq!(
+            per_site(third, 1, &[surface]),
+            spent,
+            "the tooth, not its surfaces"
+        );
+        assert_eq!(per_site("null", 1, &["null"]), spent, "none says where");
+        // Each of two teeth has its unit, and the third unit is the member's.
+        assert_eq!(per_site(both, 3, &[]), (None, 900 * 2 / 3));
+        assert_eq!(per_site(both, 2, &[both]).0, None, "one of two units each");
+        assert_eq!(per_site(both, 2, &[both, both]), spent);
+    }
+
+    #[test]
+    fn what_depends_on_an_unclear_place_is_asked() {
+        let [third, both] = [r#"{"teeth":{"3":"MO"}}"#, r#"{"teeth":{"3":"","4":""}}"#];
+        for (at, before) in [(third, "null"), ("null", third), (third, both), (both, third)] {
+            let mut trial = trial(1, Span::Year, &[]);
+            trial.rules("X-1001").limits[0].per_site = true;
+            trial.claim.lines[0].site = serde_json::from_str(at).unwrap();
+            trial.facts.history = vec![PriorService {
+                site: serde_json::from_str(before).unwrap(),
+                ..prior("X-1001", "2026-02-01", 1)
+            }];
+            assert_eq!(trial.pend(), Some(EditCode::UnitLimit), "{at} after {before}");
+            assert!(trial.run().questions().contains_key(&1), "the provider is asked");
+            let mut aside = trial.clone();
+            aside.set_aside(1, EditCode::UnitLimit);
+            assert!(aside.first().covered);
+            trial.uphold(1, EditCode::UnitLimit);
+            let upheld = (EditCode::UnitLimit, Group::Patient, "119".to_owned());
+            assert_eq!(trial.denial(), Some(upheld));
+        }
+        let mut life = trial(1, Span::Lifetime, &[]);
+        life.rules("X-1001").limits[0].per_site = true;
+        life.facts.earlier.insert("X-1001".into(), 1);
+        assert_eq!(
+            life.pend(),
+            Some(EditCode::UnitLimit),
+            "of years of which only units are known"
+        );
     }
 }

@@ -21,14 +21,16 @@ mod price_list;
 mod procedure;
 mod setting;
 mod timely_filing;
+pub(super) mod unanswered;
 mod waiting;
 
 pub use identifier::npi_is_valid;
 
 use super::{
     AppealRoute, CheckedPlan, Claim, ClaimLine, Coverage, Edit, EditCode, Effect, Facts, Group,
-    ProcedureRules,
+    ProcedureRules, Site,
 };
+use crate::adjudication::site::{Beside, Grain};
 use crate::date::Date;
 
 /// Checks a claim's form and identifiers; empty means accepted. All findings are given, form before identifiers.
@@ -83,6 +85,7 @@ pub(super) struct Service<'a> {
     pub(super) date: Date,
     pub(super) units: u32,
     pub(super) performer: &'a str,
+    pub(super) site: Option<&'a Site>,
     modifiers: Modifiers<'a>,
 }
 
@@ -110,6 +113,7 @@ impl<'a> Case<'a> {
             date: line.date,
             units: *units,
             performer: claim.performer(line),
+            site: line.site.as_ref(),
             modifiers: Modifiers::Line(line),
         });
         let prior = self.facts.history.iter().map(|prior| Service {
@@ -117,9 +121,23 @@ impl<'a> Case<'a> {
             date: prior.date,
             units: prior.units,
             performer: &prior.performer,
+            site: prior.site.as_ref(),
             modifiers: Modifiers::Prior(&prior.modifiers),
         });
         here.chain(prior)
+    }
+
+    /// Where services stand beside the line that nothing but the place could tell from it: of its procedure, modifiers, day and performer.
+    pub(super) fn repeated(&self) -> impl Iterator<Item = Beside> {
+        let (line, performer) = (self.line, self.performer());
+        let same = move |service: &Service<'_>| {
+            service.procedure == line.procedure
+                && service.date == line.date
+                && service.performer == performer
+                && service.same_modifiers(line)
+        };
+        let services = self.services().filter(same);
+        services.map(|service| Site::beside(service.site, line.site.as_ref(), Grain::Surface))
     }
 
     /// Whether the line carries one of these modifiers.
@@ -145,6 +163,8 @@ impl Service<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) pends: bool,
+    /// The provider can answer it.
+    asks: bool,
     group: Group,
     reason: &'static str,
     remark: Option<&'static str>,
@@ -162,6 +182,7 @@ impl Finding {
     ) -> Self {
         Self {
             pends: false,
+            asks: false,
             group,
             reason,
             remark: None,
@@ -178,12 +199,25 @@ impl Finding {
         }
     }
 
+    /// The same for what the provider is asked.
+    pub(super) const fn ask(group: Group, reason: &'static str, explanation: &'static str) -> Self {
+        Self {
+            asks: true,
+            ..Self::pend(group, reason, explanation)
+        }
+    }
+
     /// A remark code says more.
     pub(super) const fn remark(self, remark: &'static str) -> Self {
         Self {
             remark: Some(remark),
             ..self
         }
+    }
+
+    /// Whether a reviewer may set it aside.
+    pub(super) fn may_be_set_aside(&self, code: EditCode) -> bool {
+        code.may_be_set_aside() && (self.pends || code != EditCode::Coordination)
     }
 
     pub(super) const fn group(&self) -> Group {
@@ -210,7 +244,7 @@ impl Finding {
             group: first.then_some(Group::Other),
             reason: first.then_some(PENDING.into()),
             amount: if first { line.charge } else { 0 },
-            appeal: Some(AppealRoute::Inform),
+            appeal: self.asks.then_some(AppealRoute::Inform),
             ..note(code, line.sequence, self.explanation)
         }
     }

@@ -1,8 +1,22 @@
-//! Much like a service claimed before: the same procedure, or one of its family, within some days. A question, never a denial by itself.
+//! Much like a service claimed before: the same one but for a place that is not clear, or by the plan's rules the same procedure, or one of its family,
+//! within some days. A question, never a denial by itself.
 
-use super::{Case, Finding, Group};
+use super::{Beside, Case, Finding, Group};
+use crate::adjudication::Site;
 
 pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
+    // What the provider alone can say, it is asked.
+    if case.repeated().any(|beside| beside == Beside::Unclear) {
+        return Some(Finding::ask(
+            Group::Other,
+            "18",
+            "the same procedure of the same performer on the same day is covered, or before it on this claim, and teeth, surfaces or parts of the body do not tell the two apart; say of both where they were done",
+        ));
+    }
+    repeats(case)
+}
+
+fn repeats(case: &Case<'_>) -> Option<Finding> {
     let repeats = case.rules()?.repeats.as_ref()?;
     if case.says(&repeats.unless) {
         return None;
@@ -15,7 +29,9 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
         let apart = (service.date.days() - case.line.date.days()).abs();
         let related = service.procedure == case.line.procedure
             || (repeats.family.is_some() && family_of(service.procedure) == repeats.family.as_deref());
-        related && apart <= i64::from(repeats.window_days)
+        related
+            && apart <= i64::from(repeats.window_days)
+            && !Site::apart_in_mouth(service.site, case.line.site.as_ref())
     });
     alike.then_some(Finding::pend(
         Group::Other,
@@ -55,6 +71,23 @@ mod tests {
             let found = trial(day, code).pend() == Some(EditCode::NearDuplicate);
             assert_eq!(found, asked, "{day} {code}");
         }
+    }
+
+    #[test]
+    fn another_tooth_is_not_alike_and_another_part_of_the_body_may_be() {
+        let alike = |sites: [&str; 2]| {
+            let mut trial = trial("2026-05-20", "X-1002");
+            let [before, asked] = sites.map(|site| serde_json::from_str(site).unwrap());
+            trial.facts.history[0].site = before;
+            trial.claim.lines[0].site = asked;
+            trial.pend() == Some(EditCode::NearDuplicate)
+        };
+        assert!(alike([r#"{"teeth":{"3":"M"}}"#, r#"{"teeth":{"3":"MO"}}"#]));
+        assert!(alike([r#"{"teeth":{"3":"M"}}"#, r#"{"areas":["10"]}"#]));
+        assert!(alike([r#"{"teeth":{"3":"M"}}"#, "null"]));
+        assert!(!alike([r#"{"teeth":{"3":"M"}}"#, r#"{"teeth":{"3":"D"}}"#]));
+        assert!(!alike([r#"{"teeth":{"3":"M"}}"#, r#"{"teeth":{"4":"M"}}"#]));
+        assert!(alike([r#"{"body":"8966001"}"#, r#"{"body":"18944008"}"#]));
     }
 
     #[test]

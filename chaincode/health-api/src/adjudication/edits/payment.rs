@@ -10,7 +10,7 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
             Group::Payer,
             "252",
             "the patient's consent to payment by this payer is not there",
-            AppealRoute::Inform,
+            AppealRoute::Correct,
         )),
         PaymentBasis::SelfPaid => Some(Finding::deny(
             Group::Patient,
@@ -24,13 +24,19 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use crate::adjudication::tests::{Trial, line};
-    use crate::adjudication::{EditCode, Group, PaymentBasis};
+    use crate::adjudication::{AppealRoute, EditCode, Group, PaymentBasis};
 
     #[test]
     fn without_the_patients_word_nothing_is_paid_and_no_reviewer_gives_it() {
         let mut trial = Trial::of(vec![line(1, "X-1001", 1, 900)]);
         assert_eq!(trial.denial(), None);
         trial.facts.payment = PaymentBasis::NoConsent;
+        let route = trial.first().edits.pop().unwrap().appeal;
+        assert_eq!(
+            route,
+            Some(AppealRoute::Correct),
+            "a denied claim is not informed about"
+        );
         assert_eq!(
             trial.denial(),
             Some((EditCode::PaymentConsent, Group::Payer, "252".into()))

@@ -16,7 +16,7 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     if let Some(ages) = rules.ages {
         match case.coverage.age(day) {
             None => {
-                return Some(Finding::pend(
+                return Some(Finding::ask(
                     Group::Contractual,
                     "6",
                     "the plan asks for the member's age, which the payer does not know",
@@ -34,7 +34,7 @@ pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
         }
     }
     match (rules.sex, case.coverage.sex) {
-        (Some(_), None) => Some(Finding::pend(
+        (Some(_), None) => Some(Finding::ask(
             Group::Contractual,
             "7",
             "the plan asks for the member's sex, which the payer does not know",

@@ -3,8 +3,10 @@
 //! ```text
 //! SUBMITTED ─ the payer's receipt ─> ACCEPTED | REJECTED
 //! ACCEPTED ─ adjudication ─> APPROVED | PARTIAL | DENIED | PENDED        PENDED ─ information ─> ACCEPTED
+//! PENDED | PARTIAL | DENIED ─ rulings or an appeal ─> APPROVED | PARTIAL | DENIED | PENDED: behind what is set aside another rule may stand
 //! APPROVED | PARTIAL ─ remittance ─> PAYABLE ─ payment ─> PAID ─ confirmation ─> CLEARED
 //! APPROVED | PARTIAL ─ payment, without a remittance ─> PAID
+//! APPROVED | PARTIAL | DENIED ─ a flag, or the payer decides anew, before a payment ─> ACCEPTED
 //! PAYABLE | PAID ─ an appeal that allows more ─> APPROVED | PARTIAL, of which what is due then is paid
 //! PAYABLE | PAID | CLEARED ─ reversal ─> REVERSED;  so is what was paid in part and waits for the difference
 //! before a payment ─> VOIDED | REPLACED;  VOIDED | REVERSED | REJECTED ─ replacement ─> REPLACED
@@ -61,6 +63,8 @@ crate::codes::code_enum! {
         Pend = "pend",
         /// The provider answers it.
         Inform = "inform",
+        /// The payer takes its decision back, before money moves, to decide anew.
+        Reconsider = "reconsider",
         /// The payer puts it on a remittance.
         Remit = "remit",
         /// The payer has paid.
@@ -73,6 +77,13 @@ crate::codes::code_enum! {
         Void = "void",
         /// The provider puts another in its place.
         Replace = "replace",
+    }
+}
+
+impl ClaimStatus {
+    /// Nothing is paid or owed of it any more: another claim stands in its place, or its provider or payer took it back.
+    pub const fn is_taken_back(self) -> bool {
+        matches!(self, Self::Replaced | Self::Voided | Self::Reversed)
     }
 }
 
@@ -91,13 +102,20 @@ super::transitions! { ClaimStatus, ClaimAct, "the claim", [
     Pended Deny Denied,
     Partial Approve Approved,
     Partial ApprovePartly Partial,
+    Partial Deny Denied,
+    Partial Pend Pended,
     Denied Approve Approved,
     Denied ApprovePartly Partial,
+    Denied Deny Denied,
+    Denied Pend Pended,
     Approved Approve Approved,
     Payable Approve Approved,
     Payable ApprovePartly Partial,
     Paid Approve Approved,
     Paid ApprovePartly Partial,
+    Approved Reconsider Accepted,
+    Partial Reconsider Accepted,
+    Denied Reconsider Accepted,
     // The money.
     Approved Remit Payable,
     Partial Remit Payable,
@@ -148,6 +166,9 @@ mod tests {
              ACCEPTED replace REPLACED
              REJECTED replace REPLACED
              APPROVED approve APPROVED
+             APPROVED reconsider ACCEPTED
+             PARTIAL reconsider ACCEPTED
+             DENIED reconsider ACCEPTED
              APPROVED reverse REVERSED
              PARTIAL reverse REVERSED
              PAYABLE approve APPROVED
@@ -169,12 +190,16 @@ mod tests {
              APPROVED replace REPLACED
              PARTIAL approve APPROVED
              PARTIAL approve-partly PARTIAL
+             PARTIAL deny DENIED
+             PARTIAL pend PENDED
              PARTIAL remit PAYABLE
              PARTIAL pay PAID
              PARTIAL void VOIDED
              PARTIAL replace REPLACED
              DENIED approve APPROVED
              DENIED approve-partly PARTIAL
+             DENIED deny DENIED
+             DENIED pend PENDED
              DENIED void VOIDED
              DENIED replace REPLACED
              PAYABLE pay PAID
@@ -185,6 +210,16 @@ mod tests {
              VOIDED replace REPLACED
              REVERSED replace REPLACED",
         );
+    }
+
+    #[test]
+    fn what_is_approved_or_paid_is_not_taken_back_by_a_decision() {
+        use ClaimStatus::{Approved, Cleared, Paid, Payable};
+        for status in [Approved, Payable, Paid, Cleared] {
+            for act in [ClaimAct::Deny, ClaimAct::Pend] {
+                assert!(status.after(act).is_err(), "{status} {act}");
+            }
+        }
     }
 
     #[test]

@@ -101,8 +101,18 @@ impl Random {
         let mut limits = Vec::new();
         for within in Span::ALL.iter().copied() {
             if self.one_in(3) {
-                let units = self.below(9) as u32;
-                limits.push(Limit { units, within });
+                limits.push(Limit {
+                    units: self.below(9) as u32,
+                    within,
+                    per_site: false,
+                });
+            }
+            if self.one_in(6) {
+                limits.push(Limit {
+                    units: self.below(5) as u32,
+                    within,
+                    per_site: true,
+                });
             }
         }
         let modifiers = |random: &mut Self| match random.one_in(2) {
@@ -116,6 +126,7 @@ impl Random {
                 (*whole).to_owned(),
                 PartOf {
                     unless: modifiers(self),
+                    same_site: self.one_in(3),
                 },
             )
         });
@@ -210,6 +221,7 @@ impl Random {
                 false => Vec::new(),
             },
             place: (!self.one_in(3)).then(|| (*self.of(&["11", "11", "22"])).to_owned()),
+            site: self.site(),
             rendering_npi: self.one_in(4).then(|| (*self.of(&NPIS)).to_owned()),
             authorisation: self.one_in(2).then(|| *self.of(&pools.authorisations)),
             ..ClaimLine::new(
@@ -220,6 +232,27 @@ impl Random {
                 1 + self.amount(250),
             )
         }
+    }
+
+    /// Mostly none; else teeth and surfaces that are often the same, often share something, and often do not.
+    fn site(&mut self) -> Option<Site> {
+        let tooth = |number: &str, surfaces: &str| (number.parse().unwrap(), surfaces.parse().unwrap());
+        let teeth: &[(&str, &str)] = match self.below(12) {
+            0 => &[("3", "")],
+            1 => &[("3", "MO")],
+            2 => &[("3", "D"), ("4", "")],
+            3 => &[("14", "MO")],
+            4 => return Some(Site::area(Area::UpperRight)),
+            5 => return Some(Site::body("8966001".parse().unwrap())),
+            _ => return None,
+        };
+        Some(Site {
+            teeth: teeth
+                .iter()
+                .map(|(number, surfaces)| tooth(number, surfaces))
+                .collect(),
+            ..Site::default()
+        })
     }
 
     fn facts(&mut self, pools: &Pools) -> Facts {
@@ -249,6 +282,7 @@ impl Random {
             date: *self.of(&pools.dates),
             units: 1 + self.below(3) as u32,
             performer: (*self.of(&NPIS)).to_owned(),
+            site: self.site(),
         });
         let history = history.collect();
         let rulings = match self.one_in(4) {
@@ -279,6 +313,14 @@ impl Random {
             flagged: match self.one_in(12) {
                 true => [2].into(),
                 false => BTreeSet::new(),
+            },
+            unanswered: match self.one_in(4) {
+                true => [(1, EditCode::ALL.iter().copied().collect())].into(),
+                false => BTreeMap::new(),
+            },
+            answered: match self.one_in(8) {
+                true => [(1, EditCode::ALL.iter().copied().collect())].into(),
+                false => BTreeMap::new(),
             },
             minutes: match self.one_in(4) {
                 true => [(NPIS[0].to_owned(), [(*self.of(&pools.dates), 1_200)].into())].into(),

@@ -43,6 +43,7 @@ pub(super) fn prior(procedure: &str, day: &str, units: u32) -> PriorService {
         date: date(day),
         units,
         performer: "1234567893".into(),
+        site: None,
     }
 }
 
@@ -246,10 +247,17 @@ fn a_plan_is_consistent_or_refused() {
     let day = Limit {
         units: 1,
         within: Span::Day,
+        per_site: false,
     };
     let mut twice = plan();
     twice.procedures.entry("X-1001".into()).or_default().limits = vec![day, day];
     assert!(twice.validate().is_err());
+    let each = Limit {
+        per_site: true,
+        ..day
+    };
+    twice.procedures.entry("X-1001".into()).or_default().limits = vec![day, each];
+    assert!(twice.validate().is_ok(), "a tooth's own beside all of them");
 }
 
 #[test]

@@ -40,6 +40,7 @@ fn part(number: u64) {
         (EditCode::Setting, Effect::Denied),
         (EditCode::PriceList, Effect::Denied),
         (EditCode::UnitLimit, Effect::Denied),
+        (EditCode::UnitLimit, Effect::Pended),
         (EditCode::UnitLimit, Effect::Reduced),
         (EditCode::Waiting, Effect::Denied),
         (EditCode::Duplicate, Effect::Denied),
@@ -52,6 +53,7 @@ fn part(number: u64) {
         (EditCode::Coordination, Effect::Denied),
         (EditCode::Coordination, Effect::Reduced),
         (EditCode::Flagged, Effect::Pended),
+        (EditCode::Unanswered, Effect::Denied),
         (EditCode::Price, Effect::Reduced),
         (EditCode::Quantity, Effect::Reduced),
         (EditCode::Deductible, Effect::Reduced),
@@ -94,6 +96,11 @@ fn hold(trial: &Trial, result: &Adjudication) {
         assert_eq!((line.sequence, line.charge), (asked.sequence, asked.charge));
         assert!(line.covered || line.allowed == 0);
         assert!(!(line.covered && line.pended));
+        if trial.facts.answered.contains_key(&line.sequence) {
+            let mut edits = line.edits.iter();
+            let again = edits.any(|e| e.asks_provider() || e.code == EditCode::Unanswered);
+            assert!(!again, "answered, and asked again: {}", about());
+        }
         let stopped = line
             .edits
             .iter()
@@ -102,6 +109,7 @@ fn hold(trial: &Trial, result: &Adjudication) {
         (charged, allowed) = (charged + line.charge, allowed + line.allowed);
     }
     assert_eq!((charged, allowed), (trial.claim.total, result.allowed));
+    paid_once(trial, result);
     let covered: Vec<bool> = result.lines.iter().map(|l| l.covered).collect();
     let pended: Vec<bool> = result.lines.iter().map(|l| l.pended).collect();
     let (money, paid) = reference::settle(trial, &covered, &pended);
@@ -124,6 +132,45 @@ fn hold(trial: &Trial, result: &Adjudication) {
         "{}",
         about()
     );
+}
+
+/// No line is paid beside a service that nothing tells from it, nor where its site is not said of both, unless a reviewer said so. Sites are compared as
+/// they are written.
+fn paid_once(trial: &Trial, result: &Adjudication) {
+    let lines: Vec<_> = trial.claim.lines.iter().zip(&result.lines).collect();
+    for (position, (line, _)) in lines
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, decided))| decided.covered)
+    {
+        let aside = |code| {
+            let rulings = trial.facts.rulings.get(&line.sequence);
+            rulings.and_then(|rulings| rulings.get(&code)) == Some(&Ruling::SetAside)
+        };
+        let modifiers = |line: &ClaimLine| line.modifiers.iter().cloned().collect::<BTreeSet<_>>();
+        let written = |site: &Option<Site>| serde_json::to_string(site).unwrap();
+        let here = lines.iter().take(position);
+        let here = here.filter(|(other, decided)| {
+            (decided.covered || decided.pended)
+                && (&other.procedure, other.date) == (&line.procedure, line.date)
+                && trial.claim.performer(other) == trial.claim.performer(line)
+                && modifiers(other) == modifiers(line)
+        });
+        let before = trial.facts.history.iter().filter(|prior| {
+            (&prior.procedure, prior.date) == (&line.procedure, line.date)
+                && prior.performer == trial.claim.performer(line)
+                && prior.modifiers == modifiers(line)
+        });
+        let sites = here
+            .map(|(other, _)| &other.site)
+            .chain(before.map(|prior| &prior.site));
+        for site in sites {
+            let same = written(site) == written(&line.site);
+            assert!(!same || aside(EditCode::Duplicate), "{:?}", trial.claim);
+            let unsaid = site.is_some() != line.site.is_some();
+            assert!(!unsaid || aside(EditCode::NearDuplicate), "{:?}", trial.claim);
+        }
+    }
 }
 
 macro_rules! parts {

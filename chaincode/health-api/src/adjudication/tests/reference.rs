@@ -78,30 +78,35 @@ fn line(trial: &Trial, position: usize, units: &[u32], paid: &mut Accumulators) 
                 Span::Year => date.year() == line.date.year(),
                 Span::Lifetime => true,
             };
+            let there = |site: &Option<Site>| !limit.per_site || places(site) == places(&line.site);
             let before: u32 = trial
                 .facts
                 .history
                 .iter()
-                .filter(|p| p.procedure == line.procedure && counts(p.date))
+                .filter(|p| p.procedure == line.procedure && counts(p.date) && there(&p.site))
                 .map(|p| p.units)
                 .sum();
             let here: u32 = (0..position)
                 .filter(|p| {
                     let other = &trial.claim.lines[*p];
-                    other.procedure == line.procedure && counts(other.date)
+                    other.procedure == line.procedure && counts(other.date) && there(&other.site)
                 })
                 .map(|p| units[p])
                 .sum();
             let earlier = match limit.within {
-                Span::Lifetime => trial
+                Span::Lifetime if !limit.per_site => trial
                     .facts
                     .earlier
                     .get(&line.procedure)
                     .copied()
                     .unwrap_or_default(),
-                Span::Day | Span::Year => 0,
+                _ => 0,
             };
-            earlier + before + here + unit <= limit.units
+            let each = match limit.per_site {
+                true => places(&line.site).len().max(1) as u32,
+                false => 1,
+            };
+            earlier + before + here + unit <= limit.units * each
         });
         if fits || aside(EditCode::UnitLimit) {
             within += 1;
@@ -202,4 +207,13 @@ fn line(trial: &Trial, position: usize, units: &[u32], paid: &mut Accumulators) 
         patient,
     };
     (money, within)
+}
+
+/// The places of a site by their names; teeth without their surfaces.
+fn places(site: &Option<Site>) -> BTreeSet<String> {
+    let site = site.clone().unwrap_or_default();
+    let teeth = site.teeth.keys().map(|tooth| format!("tooth {tooth}"));
+    let areas = site.areas.iter().map(|area| format!("area {area}"));
+    let body = site.body.iter().map(|body| format!("body {body}"));
+    teeth.chain(areas).chain(body).collect()
 }

@@ -1,7 +1,7 @@
 //! An adjudication in words: what was paid, what the member owes, and why.
 
 use crate::adjudication::machine::ClaimStatus;
-use crate::adjudication::{Adjudication, Claim, Edit};
+use crate::adjudication::{Adjudication, Claim, Edit, Site};
 use crate::date::Date;
 use crate::ids::ClaimId;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,9 @@ pub struct ExplanationOfBenefits {
     pub owed: i64,
     /// The last day on which the adjudication is appealed.
     pub appeal_until: Date,
+    /// The last day on which the provider answers what the adjudication asks; none where it asks nothing, or was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_until: Option<Date>,
 }
 
 /// A line of it.
@@ -38,6 +41,9 @@ pub struct ExplainedLine {
     pub procedure: String,
     /// Day of service.
     pub date: Date,
+    /// Where on the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Site>,
     /// As submitted.
     pub charge: i64,
     /// By the payer.
@@ -46,13 +52,16 @@ pub struct ExplainedLine {
     pub owed: i64,
     /// Somebody has to look at it.
     pub pended: bool,
-    /// Why the rest is not paid: rule, reason codes, words, what can be done.
+    /// Why the rest is not paid: rule, reason codes, words, what can be done. Nothing of a claim that is taken back.
     pub why: Vec<Edit>,
 }
 
 impl ExplanationOfBenefits {
-    /// The explanation of an adjudication.
+    /// The explanation of an adjudication. Of a claim that is taken back nothing is paid or owed, whatever was decided: what stands is its successor's, and
+    /// who adds up a member's claims counts nothing twice.
     pub fn of(claim: &Claim, status: ClaimStatus, adjudication: &Adjudication, appeal_until: Date) -> Self {
+        let stands = !status.is_taken_back();
+        let of = |amount: i64| if stands { amount } else { 0 };
         let lines: Vec<ExplainedLine> = claim
             .lines
             .iter()
@@ -61,11 +70,12 @@ impl ExplanationOfBenefits {
                 sequence: result.sequence,
                 procedure: asked.procedure.clone(),
                 date: asked.date,
+                site: asked.site.clone(),
                 charge: result.charge,
-                paid: result.allowed,
-                owed: result.pr,
-                pended: result.pended,
-                why: result.edits.clone(),
+                paid: of(result.allowed),
+                owed: of(result.pr),
+                pended: stands && result.pended,
+                why: if stands { result.edits.clone() } else { Vec::new() },
             })
             .collect();
         Self {
@@ -73,10 +83,11 @@ impl ExplanationOfBenefits {
             status,
             currency: claim.currency.clone(),
             charged: claim.total,
-            paid: adjudication.allowed,
+            paid: of(adjudication.allowed),
             owed: lines.iter().fold(0, |sum, line| sum.saturating_add(line.owed)),
             lines,
             appeal_until,
+            answer_until: None,
         }
     }
 }

@@ -4,12 +4,14 @@ use super::authorisation::{MAX_ATTACHMENTS, MAX_TEXT};
 use crate::HealthError;
 use crate::adjudication::machine::{AppealAct, AppealStatus};
 use crate::adjudication::{EditCode, Ruling};
-use crate::ids::{ClaimId, DocumentId, Salt};
+use crate::ids::{ClaimId, DocumentId, Hash, Salt, TxId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Days from an adjudication within which its provider appeals.
+/// Days from an adjudication, or from the answer to the level before, within which its provider appeals.
 pub const APPEAL_DAYS: i64 = 180;
+/// Days from an adjudication within which its provider answers what it asks.
+pub const ANSWER_DAYS: i64 = 45;
 
 /// The payer adjudicates: what it brings beside what the ledger holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +22,9 @@ pub struct AdjudicationStep {
     /// What the payer's own systems noticed.
     #[serde(default)]
     pub noticed: Noticed,
+    /// To adjudicate a claim anew that is decided, though nothing was asked or flagged: what the payer knows has changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anew: bool,
     /// Salts the private values of the step.
     pub salt: Salt,
 }
@@ -30,19 +35,22 @@ impl AdjudicationStep {
         Self {
             claim,
             noticed: Noticed::default(),
+            anew: false,
             salt,
         }
     }
 }
 
-/// What the payer's own systems noticed of a claim. It can only raise questions, never deny by itself.
+/// What the payer's own systems noticed of a claim. It can only raise questions, never deny by itself. `INVALID_CODE` for fingerprints of lines that the
+/// claim does not have.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Noticed {
     /// Minutes of performers' days on other claims, by NPI.
     pub minutes: BTreeMap<String, BTreeMap<crate::date::Date, u32>>,
-    /// Lines whose service another payer has a marker of.
-    pub elsewhere: BTreeSet<u16>,
+    /// Fingerprints of lines' services, by line: what the regulator's vault made of person, performer, procedure and day. A line of a quarter that is
+    /// not open is not compared.
+    pub fingerprints: BTreeMap<u16, Hash>,
 }
 
 /// The provider answers what a pended claim asks.
@@ -75,6 +83,47 @@ pub struct RulingProposal {
     pub reason: String,
     /// Salts the private value.
     pub salt: Salt,
+}
+
+/// Another person confirms what one proposed, and says which proposal they have seen: none that came in its place counts by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulingConfirmation {
+    /// The transaction of the proposal ([`ProposedRulings::tx`]).
+    pub proposal: TxId,
+    /// The claim, and what the payer brings to the new adjudication.
+    pub step: AdjudicationStep,
+}
+
+/// Rulings that wait for a second person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProposedRulings {
+    /// The transaction that proposed them: what a confirmation names. None for one that was proposed before it could be named: it is proposed anew.
+    pub tx: Option<TxId>,
+    /// Who proposed them, as [`Requester::person`](crate::contracts::consent::Requester::person).
+    pub by: String,
+    /// What is ruled.
+    pub rulings: Rulings,
+    /// Why.
+    pub reason: String,
+}
+
+/// Rulings that counted in an adjudication.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MadeRulings {
+    /// The transaction of the adjudication.
+    pub tx: TxId,
+    /// What was ruled.
+    pub rulings: Rulings,
+    /// Why.
+    pub reason: String,
+    /// Who proposed them, as [`Requester::person`](crate::contracts::consent::Requester::person); none where an appeal was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposed_by: Option<String>,
+    /// Who confirmed them, or decided the appeal.
+    pub by: String,
 }
 
 /// The provider appeals an adjudication.

@@ -1,9 +1,9 @@
 //! Money: remittances, payments, reversals, what members have paid. A payment is an instruction and a bank's reference, never a token.
 
-use super::review::{RulingProposal, Rulings};
+use super::review::{MadeRulings, ProposedRulings, Rulings};
 use super::screening::FlagView;
-use crate::adjudication::Standing;
 use crate::adjudication::machine::ClaimStatus;
+use crate::adjudication::{Adjudication, Claim, Coverage, Standing};
 use crate::date::Date;
 use crate::ids::{ClaimId, CoverageId, RemittanceId, Salt, TxId};
 use serde::{Deserialize, Serialize};
@@ -37,11 +37,50 @@ pub struct RemittanceView {
     /// Those of its claims that were reversed since.
     #[serde(default)]
     pub reversed: BTreeSet<ClaimId>,
-    /// The sum without these.
+    /// The sum without these, and without claims that were decided anew before they were paid.
     #[serde(default)]
     pub standing: i64,
+    /// Where each of its claims stands.
+    #[serde(default)]
+    pub statuses: BTreeMap<ClaimId, ClaimStatus>,
+    /// Its currency (ISO 4217), that of its first claim.
+    #[serde(default)]
+    pub currency: Option<String>,
+    /// The day on which it was issued, by the payer's clock; not kept by older ones.
+    #[serde(default)]
+    pub issued: Option<Date>,
     /// The transaction.
     pub tx: TxId,
+}
+
+/// A claim as it was put on a remittance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemittedClaim {
+    /// The claim.
+    pub claim: Claim,
+    /// The decision that was in force then.
+    pub adjudication: Adjudication,
+    /// What was put on the remittance: what the decision allowed, less what was paid before.
+    pub amount: i64,
+    /// The decision is still in force, or was paid as the remittance says. A claim that was decided anew or reversed before that is paid otherwise, or not.
+    pub stands: bool,
+    /// It was on a remittance before that was never paid: both together say more than is paid.
+    pub again: bool,
+}
+
+/// A payment made outside the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Payment {
+    /// The claim.
+    pub claim: ClaimId,
+    /// Minor units; must equal what the adjudication allowed.
+    pub amount: i64,
+    /// The bank's reference: 1 to 64 printable ASCII characters.
+    pub reference: String,
+    /// Salts the private values.
+    pub salt: Salt,
 }
 
 /// Names claims that the payer receives.
@@ -76,8 +115,11 @@ pub struct BookView {
     pub deciders: usize,
     /// What reviewers made of what rules found.
     pub rulings: Rulings,
-    /// Rulings that wait for a second person.
-    pub proposal: Option<RulingProposal>,
+    /// When, by whom and why, the oldest first; not those of before this was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made: Vec<MadeRulings>,
+    /// Rulings that wait for a second person; those proposed on an adjudication that has changed since are not confirmed any more, and not shown.
+    pub proposal: Option<ProposedRulings>,
     /// Flags, cleared ones too.
     #[serde(default)]
     pub flags: Vec<FlagView>,
@@ -106,13 +148,28 @@ pub struct Reversal {
     pub salt: Salt,
 }
 
+/// Most versions of a coverage after the first.
+pub const MAX_AMENDMENTS: usize = 100;
+
+/// A coverage as it is from a day of service on: birth, sex, who pays first, version of the plan, period.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoverageAmendment {
+    /// The first day of service on which it is so; up to the day from which a later version counts.
+    pub from: Date,
+    /// All of it, under the id under which it was enrolled.
+    pub coverage: Coverage,
+    /// Salts the private value.
+    pub salt: Salt,
+}
+
 /// The last day of a coverage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CoverageEnd {
     /// The coverage.
     pub coverage: CoverageId,
-    /// Its last day, within its period.
+    /// Its last day, within its period; or the day before its first, where it never held.
     pub last: Date,
     /// Salts the private value.
     pub salt: Salt,

@@ -5,7 +5,7 @@ use super::node::{Findings, Node};
 use super::paper::DOCUMENT;
 use super::source::{Source, Within, npi, own};
 use crate::claims::{Account, Named, Problem, Read, Resolver, Submission, checked};
-use careledger_api::adjudication::{Claim, ClaimKind, Frequency, OtherPayer, npi_is_valid};
+use careledger_api::adjudication::{Claim, ClaimKind, Edit, Frequency, OtherPayer, npi_is_valid};
 use careledger_api::contracts::claims::AuthorisationRequest;
 use careledger_api::date::DateRange;
 use careledger_api::ids::{ClaimId, CoverageId, Salt};
@@ -160,11 +160,17 @@ impl Reader<'_> {
                     // The billing provider is not named again.
                     line.rendering_npi = line.rendering_npi.take().filter(|npi| *npi != claim.provider_npi);
                 }
-                let at_line = |line: u16| {
-                    let index = items.indexes.get(&line).copied().unwrap_or_default();
-                    format!("{}.item[{index}]", root.path)
+                let told = |edit: &Edit| {
+                    let at = edit.line.map_or_else(
+                        || root.path.clone(),
+                        |line| {
+                            let index = items.indexes.get(&line).copied().unwrap_or_default();
+                            format!("{}.item[{index}]", root.path)
+                        },
+                    );
+                    Problem::new(at, edit.explanation.as_ref())
                 };
-                let body = checked(claim, self.resolver.numbers(), &root.path, at_line);
+                let body = checked(claim, self.resolver.numbers(), &root.path, told);
                 Some(body.map(|body| Submission::Claim(Box::new(body))))
             }
             Use::Authorisation => {

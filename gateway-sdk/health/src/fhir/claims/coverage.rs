@@ -12,7 +12,7 @@ use careledger_api::date::{Date, DateRange};
 /// A coverage as it was read, and what of it has no place on the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// For `enrolMember`.
+    /// For `enrolMember`, or `amendCoverage`.
     pub coverage: Coverage,
     /// What was ignored.
     pub ignored: Vec<Problem>,
@@ -324,6 +324,7 @@ pub fn eligibility_to_fhir(
             Out::List(vec![Out::Object(vec![
                 ("coverage", Out::by_number(COVERAGE, &coverage)),
                 ("inforce", Out::Flag(answer.covered)),
+                ("benefitPeriod", period(&answer.coverage)),
                 ("item", Out::List(vec![item])),
             ])]),
         ),
@@ -331,7 +332,7 @@ pub fn eligibility_to_fhir(
     .bytes()
 }
 
-/// Writes a coverage as a Coverage, with its Patient contained as far as the payer knows them: day of birth and sex.
+/// Writes a coverage, as it is on a day ([`Eligibility::coverage`]), as a Coverage, with its Patient contained as far as the payer knows them: day of birth and sex.
 pub fn coverage_to_fhir(coverage: &Coverage, paper: &Paper) -> Vec<u8> {
     let id = coverage.id.to_string();
     let sex = coverage.sex.map_or("unknown", |sex| sex.as_str());
@@ -355,10 +356,6 @@ pub fn coverage_to_fhir(coverage: &Coverage, paper: &Paper) -> Vec<u8> {
             Out::text(format!("{PLAN}:{}:{}", coverage.plan, coverage.plan_version)),
         ),
     ]);
-    let period = Out::Object(vec![
-        ("start", Out::text(coverage.period.from.to_string())),
-        ("end", Out::text(coverage.period.until.to_string())),
-    ]);
     Out::Object(vec![
         ("resourceType", Out::text("Coverage")),
         ("contained", Out::List(vec![Out::Object(patient)])),
@@ -368,10 +365,17 @@ pub fn coverage_to_fhir(coverage: &Coverage, paper: &Paper) -> Vec<u8> {
             "beneficiary",
             Out::Object(vec![("reference", Out::text("#member"))]),
         ),
-        ("period", period),
+        ("period", period(coverage)),
         ("payor", Out::List(vec![paper.insurer()])),
         ("class", Out::List(vec![plan])),
         ("order", Out::number(if coverage.secondary { 2 } else { 1 })),
     ])
     .bytes()
+}
+
+fn period(coverage: &Coverage) -> Out {
+    Out::Object(vec![
+        ("start", Out::text(coverage.period.from.to_string())),
+        ("end", Out::text(coverage.period.until.to_string())),
+    ])
 }

@@ -128,6 +128,9 @@ fn tail(explained: &ExplanationOfBenefits, mut notes: Notes) -> Members {
             ]),
         ));
     }
+    if let Some(last) = explained.answer_until {
+        notes.number(&format!("What is asked is answered until {last}."));
+    }
     if explained
         .lines
         .iter()

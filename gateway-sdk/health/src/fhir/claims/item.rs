@@ -2,8 +2,9 @@
 
 use super::claim::{Reader, document};
 use super::node::Node;
+use super::site::site;
 use crate::claims::Decimal;
-use careledger_api::adjudication::{ClaimLine, MAX_LINES};
+use careledger_api::adjudication::{ClaimLine, MAX_LINES, Site};
 use careledger_api::date::Date;
 use careledger_api::ids::{AuthorisationId, DocumentId};
 use std::collections::BTreeMap;
@@ -147,6 +148,8 @@ impl Item<'_, '_> {
                 "factor",
                 "net",
                 "detail",
+                "bodySite",
+                "subSite",
             ],
             &[
                 "procedureSequence",
@@ -156,8 +159,6 @@ impl Item<'_, '_> {
                 "locationAddress",
                 "locationReference",
                 "udi",
-                "bodySite",
-                "subSite",
             ],
             &["encounter"],
         );
@@ -177,6 +178,7 @@ impl Item<'_, '_> {
         let mut line = ClaimLine::new(sequence?, &procedure?, from, units?, charge);
         line.modifiers = self.modifiers();
         line.place = self.place();
+        line.site = self.site();
         line.diagnoses = self.diagnoses(diagnoses);
         line.rendering_npi = self.performer(&pointed.team);
         let informed = node.positives("informationSequence");
@@ -322,6 +324,20 @@ impl Item<'_, '_> {
             );
         }
         found
+    }
+
+    /// Where on the body; a request for an authorisation has no place for it.
+    fn site(&self) -> Option<Site> {
+        if self.claim {
+            return site(self.node, self.reader.resolver);
+        }
+        for element in ["bodySite", "subSite"] {
+            if self.node.has(element) {
+                self.node
+                    .ignored(element, "a request for an authorisation has no place for it");
+            }
+        }
+        None
     }
 
     fn diagnoses(&self, carried: &BTreeMap<u32, (u8, String)>) -> Vec<u8> {

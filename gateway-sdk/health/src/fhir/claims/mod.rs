@@ -17,6 +17,7 @@ mod item;
 mod node;
 mod out;
 mod paper;
+mod site;
 mod source;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! What outgoing resources have in common.
 
 use super::out::Out;
+use super::site;
 use super::source::NPI;
 use crate::claims::Named;
 use careledger_api::adjudication::{Claim, ClaimLine};
@@ -104,6 +105,7 @@ pub(super) fn service(line: &ClaimLine, currency: &str) -> Vec<(&'static str, Ou
         let system = "https://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set";
         service.push(("locationCodeableConcept", Out::concept(system, place)));
     }
+    service.extend(line.site.iter().flat_map(site::written));
     service.push(("quantity", Out::Object(vec![("value", Out::number(line.units))])));
     service.push(("net", Out::money(line.charge, currency)));
     service

@@ -1,12 +1,16 @@
 //! What is written is read again; what is wrong is refused with its path.
 
 use super::*;
-use crate::claims::testing::{MEMBER, NPI, any_claim, changed, coverage, date, directory, plan, replacing};
+use crate::claims::testing::{
+    MEMBER, NPI, any_claim, any_site, changed, coverage, date, directory, plan, replacing,
+};
 use crate::claims::{MAX_FILE, Problem, Submission};
 use careledger_api::adjudication::{Accumulators, Claim, Facts, Frequency, Verdict, adjudicate, check};
 use careledger_api::contracts::claims::{ClaimStatus, Eligibility, ExplanationOfBenefits};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+mod site;
 
 const SYSTEM: &str = "urn:elsewhere:claims";
 
@@ -46,11 +50,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_claim_that_is_written_is_read_again(claim in any_claim(SYSTEM), again in any::<bool>()) {
+    fn a_claim_that_is_written_is_read_again(
+        claim in any_claim(SYSTEM),
+        sites in prop::collection::vec(prop::option::of(any_site()), 6),
+        again in any::<bool>(),
+    ) {
         // FHIR has other payers in their own answers, and one authorisation for all lines.
         let mut claim = if again { replacing(&claim, SYSTEM) } else { claim };
         let authorisation = claim.lines[0].authorisation;
-        for line in &mut claim.lines {
+        for (line, site) in claim.lines.iter_mut().zip(sites) {
+            line.site = site;
             line.other_payer = None;
             line.authorisation = authorisation;
         }
@@ -195,6 +204,10 @@ fn a_payment_is_named_once_it_is_one() {
             Outcome::Complete
         };
         assert_eq!(answer.outcome, partial);
+        let stands = status != ClaimStatus::Reversed;
+        let benefit = if stands { result.allowed } else { 0 };
+        assert_eq!(answer.totals[1].1, benefit, "{status}");
+        assert!(stands || (explained.owed == 0 && explained.lines.iter().all(|line| line.why.is_empty())));
     }
 }
 
@@ -648,6 +661,8 @@ fn a_question_about_eligibility_is_read_and_answered() {
     );
     let answer = Eligibility {
         covered: true,
+        version: 2,
+        coverage: coverage(),
         accumulators: Accumulators {
             deductible: 1_250,
             out_of_pocket: 3_005,
@@ -661,5 +676,9 @@ fn a_question_about_eligibility_is_read_and_answered() {
     );
     let written: Value = serde_json::from_slice(&written).unwrap();
     assert_eq!(written["insurance"][0]["inforce"], true);
+    assert_eq!(
+        written["insurance"][0]["benefitPeriod"]["start"],
+        coverage().period.from.to_string()
+    );
     assert_eq!(written["request"]["identifier"]["value"], "Q-1");
 }

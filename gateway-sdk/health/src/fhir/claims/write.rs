@@ -5,19 +5,27 @@ use super::out::Out;
 use super::paper::{
     AUTHORISATION, CATEGORY, CLAIM, DOCUMENT, PROCEDURE, Paper, insurance, kind, provider, service,
 };
+use super::site;
 use crate::claims::Problem;
 use careledger_api::adjudication::{Claim, Frequency};
 use careledger_api::contracts::claims::{AuthorisationStatus, AuthorisationView};
 use std::collections::BTreeMap;
 
 /// Writes a claim as a FHIR R4 Claim. What another payer paid is not written: FHIR has it in that payer's ClaimResponse. Fails for lines with
-/// different authorisations, or with and without one: FHIR has one for all lines.
+/// different authorisations, or with and without one (FHIR has one for all lines), and for a line of several teeth, areas or parts (FHIR has one for an item).
 pub fn claim_to_fhir(claim: &Claim, paper: &Paper) -> Result<Vec<u8>, Problem> {
     let shared = claim.lines.first().and_then(|line| line.authorisation);
     if claim.lines.iter().any(|line| line.authorisation != shared) {
         return Err(Problem::new(
             format!("claim {}", claim.id),
             "a FHIR Claim has one authorisation for all lines: divide the claim by authorisation",
+        ));
+    }
+    let sites = claim.lines.iter().filter_map(|line| line.site.as_ref());
+    if !sites.into_iter().all(site::fits) {
+        return Err(Problem::new(
+            format!("claim {}", claim.id),
+            "an item of a FHIR Claim has one tooth, one area of the mouth or one part of the body: write a line for each",
         ));
     }
     let (system, number) = paper

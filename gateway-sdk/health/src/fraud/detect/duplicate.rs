@@ -33,6 +33,7 @@ fn is_same(line: Line<'_>, other: Line<'_>) -> bool {
         && line.line.date == other.line.date
         && line.performer() == other.performer()
         && line.line.sorted_modifiers() == other.line.sorted_modifiers()
+        && line.line.site == other.line.site
 }
 
 fn weigh(sign: Sign) -> i32 {

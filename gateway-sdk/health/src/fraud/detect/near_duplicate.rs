@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use careledger_api::adjudication::EditCode;
+use careledger_api::adjudication::{EditCode, Site};
 
 use super::Taken;
 use super::flag::{Sign, Suspicion, weight};
@@ -20,7 +20,11 @@ pub(super) fn find(view: &View<'_>, taken: &Taken) -> Vec<Suspicion> {
 }
 
 fn suspect(view: &View<'_>, at: usize, line: Line<'_>, taken: &Taken) -> Option<Suspicion> {
-    let alike = |other: Line<'_>| line.apart(&other) <= WINDOW && related(view, line, other);
+    let alike = |other: Line<'_>| {
+        line.apart(&other) <= WINDOW
+            && related(view, line, other)
+            && !Site::apart_in_mouth(line.line.site.as_ref(), other.line.site.as_ref())
+    };
     // What came before it; the one that came later is the one that asks for an explanation.
     let before = |(other, _): &(usize, Line<'_>)| *other < at && !taken.contains(other);
     let others: Vec<(usize, Line<'_>)> = view

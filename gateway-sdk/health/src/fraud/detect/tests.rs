@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use careledger_api::adjudication::Frequency;
+use careledger_api::adjudication::{Frequency, Site, Surfaces};
 use careledger_api::date::Date;
 use careledger_api::ids::ClaimId;
 
@@ -243,6 +243,21 @@ fn the_same_claim_again_is_a_duplicate_unless_the_visit_was_recorded_again_or_it
         .cloned();
     encounters.extend(seen);
     assert_eq!(flags_on(&twice, again.claim.id), []);
+
+    // On another tooth it is another service.
+    let on = |tooth: &str| {
+        let mut teeth = month.clone();
+        let last = teeth.book.claims.len() - 1;
+        for (claim, tooth) in [(place, "14"), (last, tooth)] {
+            for line in &mut teeth.book.claims[claim].claim.lines {
+                let tooth = tooth.parse().expect("a tooth");
+                line.site = Some(Site::tooth(tooth, Surfaces::default()));
+            }
+        }
+        let kinds = flags_on(&teeth, again.claim.id).into_iter().map(|flag| flag.kind);
+        kinds.collect::<Vec<_>>()
+    };
+    assert_eq!((on("14"), on("15")), (vec![FraudKind::Duplicate], vec![]));
 
     let replacement = &mut month.book.claims.last_mut().expect("there").claim;
     replacement.frequency = Frequency::Replacement;

@@ -19,8 +19,11 @@ pub(super) fn find(view: &View<'_>, taken: &Taken) -> Vec<Suspicion> {
 fn suspect(view: &View<'_>, at: usize, line: Line<'_>) -> Option<Suspicion> {
     let wholes = &view.rules(&line.line.procedure)?.part_of;
     let adjudicated = line.stopped_by(EditCode::Bundled);
-    let is_whole =
-        |other: &Line<'_>| wholes.contains_key(&other.line.procedure) && line.apart(other) <= WINDOW;
+    let is_whole = |other: &Line<'_>| {
+        let part = wholes.get(&other.line.procedure);
+        part.is_some_and(|part| part.concerns(other.line.site.as_ref(), line.line.site.as_ref()))
+            && line.apart(other) <= WINDOW
+    };
     let beside = view.others(line).filter(|(_, other)| is_whole(other));
     let (place, whole) = beside
         .min_by_key(|(at, other)| (line.apart(other), *at))

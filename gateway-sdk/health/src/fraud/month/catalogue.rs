@@ -91,6 +91,7 @@ pub(super) fn plan(id: PlanId) -> Plan {
         for part in parts {
             let unless = PartOf {
                 unless: set(&[APART]),
+                same_site: false,
             };
             rules(part, &|rules| {
                 rules.part_of.insert(whole.to_owned(), unless.clone());
@@ -115,6 +116,7 @@ pub(super) fn plan(id: PlanId) -> Plan {
         rules.limits = vec![Limit {
             units: 2,
             within: Span::Year,
+            per_site: false,
         }];
     });
     Plan {

@@ -1,0 +1,91 @@
+//! Decisions of people, and appeals.
+
+use std::path::PathBuf;
+
+use careledger_api::adjudication::EditCode;
+use careledger_api::ids::{DocumentId, TxId};
+use clap::Args;
+
+use super::StepArgs;
+use crate::values;
+
+/// `careledger claim rule`.
+#[derive(Debug, Args)]
+#[command(
+    group = clap::ArgGroup::new("act").multiple(true),
+    after_help = "Examples:\n  careledger claim rule 0011… --as InsurerMSP --with HospitalMSP --set-aside 1:TIMELY_FILING --reason 'the flood of May'\n  careledger claim rule 0011… --as InsurerMSP --with HospitalMSP                  what is proposed, and what was ruled before\n  careledger claim rule 0011… --as InsurerMSP --with HospitalMSP --confirm 4455…  by another person than the one who proposed"
+)]
+pub struct RuleArgs {
+    /// The claim.
+    #[command(flatten)]
+    pub step: StepArgs,
+    /// A line and the rule that is set aside on it; several with commas.
+    #[arg(long, value_name = "LINE:RULE", value_delimiter = ',', value_parser = line_and_rule, group = "act", requires = "reason")]
+    pub set_aside: Vec<(u16, EditCode)>,
+    /// A line and the rule that denies it; several with commas.
+    #[arg(long, value_name = "LINE:RULE", value_delimiter = ',', value_parser = line_and_rule, requires = "reason", group = "act")]
+    pub uphold: Vec<(u16, EditCode)>,
+    /// Why: up to 2,000 bytes. It stays in the payer's book, with who proposed and who confirmed; the provider sees which rules were set aside.
+    #[arg(long, value_name = "TEXT", requires = "act")]
+    pub reason: Option<String>,
+    /// Confirm the proposal of that transaction, as `careledger claim rule CLAIM` shows it; none that came in its place.
+    #[arg(long, value_name = "TX", group = "act", value_parser = values::id::<TxId>, conflicts_with_all = ["set_aside", "uphold", "reason"])]
+    pub confirm: Option<TxId>,
+}
+
+/// `careledger claim appeal`.
+#[derive(Debug, Args)]
+pub struct AppealArgs {
+    /// The claim.
+    #[command(flatten)]
+    pub step: StepArgs,
+    /// What is wrong with the adjudication: a file of up to 2,000 bytes of text, or `-` for the standard input.
+    #[arg(long, value_name = "FILE")]
+    pub text: PathBuf,
+    /// A document of the ledger that shows it; may be repeated.
+    #[arg(long, value_name = "ID", value_parser = values::id::<DocumentId>)]
+    pub document: Vec<DocumentId>,
+}
+
+/// `careledger claim decide`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("act").required(true))]
+pub struct DecideArgs {
+    /// The claim.
+    #[command(flatten)]
+    pub step: StepArgs,
+    /// What was decided stands.
+    #[arg(long, group = "act")]
+    pub uphold: bool,
+    /// The provider is right: these rules are set aside, each by its line.
+    #[arg(long, value_name = "LINE:RULE", value_delimiter = ',', value_parser = line_and_rule, group = "act")]
+    pub overturn: Vec<(u16, EditCode)>,
+    /// The provider is right in part: these rules are set aside, each by its line.
+    #[arg(long, value_name = "LINE:RULE", value_delimiter = ',', value_parser = line_and_rule, group = "act")]
+    pub divide: Vec<(u16, EditCode)>,
+    /// Why: up to 2,000 bytes, for payer and provider.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// At the last level, which is not the payer's: the regulator whose lawyer decides, by MSP id.
+    #[arg(long, value_name = "MSP")]
+    pub by: Option<String>,
+}
+
+fn line_and_rule(text: &str) -> Result<(u16, EditCode), String> {
+    let wrong = || {
+        let rules: Vec<&str> = EditCode::ALL
+            .iter()
+            .filter(|rule| rule.may_be_set_aside())
+            .map(|rule| rule.as_str())
+            .collect();
+        format!(
+            "{text:?} is no line and rule; write them as in 1:TIMELY_FILING, the rule one of {}",
+            rules.join(", ")
+        )
+    };
+    let (line, rule) = text.split_once(':').ok_or_else(wrong)?;
+    let line = line.parse().map_err(|_| wrong())?;
+    let rule = rule.to_ascii_uppercase();
+    let rule = EditCode::ALL.iter().find(|known| known.as_str() == rule);
+    Ok((line, *rule.ok_or_else(wrong)?))
+}

@@ -1,0 +1,248 @@
+//! Lists for both sides: what waits for the payer or for the provider, and claims by status, day and coverage.
+
+use std::collections::BTreeMap;
+
+use careledger_api::consortium::OrganisationRole;
+use careledger_api::contracts::claims::{ClaimList, ListQuery, ProviderStep};
+use careledger_api::roles::Role;
+use careledger_sdk::HealthClient;
+use careledger_sdk::claims::amount_text;
+use serde_json::json;
+
+use super::args::{DeskArgs, ListArgs, SidesArgs, Step, WaitingArgs};
+use super::day;
+use super::money::money;
+use crate::Result;
+use crate::output::Output;
+use crate::site::Site;
+
+pub(super) async fn waiting(args: &WaitingArgs, output: &Output) -> Result<()> {
+    let site = Site::open(&args.sides.dir)?;
+    site.require_member(&args.sides.own)?;
+    if is_payer(&site, &args.sides.own) {
+        let step = match args.step.map(|step| (step, step.of_payer())) {
+            None => None,
+            Some((_, Some(step))) => Some(step),
+            Some((step, None)) => return Err(wrong_step(step, "provider", Step::of_payer)),
+        };
+        return day::waiting(&desk(&args.sides), step, output).await;
+    }
+    let step = match args.step.map(|step| (step, step.of_provider())) {
+        None => None,
+        Some((_, Some(step))) => Some(step),
+        Some((step, None)) => return Err(wrong_step(step, "payer", Step::of_provider)),
+    };
+    let query = ListQuery {
+        for_provider: true,
+        ..ListQuery::default()
+    };
+    let mut lists = Sides::open(site, &args.sides).await?.list(query, output).await?;
+    for list in lists.values_mut() {
+        if step.is_some() {
+            list.claims.retain(|claim| claim.step == step);
+            list.authorisations.clear();
+        }
+        // What has a last day comes first, the nearest before the others.
+        list.claims
+            .sort_by_key(|claim| (claim.until.is_none(), claim.until, claim.step, claim.claim));
+    }
+    let mut rows = Vec::new();
+    for (payer, list) in &lists {
+        rows.extend(list.authorisations.iter().map(|asked| {
+            vec![
+                payer.clone(),
+                "authorise".to_owned(),
+                "-".to_owned(),
+                asked.status.to_string(),
+                if asked.urgent { "urgent" } else { "" }.to_owned(),
+                asked.authorisation.to_string(),
+            ]
+        }));
+        rows.extend(list.claims.iter().map(|claim| {
+            let amount = match claim.step {
+                Some(ProviderStep::Confirm) => claim.paid,
+                _ => claim.charged,
+            };
+            vec![
+                payer.clone(),
+                claim.step.map_or(String::new(), |step| step.to_string()),
+                claim.until.map_or("-".to_owned(), |until| until.to_string()),
+                claim.status.to_string(),
+                money(amount, &claim.currency),
+                claim.claim.to_string(),
+            ]
+        }));
+    }
+    if rows.is_empty() {
+        output.line("nothing waits");
+    }
+    output.table(&["PAYER", "STEP", "UNTIL", "STATUS", "AMOUNT", "CLAIM"], &rows);
+    unreadable(&lists, output);
+    output.document(&json!({ "provider": args.sides.own, "waiting": lists }));
+    Ok(())
+}
+
+pub(super) async fn list(args: &ListArgs, output: &Output) -> Result<()> {
+    let site = Site::open(&args.sides.dir)?;
+    site.require_member(&args.sides.own)?;
+    let query = ListQuery {
+        status: args.status,
+        since: args.since,
+        coverage: args.coverage,
+        ..ListQuery::default()
+    };
+    let mut lists = Sides::open(site, &args.sides).await?.list(query, output).await?;
+    for list in lists.values_mut() {
+        list.claims
+            .sort_by_key(|claim| (claim.submitted, claim.services.from, claim.claim));
+    }
+    let mut rows = Vec::new();
+    for (other, list) in &lists {
+        rows.extend(list.claims.iter().map(|claim| {
+            vec![
+                other.clone(),
+                claim.submitted.to_string(),
+                claim.services.from.to_string(),
+                claim.status.to_string(),
+                money(claim.charged, &claim.currency),
+                claim
+                    .allowed
+                    .map_or("-".to_owned(), |allowed| amount_text(allowed, &claim.currency)),
+                amount_text(claim.paid, &claim.currency),
+                claim.claim.to_string(),
+            ]
+        }));
+    }
+    if rows.is_empty() {
+        output.line("no claim is like that");
+    }
+    let heads = [
+        "WITH",
+        "SUBMITTED",
+        "SERVICE",
+        "STATUS",
+        "CHARGED",
+        "ALLOWED",
+        "PAID",
+        "CLAIM",
+    ];
+    output.table(&heads, &rows);
+    unreadable(&lists, output);
+    output.document(&json!({ "own": args.sides.own, "claims": lists }));
+    Ok(())
+}
+
+fn unreadable(lists: &BTreeMap<String, ClaimList>, output: &Output) {
+    for (other, list) in lists {
+        for claim in &list.unreadable {
+            output.line(format!(
+                "{other}: where claim {claim} stands is not readable here; it is on its way, or has another form than the contract writes"
+            ));
+        }
+    }
+}
+
+fn is_payer(site: &Site, msp_id: &str) -> bool {
+    let payers = site.consortium().with_role(OrganisationRole::Payer);
+    payers.contains(&msp_id)
+}
+
+fn desk(sides: &SidesArgs) -> DeskArgs {
+    DeskArgs {
+        dir: sides.dir.clone(),
+        payer: sides.own.clone(),
+        providers: sides.others.clone(),
+        user: sides.user.clone(),
+    }
+}
+
+fn wrong_step<T>(step: Step, of: &str, known: impl Fn(Step) -> Option<T>) -> crate::Error {
+    let steps: Vec<&str> = Step::ALL
+        .iter()
+        .filter(|step| known(**step).is_some())
+        .map(|step| step.as_str())
+        .collect();
+    format!(
+        "`{}` waits for the {of}; choose one of {}",
+        step.as_str(),
+        steps.join(", ")
+    )
+    .into()
+}
+
+/// One side, and those whom it settles with.
+struct Sides {
+    client: HealthClient,
+    own: String,
+    is_payer: bool,
+    others: Vec<String>,
+}
+
+impl Sides {
+    async fn open(site: Site, args: &SidesArgs) -> Result<Self> {
+        let is_payer = is_payer(&site, &args.own);
+        let (role, theirs) = match is_payer {
+            true => (Role::Payer, OrganisationRole::Custodian),
+            false => (Role::ProviderBilling, OrganisationRole::Payer),
+        };
+        if !is_payer {
+            site.require_custodian(&args.own)?;
+        }
+        let all: Vec<&str> = site
+            .consortium()
+            .with_role(theirs)
+            .into_iter()
+            .filter(|of| *of != args.own)
+            .collect();
+        if let Some(other) = args.others.iter().find(|other| !all.contains(&other.as_str())) {
+            return Err(format!(
+                "{other} is not on the other side; choose one of {}",
+                all.join(", ")
+            )
+            .into());
+        }
+        let others = match args.others.is_empty() {
+            true => all.into_iter().map(str::to_owned).collect(),
+            false => args.others.clone(),
+        };
+        let client = match &args.user {
+            None => site.client(&args.own, role).await?,
+            Some(name) => site.client_named(&args.own, name).await?,
+        };
+        Ok(Self {
+            client,
+            own: args.own.clone(),
+            is_payer,
+            others,
+        })
+    }
+
+    /// All parts of the lists with each of the others.
+    async fn list(&self, mut query: ListQuery, output: &Output) -> Result<BTreeMap<String, ClaimList>> {
+        output.doing("looking");
+        let mut lists = BTreeMap::new();
+        for other in &self.others {
+            let (payer, provider) = match self.is_payer {
+                true => (&self.own, other),
+                false => (other, &self.own),
+            };
+            let mut all = ClaimList::default();
+            query.after = None;
+            loop {
+                let claims = self.client.claims();
+                let asked = claims.list_claims(payer, provider, query);
+                let part = asked.endorsed_by([&self.own]).send().await?;
+                all.claims.extend(part.claims);
+                all.authorisations.extend(part.authorisations);
+                all.unreadable.extend(part.unreadable);
+                match part.next {
+                    Some(next) => query.after = Some(next),
+                    None => break,
+                }
+            }
+            lists.insert(other.clone(), all);
+        }
+        output.done();
+        Ok(lists)
+    }
+}

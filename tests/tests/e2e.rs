@@ -1,0 +1,50 @@
+//! The end-to-end tests, one file per subject, in one program: each of them links the whole workspace, and fifty such programs took more disk and
+//! more minutes than the tests themselves. Run one subject with `cargo test -p careledger-tests --test e2e consent_lifecycle::`.
+//! What reads everything that its process logs is a program of its own: `personal_data_paths`.
+
+mod access_races;
+mod audit;
+mod audit_damage;
+mod backup;
+mod beside;
+mod bringing_up;
+mod certificates;
+mod channels;
+mod claims;
+mod claims_x12;
+mod commands;
+mod configuration;
+mod consent_lifecycle;
+mod crash;
+mod durability;
+mod erasure;
+mod fabric_faults;
+mod fingerprints;
+mod forged_bodies;
+mod growing;
+mod health_refusals;
+mod identity;
+mod integrity;
+mod model;
+mod moving;
+mod notifications;
+mod official;
+mod offline_tickets;
+mod peers;
+mod people;
+mod people_guide;
+mod personal_data;
+mod ports;
+mod private_bodies;
+mod private_delivery;
+mod reaching;
+mod records;
+mod refusals;
+mod replication;
+mod rich_queries;
+mod sessions;
+mod story;
+mod strangers;
+mod upgrading;
+mod vault;
+mod vectors;
