@@ -75,17 +75,36 @@ impl Drop for Reserved {
     }
 }
 
+/// Writes a file for its owner alone, whole, in place of what was there before.
+pub(crate) fn replace(path: &Path, content: &impl Serialize) -> Result<()> {
+    let written = || {
+        let mut file = beside(path)?;
+        file.write_all(&serde_json::to_vec_pretty(content)?)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)
+    };
+    let _file = written().map_err(|error: std::io::Error| format!("{}: {error}", path.display()))?;
+    Ok(())
+}
+
+/// It has its name once it is whole and on the disk: a full disk, or a kill in between, leaves nothing under the name.
 fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        });
-    written.map_err(|e| format!("{}: {e}", path.display()).into())
+    let written = || {
+        let mut file = beside(path)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path).map_err(|error| error.error)
+    };
+    match written() {
+        Ok(_file) => Ok(()),
+        Err(error) => Err(format!("{}: {error}", path.display()).into()),
+    }
+}
+
+/// A file for its owner alone in the same directory, which goes again unless it is given the name.
+fn beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let dir = path.parent().filter(|dir| *dir != Path::new(""));
+    tempfile::NamedTempFile::new_in(dir.unwrap_or(Path::new(".")))
 }
 
 /// Reads what [`write`] wrote; `what` says what it should be.

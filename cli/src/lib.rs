@@ -4,7 +4,7 @@
 //! args (clap) -> demo | network | audit | bench | wallet | consent | record | credential | claim | notify -> Output: text on a terminal, or one JSON document
 //! ```
 //!
-//! Exit codes: 0 success, 1 a refused or failed action with its reason on stderr, 2 wrong usage.
+//! Exit codes: 0 success, 1 a refused or failed action with its reason on stderr, 2 wrong usage, 130 and 143 stopped by SIGINT and SIGTERM.
 #![forbid(unsafe_code)]
 
 pub mod args;
@@ -26,6 +26,7 @@ pub mod output;
 pub mod record;
 pub mod render;
 pub mod site;
+mod stopping;
 pub mod values;
 pub mod vault;
 pub mod vaults;
@@ -38,6 +39,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::{Cli, Command, NetworkCommand};
 use crate::output::Output;
+use crate::stopping::Stopped;
 
 /// What a command fails with: the reason, for a person.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -98,7 +100,7 @@ fn failed(error: &Error) -> ExitCode {
         eprintln!("  because: {cause}");
         source = cause.source();
     }
-    ExitCode::FAILURE
+    Stopped::exit_code(error)
 }
 
 fn log_to_stderr(filter: Option<&str>) {

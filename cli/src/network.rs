@@ -23,6 +23,7 @@ use crate::fabric::{self, bring};
 use crate::health::{self, Gateways};
 use crate::moving::{self, Export};
 use crate::output::Output;
+use crate::stopping::Signals;
 use crate::vaults::{self, FingerprintSummary, ReplicaSummary, VaultPorts, VaultSettings, Vaults};
 
 /// Starts a network and prints `ready`. The embedded one runs until SIGINT or SIGTERM.
@@ -296,12 +297,8 @@ pub(crate) fn description(summary: &NetworkSummary, ms: f64) -> Vec<String> {
 
 /// Done at SIGINT or SIGTERM, also at one that comes between this call and the first wait.
 pub(crate) fn interrupted() -> Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut signals = Signals::listen()?;
     Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        signals.next().await;
     })
 }

@@ -1,5 +1,7 @@
 //! How results reach people and programs: text with progress on a terminal, one JSON document with `--json`, quiet in a pipe.
 
+mod fitting;
+
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -60,32 +62,36 @@ impl Output {
         }
     }
 
-    /// A line for people; nothing with `--json`. A reader that has gone away is no error.
+    /// A line for people, broken between words where a terminal is too narrow; nothing with `--json`. A reader that has gone away is no error.
     pub fn line(&self, text: impl AsRef<str>) {
-        if !self.json {
-            self.progress.suspend(|| self.write(text.as_ref()));
+        let text = text.as_ref();
+        match self.columns() {
+            Some(width) => fitting::wrapped(text, width)
+                .iter()
+                .for_each(|line| self.shown(line)),
+            None => self.shown(text),
         }
     }
 
-    /// Rows in aligned columns under their heads, for people; nothing without rows.
+    /// Rows in aligned columns under their heads, for people; nothing without rows. A pipe has a line for each row; on a terminal that is too narrow cells
+    /// are wrapped, and ids have lines of their own.
     pub fn table(&self, heads: &[&str], rows: &[Vec<String>]) {
-        if rows.is_empty() {
+        if rows.is_empty() || self.json {
             return;
         }
-        let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
-        let all = || std::iter::once(&heads).chain(rows);
-        let width = |column: usize| {
-            all()
-                .filter_map(|row| Some(row.get(column)?.chars().count()))
-                .max()
-        };
-        for row in all() {
-            let cells: Vec<String> = row
-                .iter()
-                .enumerate()
-                .map(|(column, cell)| format!("{cell:<width$}", width = width(column).unwrap_or(0)))
-                .collect();
-            self.line(cells.join("  ").trim_end());
+        for line in fitting::table(heads, rows, self.columns()) {
+            self.shown(&line);
+        }
+    }
+    /// How wide the terminal is; none where nobody looks at one.
+    fn columns(&self) -> Option<usize> {
+        let (_, columns) = console::Term::stdout().size_checked()?;
+        (columns > 0).then_some(usize::from(columns))
+    }
+
+    fn shown(&self, line: &str) {
+        if !self.json {
+            self.progress.suspend(|| self.write(line));
         }
     }
 

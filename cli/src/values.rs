@@ -28,6 +28,12 @@ pub fn counted(count: usize, one: &str) -> String {
     }
 }
 
+/// `1 claim is`, `2 claims are`.
+pub fn are(count: usize, one: &str) -> String {
+    let verb = if count == 1 { "is" } else { "are" };
+    format!("{} {verb}", counted(count, one))
+}
+
 /// A span of time in words, rounded up: seconds up to two minutes, minutes up to two hours, else hours.
 pub fn span(seconds: u64) -> String {
     match seconds {

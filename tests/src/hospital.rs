@@ -8,7 +8,7 @@ use std::sync::Arc;
 use careledger::credentials;
 use careledger::health::{self, CLINIC, Gateways, HOSPITAL, Packages, REGULATOR};
 use careledger::vault::{self, VaultPlan};
-use careledger_api::codes::{Action, Category, OverrideReason, Purpose};
+use careledger_api::codes::{Category, OverrideReason, Purpose};
 use careledger_api::contracts::consent::{
     AccessRequest, ActorFilter, BreakGlassRequest, Consent, Effect, Provision,
 };
@@ -288,19 +288,7 @@ impl Hospital {
 
     /// What such an access asks.
     pub fn request(&self, categories: &[Category], kem_key: KemPublicKey) -> AccessRequest {
-        AccessRequest {
-            patient: self.patient.id(),
-            purpose: Purpose::Treatment,
-            action: Action::Access,
-            categories: categories.to_vec(),
-            labels: None,
-            codes: None,
-            data_period: None,
-            authored_by: None,
-            documents: None,
-            encounter: None,
-            kem_key,
-        }
+        AccessRequest::new(self.patient.id(), Purpose::Treatment, categories, kem_key)
     }
 
     /// Asks the vault, over TLS, as somebody.
@@ -372,22 +360,13 @@ pub fn two_hours() -> Period {
 /// A permit of [`GRANTED`] for treatment at the clinic.
 pub fn treatment_at_the_clinic() -> Provision {
     Provision {
-        effect: Effect::Permit,
         actors: vec![ActorFilter {
             organisation: Some(CLINIC.to_owned()),
             ..ActorFilter::default()
         }],
         purposes: vec![Purpose::Treatment],
-        actions: vec![],
         categories: GRANTED.to_vec(),
-        labels: vec![],
-        codes: vec![],
-        data_period: None,
-        authored_by: vec![],
-        documents: vec![],
-        encounters: vec![],
-        period: None,
-        obligations: vec![],
+        ..Provision::new(Effect::Permit)
     }
 }
 

@@ -138,6 +138,7 @@ async fn one_person_neither_overrides_alone_nor_decides_the_appeal_of_what_they_
     appealed.expect("appealed");
     let decision = || AppealDecision {
         act: AppealAct::Overturn,
+        level: None,
         step: step(),
         rulings: rulings.clone(),
         reason: "it was".to_owned(),
@@ -176,13 +177,17 @@ async fn a_network_that_dies_between_adjudication_and_money_pays_once() {
         .expect("a person")
         .in_session(&session);
     let claim = visit(cover(&payer, plan()).await.coverage.id);
-    submit(&provider, &claim).await;
-    adjudicate(&payer, claim.id).await;
+    let mut second = visit(claim.coverage);
+    second.lines[0].date = Date::from_unix(unix_now() - 86_400).expect("a date");
+    for claim in [&claim, &second] {
+        submit(&provider, claim).await;
+        adjudicate(&payer, claim.id).await;
+    }
     running.kill();
 
     let (payer, running) = start(&dir).await;
     assert_eq!(view(&payer, claim.id).await.status, ClaimStatus::Approved);
-    let body = remittance([claim.id]);
+    let body = remittance([claim.id, second.id]);
     // Ordered, and nobody waits for its status: the payer's program does not know whether it counts.
     let claims = payer.claims();
     let under_way = claims.remit(INSURER, HOSPITAL, body.clone()).send();
@@ -209,18 +214,41 @@ async fn a_network_that_dies_between_adjudication_and_money_pays_once() {
         .send()
         .await
         .expect("the remittance is there, whichever of the two made it");
-    assert_eq!(told.total, 10_800, "it was there before: {was_there}");
-    let paid = payment(&payer, claim.id, "TRN-1").await;
-    let done = payer.claims().pay(INSURER, HOSPITAL, paid.clone()).send().await;
-    done.expect("paid");
+    // The first pays the year's deductible of 2,000 as well.
+    assert_eq!(told.total, 10_800 + 12_600, "it was there before: {was_there}");
+    let desk = Desk::new(payer.clone(), INSURER);
+    let due = desk.money(HOSPITAL, body.id).await.expect("what is due");
+    assert_eq!(due.iter().map(|claim| claim.amount).sum::<i64>(), 23_400);
+    // Nobody waits for this one either.
+    let under_way = desk.pay(HOSPITAL, body.id, due.clone(), "EFT-1");
+    let _unknown = tokio::time::timeout(std::time::Duration::from_millis(5), under_way).await;
     running.kill();
 
     let (payer, running) = start(&dir).await;
-    let twice = payer.claims().pay(INSURER, HOSPITAL, paid).send().await;
-    assert!(twice.is_err(), "paid twice");
-    let view = view(&payer, claim.id).await;
-    assert_eq!(view.status, ClaimStatus::Paid);
-    assert_eq!(view.payment.expect("one payment").amount, 10_800);
+    let desk = Desk::new(payer, INSURER);
+    let paid = desk.pay(HOSPITAL, body.id, due.clone(), "EFT-1").await;
+    let paid = paid.expect("paid, by whichever of the two");
+    assert_eq!((paid.done.len(), paid.refused.len()), (2, 0));
+    running.kill();
+
+    let (payer, running) = start(&dir).await;
+    let desk = Desk::new(payer.clone(), INSURER);
+    let again = desk.pay(HOSPITAL, body.id, due.clone(), "EFT-1").await;
+    let again = again.expect("it is done");
+    assert_eq!((again.done.len(), again.committed), (2, None));
+    let twice = desk
+        .pay(HOSPITAL, body.id, due, "EFT-2")
+        .await
+        .expect("looked at");
+    assert_eq!((twice.done.len(), twice.refused.len()), (0, 2), "paid twice");
+    for (claim, amount) in [(claim.id, 10_800), (second.id, 12_600)] {
+        let single = payment(&payer, claim, "TRN-1").await;
+        let twice = payer.claims().pay(INSURER, HOSPITAL, single).send().await;
+        assert!(twice.is_err(), "paid twice");
+        let view = view(&payer, claim).await;
+        assert_eq!((view.status, view.payments.len()), (ClaimStatus::Paid, 1));
+        assert_eq!(view.payment.expect("one payment").amount, amount);
+    }
     assert!(running.stop().success());
 }
 
@@ -398,7 +426,7 @@ async fn a_replacement_takes_effect_at_the_payers_receipt_and_an_appeal_stops_th
     assert_eq!(view(&payer, by.id).await.status, ClaimStatus::Denied);
 }
 
-async fn start(dir: &Path) -> (HealthClient, Running) {
+pub(crate) async fn start(dir: &Path) -> (HealthClient, Running) {
     let running = Running::start(dir, &["--base-port", "0"]);
     let gateways = Gateways::connect(&running.summary())
         .await

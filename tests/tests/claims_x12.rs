@@ -3,8 +3,12 @@
 use std::path::PathBuf;
 
 use careledger::health::{HOSPITAL, INSURER};
-use careledger_api::ids::{CoverageId, PlanId};
-use careledger_sdk::x12::{AcknowledgedClaim, acknowledged_from_x12};
+use careledger_api::date::Date;
+use careledger_api::ids::{ClaimId, CoverageId, PlanId};
+use careledger_sdk::claims::{Directory, Numbers, Register, Submission};
+use careledger_sdk::wallet::unix_now;
+use careledger_sdk::x12::{AcknowledgedClaim, acknowledged_from_x12, claims_from_x12};
+use careledger_tests::billing::NPI;
 use careledger_tests::command::{self, HealthNetwork};
 use serde_json::{Value, json};
 
@@ -149,6 +153,112 @@ fn several_interchanges(files: &Files) {
     );
 }
 
+/// What the ledger's payer paid of a claim is what the next payer reads, and why not more; and a number stands for one file.
+#[test]
+fn the_next_payer_is_billed_with_what_the_first_one_paid() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let files = Files(temporary.path().to_owned());
+    let network = HealthNetwork::start(&files.path("network"));
+    let coverage = files.cover();
+    let (claim, today) = (
+        ClaimId::from_bytes(rand::random()),
+        Date::from_unix(unix_now()).expect("a day"),
+    );
+    let body = json!({
+        "id": claim, "coverage": coverage, "provider_npi": NPI, "currency": "USD", "diagnoses": ["E11.9"], "total": 27_000,
+        "lines": [
+            { "sequence": 1, "procedure": "X-1001", "date": today, "units": 1, "charge": 18_000, "place": "11", "diagnoses": [1] },
+            { "sequence": 2, "procedure": "X-9999", "date": today, "units": 1, "charge": 9_000, "place": "11", "diagnoses": [1] },
+        ],
+    });
+    let id = claim.to_string();
+    let between = ["--as", HOSPITAL, "--with", INSURER];
+    let payers = ["--as", INSURER, "--with", HOSPITAL];
+    let bill = |parties: &str, to: &str, more: &[&str]| {
+        let (parties, to) = (files.name(parties), files.name(to));
+        files.run(&[&["x12", "bill", &parties, "--x12", &to], &between[..], more].concat())
+    };
+    let parties = |paid: Date| {
+        let member = json!({
+            "number": "A-1", "member_number": "M-0001", "last_name": "DOE", "first_name": "ANN", "born": "1980-02-29", "sex": "female",
+            "address": { "street": "1 MAIN STREET", "city": "SPRINGFIELD", "state": "IL", "postcode": "627010000" },
+        });
+        json!({
+            "sender": ["ZZ", "HOSPITAL"], "receiver": ["ZZ", "NEXT"], "control": 7, "production": false,
+            "biller": {
+                "name": "THE HOSPITAL", "tax_number": "123456789", "telephone": "5555550100", "payer_name": "NEXT", "payer_number": "NEXT1",
+                "address": { "street": "1 MAIN STREET", "city": "SPRINGFIELD", "state": "IL", "postcode": "627010000" },
+            },
+            "before": { "name": "THE FIRST", "number": "FIRST1", "paid": paid }, "claims": { &id: member },
+        })
+        .to_string()
+    };
+    files.write("parties.json", &parties(today));
+    let submitted = files.run(
+        &[
+            &["submit", &files.write("claim.json", &body.to_string())],
+            &between[..],
+        ]
+        .concat(),
+    );
+    assert!(submitted.0, "{submitted:?}");
+    assert!(
+        !bill("parties.json", "early.837", &[]).0,
+        "nothing is decided yet"
+    );
+    assert!(!files.path("early.837").exists());
+    assert!(files.run(&[&["adjudicate", &id], &payers[..]].concat()).0);
+    assert!(
+        files
+            .run(&[&["pay", &id, "--reference", "TRN-1"], &payers[..]].concat())
+            .0
+    );
+    let (billed, told) = bill("parties.json", "copy.837", &[]);
+    assert!(billed);
+    assert_eq!(told["control"], 7);
+
+    let file = files.read("copy.837");
+    for said in [
+        "SVD*FIRST1*140*",
+        "CAS*CO*45*30",
+        "CAS*PR*3*10",
+        "SVD*FIRST1*0*",
+        "AMT*D*140~",
+    ] {
+        assert!(file.contains(said), "{said}: {file}");
+    }
+    assert!(!file.contains(&id), "the ledger's numbers stay there");
+    let register = Register {
+        payers: ["PI|NEXT1".to_owned()].into(),
+        members: [("MI|M-0001".to_owned(), coverage)].into(),
+        ..Register::default()
+    };
+    let next = Directory::new(register, Numbers::new(&[9; 32], "NextMSP"));
+    let read = claims_from_x12(file.as_bytes(), &next)
+        .expect("an 837P")
+        .remove(0);
+    let Ok(Submission::Claim(again)) = &read.outcome else {
+        panic!("{read:?}");
+    };
+    let paid: Vec<_> = again
+        .claim
+        .lines
+        .iter()
+        .map(|line| Some(line.other_payer?.paid))
+        .collect();
+    assert_eq!((again.claim.total, paid), (27_000, vec![Some(14_000), Some(0)]));
+
+    // The same again is the same file; another content is another number's.
+    assert!(bill("parties.json", "again.837", &[]).0);
+    files.write("other.json", &parties("2026-07-01".parse().expect("a day")));
+    assert!(!bill("other.json", "other.837", &[]).0, "number 7 is used");
+    assert!(!files.path("other.837").exists());
+    let (billed, told) = bill("other.json", "other.837", &["--control", "8"]);
+    assert!(billed && files.read("other.837").contains("*000000008*"));
+    assert_eq!(told["control"], 8);
+    network.stop();
+}
+
 /// The file's claim, and another one whose total is not its lines' sum.
 fn two_claims() -> String {
     let (start, end) = (
@@ -192,12 +302,12 @@ impl Files {
         claims.into_iter().map(told).collect()
     }
 
-    /// A plan, a member, and the register that finds it.
-    fn cover(&self) {
+    /// A plan, a member, and the register that finds it; the coverage.
+    fn cover(&self) -> CoverageId {
         let plan = PlanId::from_bytes(rand::random());
         let coverage = CoverageId::from_bytes(rand::random());
         let rules = json!({
-            "id": plan, "version": 1, "currency": "USD", "deductible": 0, "copay": 0, "coinsurance": 0,
+            "id": plan, "version": 1, "currency": "USD", "deductible": 0, "copay": 1_000, "coinsurance": 0,
             "out_of_pocket_maximum": 200_000, "timely_filing_days": 90,
             "prices": { "X-1001": { "amount": 15_000, "max_units": 5 } },
         });
@@ -211,6 +321,7 @@ impl Files {
             assert!(self.run(&[command, &file, "--as", INSURER]).0, "{command}");
         }
         self.write("register.json", &register.to_string());
+        coverage
     }
 
     /// A command of the hospital about the insurer.
@@ -218,6 +329,13 @@ impl Files {
         let register = self.name("register.json");
         // Of its own: on a network that is there for longer than a test, the file's numbers are other claims each time.
         let secret = self.name("billing.secret");
+        if !std::path::Path::new(&secret).exists() {
+            std::fs::write(
+                &secret,
+                json!(hex::encode(rand::random::<[u8; 32]>())).to_string(),
+            )
+            .expect("a secret");
+        }
         let ends = [
             "--as",
             HOSPITAL,
@@ -234,7 +352,7 @@ impl Files {
     fn run(&self, args: &[&str]) -> (bool, Value) {
         let dir = self.name("network");
         // What is read without a network has none.
-        let dir: &[&str] = if args.first() == Some(&"x12") {
+        let dir: &[&str] = if args.starts_with(&["x12", "read"]) {
             &[]
         } else {
             &["--dir", &dir]

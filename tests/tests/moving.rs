@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
+use careledger_api::date::Date;
+use careledger_api::ids::{ClaimId, CoverageId, PlanId};
+use careledger_sdk::wallet::unix_now;
+use careledger_tests::billing::NPI;
 use careledger_tests::command::{self, Running};
 use careledger_tests::engine::embedded_only;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const ALONE: &str = "it stops one network and starts another";
 
@@ -46,6 +50,13 @@ impl World {
         let (code, document, stderr) = self.run(args);
         assert_eq!(code, Some(0), "{args:?} {stderr}");
         document
+    }
+
+    /// Writes what a command reads; its path.
+    fn file(&self, name: &str, content: &Value) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, content.to_string()).expect("written");
+        path
     }
 
     fn refused(&self, args: &[&str]) -> String {
@@ -204,6 +215,84 @@ fn consents_records_and_the_log_move_to_another_channel() {
         (&proven["tx_id"], &proven["channel"]),
         (&tx.into(), &"health".into())
     );
+}
+
+/// A member whose coverage changed ten days ago: each day has its version before the move and after it, also where a claim is decided.
+#[test]
+fn an_amended_coverage_holds_on_its_days_after_the_move() {
+    if embedded_only(ALONE) {
+        return;
+    }
+    let world = World::new();
+    let (old, new, out) = (world.path("old"), world.path("new"), world.path("export"));
+    let days_ago = |days: i64| Date::from_unix(unix_now() - days * 86_400).expect("a day");
+    let (changed, today) = (days_ago(10), days_ago(0));
+    let claim = |dir: &str, args: &[&str]| world.done(&[&["claim"], args, &["--dir", dir]].concat());
+    let payer = |dir: &str, args: &[&str]| claim(dir, &[args, &["--as", "InsurerMSP"]].concat());
+    let (plan, coverage) = (
+        PlanId::from_bytes(rand::random()),
+        CoverageId::from_bytes(rand::random()).to_string(),
+    );
+    let covered = |version: u32| {
+        json!({
+            "id": coverage, "plan": plan, "plan_version": version,
+            "period": { "from": "2000-01-01", "until": "2199-12-31" },
+        })
+    };
+
+    let first = world.start("old", &[]);
+    for (version, price) in [(1, 15_000), (2, 20_000)] {
+        let rules = json!({
+            "id": plan, "version": version, "currency": "USD", "deductible": 0, "copay": 0, "coinsurance": 0,
+            "out_of_pocket_maximum": 200_000, "timely_filing_days": 90,
+            "prices": { "X-0042": { "amount": price, "max_units": 1 } },
+        });
+        payer(
+            &old,
+            &["plan", &world.file(&format!("plan-{version}.json"), &rules)],
+        );
+    }
+    payer(&old, &["enrol", &world.file("coverage.json", &covered(1))]);
+    let amended = world.file("amended.json", &covered(2));
+    payer(
+        &old,
+        &["amend", &coverage, &amended, "--from", &changed.to_string()],
+    );
+    let versions = |dir: &str| -> Vec<(Value, Value)> {
+        let days = [20, 11, 10, 0].map(|days| days_ago(days).to_string());
+        days.iter()
+            .map(|day| {
+                let found = payer(dir, &["eligible", &coverage, "--on", day]);
+                let found = &found["eligibility"];
+                assert_eq!(found["covered"], true, "{day}");
+                (
+                    found["version"].clone(),
+                    found["coverage"]["plan_version"].clone(),
+                )
+            })
+            .collect()
+    };
+    let before = versions(&old);
+    let plans: Vec<&Value> = before.iter().map(|(_, plan)| plan).collect();
+    assert_eq!(plans, [1, 1, 2, 2]);
+    assert!(first.stop().success());
+
+    world.done(&["network", "export", "--dir", &old, "--out", &out]);
+    let second = world.start("new", &["--from", &out]);
+    assert_eq!(versions(&new), before);
+    for (day, paid) in [(days_ago(11), 15_000), (today, 20_000)] {
+        let id = ClaimId::from_bytes(rand::random()).to_string();
+        let visit = json!({
+            "id": id, "coverage": coverage, "provider_npi": NPI, "currency": "USD", "total": 30_000,
+            "lines": [{ "sequence": 1, "procedure": "X-0042", "date": day, "units": 1, "charge": 30_000 }],
+        });
+        let visit = world.file("claim.json", &visit);
+        let hospital = ["--as", "HospitalMSP", "--with", "InsurerMSP"];
+        claim(&new, &[&["submit", &visit], &hospital[..]].concat());
+        let decided = payer(&new, &["adjudicate", &id, "--with", "HospitalMSP"]);
+        assert_eq!(decided["claim"]["adjudication"]["allowed"], paid, "{day}");
+    }
+    assert!(second.stop().success());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a contract's functions are given: [`ReadContext`] to evaluate, [`Context`] to submit.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
@@ -27,6 +27,7 @@ pub struct ReadContext<'a> {
     function: &'a str,
     args: &'a [Vec<u8>],
     client: OnceCell<Result<ClientIdentity, IdentityError>>,
+    bytes_read: Cell<u64>,
 }
 
 /// The transaction that a submit function runs in: all of [`ReadContext`] and the methods that write.
@@ -42,6 +43,7 @@ impl<'a> ReadContext<'a> {
             function,
             args,
             client: OnceCell::new(),
+            bytes_read: Cell::new(0),
         }
     }
 
@@ -102,17 +104,44 @@ impl<'a> ReadContext<'a> {
         self.client.get_or_init(parse).as_ref().map_err(Clone::clone)
     }
 
+    /// Bytes of the values that this call has read one by one or in ranges so far; pages, rich queries and history are not counted. A look over what others
+    /// have written stops by it, and says where it goes on, whatever the size of what it meets.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read.get()
+    }
+
+    fn count(&self, value: &[u8]) {
+        let bytes = u64::try_from(value.len()).unwrap_or(u64::MAX);
+        self.bytes_read.set(self.bytes_read.get().saturating_add(bytes));
+    }
+
+    /// The same value, counted.
+    fn counted(&self, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        value.inspect(|value| self.count(value))
+    }
+
+    /// The same values, each counted as it is taken.
+    fn counting<'r>(&'r self, rows: Results<'r, KeyValue>) -> Results<'r, KeyValue> {
+        Box::new(rows.inspect(|row| {
+            if let Ok(row) = row {
+                self.count(&row.value);
+            }
+        }))
+    }
+
     /// The committed value of a key.
     pub fn get_state(&self, key: &str) -> Result<Option<Vec<u8>>, LedgerError> {
         check_key(key)?;
-        self.ledger.get_state(key)
+        Ok(self.counted(self.ledger.get_state(key)?))
     }
 
     /// The committed values of several keys, in their order; in one message where the peer can.
     pub fn get_states<K: AsRef<str>>(&self, keys: &[K]) -> Result<Vec<Option<Vec<u8>>>, LedgerError> {
         let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
         keys.iter().try_for_each(|key| check_key(key))?;
-        self.ledger.get_states(&keys)
+        let values = self.ledger.get_states(&keys)?;
+        Ok(values.into_iter().map(|value| self.counted(value)).collect())
     }
 
     /// The committed value of a key, read as JSON. A value of another form is [`LedgerError::Decode`].
@@ -129,7 +158,8 @@ impl<'a> ReadContext<'a> {
     /// Simple keys from `start` (inclusive; empty: the first) to `end` (exclusive; empty: to the end), in byte order. Composite
     /// keys are never among them.
     pub fn range(&self, start: &str, end: &str) -> Result<Results<'_, KeyValue>, LedgerError> {
-        self.ledger.range(range_start(start, end)?, end)
+        let rows = self.ledger.range(range_start(start, end)?, end)?;
+        Ok(self.counting(rows))
     }
 
     /// One page of [`ReadContext::range`]. A transaction that pages may not write.
@@ -151,7 +181,7 @@ impl<'a> ReadContext<'a> {
         attributes: &[&str],
     ) -> Result<Results<'_, KeyValue>, LedgerError> {
         let (start, end) = composite::range(object_type, attributes)?;
-        self.ledger.range(&start, &end)
+        Ok(self.counting(self.ledger.range(&start, &end)?))
     }
 
     /// One page of [`ReadContext::composite_range`]. A transaction that pages may not write.
@@ -197,7 +227,7 @@ impl<'a> ReadContext<'a> {
     /// The value of a private key. An error where the peer's organisation is no member of the collection.
     pub fn private_get(&self, collection: &str, key: &str) -> Result<Option<Vec<u8>>, LedgerError> {
         check_private(collection, key)?;
-        self.ledger.private_get(collection, key)
+        Ok(self.counted(self.ledger.private_get(collection, key)?))
     }
 
     /// The value of a private key, read as JSON. A value of another form is [`LedgerError::Decode`].
@@ -220,7 +250,8 @@ impl<'a> ReadContext<'a> {
     ) -> Result<Vec<Option<Vec<u8>>>, LedgerError> {
         let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
         keys.iter().try_for_each(|key| check_private(collection, key))?;
-        self.ledger.private_gets(collection, &keys)
+        let values = self.ledger.private_gets(collection, &keys)?;
+        Ok(values.into_iter().map(|value| self.counted(value)).collect())
     }
 
     /// SHA-256 of a private value; every peer of the channel has it.
@@ -237,8 +268,8 @@ impl<'a> ReadContext<'a> {
         end: &str,
     ) -> Result<Results<'_, KeyValue>, LedgerError> {
         check_collection(collection)?;
-        self.ledger
-            .private_range(collection, range_start(start, end)?, end)
+        let start = range_start(start, end)?;
+        Ok(self.counting(self.ledger.private_range(collection, start, end)?))
     }
 
     /// As [`ReadContext::composite_range`], in a collection.
@@ -250,7 +281,7 @@ impl<'a> ReadContext<'a> {
     ) -> Result<Results<'_, KeyValue>, LedgerError> {
         check_collection(collection)?;
         let (start, end) = composite::range(object_type, attributes)?;
-        self.ledger.private_range(collection, &start, &end)
+        Ok(self.counting(self.ledger.private_range(collection, &start, &end)?))
     }
 
     /// A rich query in a collection. Such a transaction may only read.

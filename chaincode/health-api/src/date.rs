@@ -1,6 +1,7 @@
 //! Calendar dates (proleptic Gregorian, no time zone) and periods of seconds.
 
 use crate::HealthError;
+use crate::text::as_text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -114,18 +115,7 @@ impl FromStr for Date {
     }
 }
 
-impl TryFrom<String> for Date {
-    type Error = HealthError;
-    fn try_from(text: String) -> Result<Self, HealthError> {
-        text.parse()
-    }
-}
-
-impl From<Date> for String {
-    fn from(value: Date) -> Self {
-        value.to_string()
-    }
-}
+as_text!(Date);
 
 /// Days, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@
 use crate::HealthError;
 use crate::hashing::tagged_hash;
 use crate::keys::PublicKey;
+use crate::text::as_text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -62,18 +63,7 @@ macro_rules! hex_type {
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = HealthError;
-            fn try_from(text: String) -> Result<Self, HealthError> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(value: $name) -> Self {
-                value.to_string()
-            }
-        }
+        as_text!($name);
     };
 }
 
@@ -146,6 +136,10 @@ hex_type! {
 hex_type! {
     /// A prior authorisation; 16 random bytes drawn by the provider who asks for it.
     AuthorisationId, 16
+}
+hex_type! {
+    /// A provider's question about a coverage; 16 random bytes drawn by the provider.
+    QuestionId, 16
 }
 hex_type! {
     /// A member's coverage at a payer; 16 random bytes drawn by the payer.
@@ -261,18 +255,7 @@ impl FromStr for TxId {
     }
 }
 
-impl TryFrom<String> for TxId {
-    type Error = HealthError;
-    fn try_from(text: String) -> Result<Self, HealthError> {
-        text.parse()
-    }
-}
-
-impl From<TxId> for String {
-    fn from(value: TxId) -> Self {
-        value.0
-    }
-}
+as_text!(TxId);
 
 #[cfg(test)]
 mod tests {

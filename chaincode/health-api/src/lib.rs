@@ -47,6 +47,7 @@ pub mod safety;
 pub mod templates;
 #[cfg(test)]
 mod testing;
+mod text;
 
 pub use error::HealthError;
 

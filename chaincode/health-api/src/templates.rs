@@ -281,19 +281,12 @@ mod tests {
     }
 
     fn request(purpose: Purpose, category: Category) -> AccessRequest {
-        AccessRequest {
-            patient: PatientId::from_bytes([1; 32]),
+        AccessRequest::new(
+            PatientId::from_bytes([1; 32]),
             purpose,
-            action: Action::Access,
-            categories: vec![category],
-            labels: None,
-            codes: None,
-            data_period: None,
-            authored_by: None,
-            documents: None,
-            encounter: None,
-            kem_key: KemPublicKey::from_bytes([0; 32]),
-        }
+            [category],
+            KemPublicKey::from_bytes([0; 32]),
+        )
     }
 
     fn opens(

@@ -109,6 +109,7 @@
 //! | `book~H`, `dec~H~T` | what decides about a claim's money, what a decision rests on | by each of the payer's steps, never |
 //! | `authbook~H` | an authorisation: what was given and used | by decisions and adjudications |
 //! | `use~H`, `life~H` | a member's covered services of a procedure in a year, the units of each year | by adjudications |
+//! | `doubt~H` | a member's services of a procedure in a year that were flagged, called not rendered, or denied by people, and on which claims | by the payer's steps on those claims |
 //! | `paid~H`, `acc~H` | what a member paid in a year, and what lies beside it in slots | by adjudications and folds |
 #![forbid(unsafe_code)]
 

@@ -14,6 +14,9 @@ pub(crate) struct Instruction {
     payments: Vec<Paid>,
     /// It was taken back, with what was paid.
     taken_back: bool,
+    /// What came back of that, in minor units.
+    #[serde(default)]
+    returned: i64,
 }
 
 /// One payment.
@@ -43,12 +46,7 @@ impl Instruction {
     /// `CONFLICT_STATE` once it was taken back.
     pub(crate) fn pay(&mut self, amount: i64, reference: &str, tx: &TxId) -> Result<(), HealthError> {
         self.require_standing()?;
-        let printable = reference.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
-        if !printable || !(1..=64).contains(&reference.len()) {
-            return Err(HealthError::InvalidCode(
-                "a payment's reference has 1 to 64 printable ASCII characters".into(),
-            ));
-        }
+        require_reference(reference)?;
         if amount != self.due() {
             return Err(HealthError::InvalidCode(
                 "the amount paid must be the amount that is due".into(),
@@ -65,6 +63,29 @@ impl Instruction {
     /// Takes it back: nothing is due of it any more, and what was paid is to be returned.
     pub(crate) fn take_back(&mut self) {
         (self.owed, self.taken_back) = (0, true);
+    }
+
+    /// Records that all that was paid and taken back has come back; gives how much that is. `INVALID_CODE` for a reference that no payment could have,
+    /// `CONFLICT_STATE` where nothing is to come back (any more).
+    pub(crate) fn recover(&mut self, reference: &str) -> Result<i64, HealthError> {
+        require_reference(reference)?;
+        let amount = self.out();
+        if amount == 0 {
+            return Err(HealthError::ConflictState(
+                "nothing has to come back: nothing was paid and taken back, or it is recovered already"
+                    .into(),
+            ));
+        }
+        self.returned = self.returned.saturating_add(amount);
+        Ok(amount)
+    }
+
+    /// What was paid and taken back, and has not come back.
+    pub(crate) fn out(&self) -> i64 {
+        match self.taken_back {
+            true => self.paid().saturating_sub(self.returned).max(0),
+            false => 0,
+        }
     }
 
     /// What was paid in all, also if it was taken back since.
@@ -94,6 +115,16 @@ impl Instruction {
         } else {
             Ok(())
         }
+    }
+}
+
+fn require_reference(reference: &str) -> Result<(), HealthError> {
+    let printable = reference.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+    match printable && (1..=64).contains(&reference.len()) {
+        true => Ok(()),
+        false => Err(HealthError::InvalidCode(
+            "a payment's reference has 1 to 64 printable ASCII characters".into(),
+        )),
     }
 }
 
@@ -140,6 +171,36 @@ mod tests {
             Err(HealthError::ConflictState(_))
         ));
         assert!(owed.instruct(100).is_err());
+    }
+
+    #[test]
+    fn what_was_paid_and_taken_back_comes_back_once_and_whole() {
+        let mut owed = Instruction::default();
+        owed.instruct(100).unwrap();
+        owed.pay(100, "TRN-1", &tx(1)).unwrap();
+        assert_eq!(owed.out(), 0);
+        assert!(matches!(owed.recover("R-1"), Err(HealthError::ConflictState(_))));
+        owed.take_back();
+        assert_eq!(owed.out(), 100);
+        assert!(matches!(owed.recover(""), Err(HealthError::InvalidCode(_))));
+        assert_eq!(owed.recover("R-1"), Ok(100));
+        assert_eq!((owed.out(), owed.paid()), (0, 100));
+        assert!(matches!(owed.recover("R-1"), Err(HealthError::ConflictState(_))));
+
+        let mut unpaid = Instruction::default();
+        unpaid.instruct(100).unwrap();
+        unpaid.take_back();
+        assert!(unpaid.recover("R-1").is_err());
+    }
+
+    #[test]
+    fn an_instruction_of_before_comes_back_as_well() {
+        let hex = hex_of(1);
+        let kept = format!(
+            r#"{{"owed":0,"payments":[{{"amount":80,"reference":"EFT 1","tx":"{hex}"}}],"taken_back":true}}"#
+        );
+        let mut owed: Instruction = serde_json::from_str(&kept).unwrap();
+        assert_eq!((owed.out(), owed.recover("R-1")), (80, Ok(80)));
     }
 
     #[test]

@@ -177,21 +177,11 @@ async fn anchor(gateways: &Gateways, store: &Store, patients: &[PatientId]) -> R
 
 fn permit_the_clinic() -> Provision {
     Provision {
-        effect: Effect::Permit,
         actors: vec![ActorFilter {
             organisation: Some(CLINIC.to_owned()),
             ..ActorFilter::default()
         }],
-        purposes: vec![],
-        actions: vec![],
         categories: vec![Category::Laboratory, Category::Medication],
-        labels: vec![],
-        codes: vec![],
-        data_period: None,
-        authored_by: vec![],
-        documents: vec![],
-        encounters: vec![],
-        period: None,
-        obligations: vec![],
+        ..Provision::new(Effect::Permit)
     }
 }

@@ -1,6 +1,6 @@
 //! What a client of the health consortium does: ask for access, fetch a record, break the glass.
 
-use careledger_api::codes::{Action, Category, OverrideReason, Purpose};
+use careledger_api::codes::{Category, OverrideReason, Purpose};
 use careledger_api::contracts::consent::{AccessRequest, BreakGlassRequest};
 use careledger_api::ids::{KemPublicKey, PatientId, TxId};
 use careledger_sdk::HealthClient;
@@ -128,19 +128,12 @@ fn nothing() -> Failure {
 }
 
 fn request(patient: PatientId, kem_key: KemPublicKey) -> AccessRequest {
-    AccessRequest {
+    AccessRequest::new(
         patient,
-        purpose: Purpose::Treatment,
-        action: Action::Access,
-        categories: vec![Category::Laboratory, Category::Medication],
-        labels: None,
-        codes: None,
-        data_period: None,
-        authored_by: None,
-        documents: None,
-        encounter: None,
+        Purpose::Treatment,
+        [Category::Laboratory, Category::Medication],
         kem_key,
-    }
+    )
 }
 
 #[cfg(test)]

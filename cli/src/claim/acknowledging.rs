@@ -20,7 +20,7 @@ use crate::output::Output;
 use crate::{Result, files};
 
 /// Largest control number of an interchange.
-const MAX_CONTROL: u32 = 999_999_999;
+pub(super) const MAX_CONTROL: u32 = 999_999_999;
 
 /// Answers that are to be written while a file is submitted.
 pub(super) struct Answers {
@@ -127,7 +127,7 @@ fn of_claims<'a>(all: &[&'a Received]) -> impl Iterator<Item = &'a Received> {
 }
 
 /// The first of so many numbers. Without one of the caller's own, one that no other second has, if no more are needed than a second has: two.
-fn first_number(given: Option<u32>, needed: usize, spare: usize, now: i64) -> Result<u32> {
+pub(super) fn first_number(given: Option<u32>, needed: usize, spare: usize, now: i64) -> Result<u32> {
     let needed = u32::try_from(needed)?.max(1);
     match given {
         Some(first) if first <= MAX_CONTROL - needed + 1 => Ok(first),

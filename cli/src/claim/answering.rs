@@ -1,7 +1,12 @@
 //! What a provider says after its claim is there: answers, documents, appeals taken back; and what is asked of it before.
 
-use careledger_api::contracts::claims::{Attachment, ClaimStep, Information, PaymentConsent, SelfPayment};
+use careledger_api::adjudication::{ClaimLine, Frequency};
+use careledger_api::consortium::OrganisationRole;
+use careledger_api::contracts::claims::{
+    Attachment, ClaimStatus, ClaimStep, Information, ListQuery, PaymentConsent, SelfPayment,
+};
 use careledger_api::roles::Role;
+use careledger_sdk::HealthClient;
 use careledger_sdk::wallet::salt;
 use fabric_contract_core::CallError;
 use fabric_gateway_sdk::Error;
@@ -133,6 +138,10 @@ pub(super) async fn self_paid(args: &SelfPaidArgs, output: &Output) -> Result<()
     site.require_custodian(&args.provider)?;
     let client = site.client(&args.provider, Role::ProviderBilling).await?;
     let (count, restricted, coverage) = (payment.services.len(), payment.restricted, payment.coverage);
+    if restricted {
+        output.doing("looking what payers have already");
+        require_kept(&site, &client, &args.provider, &payment).await?;
+    }
     output.doing("restricting");
     let done = client
         .claims()
@@ -149,4 +158,49 @@ pub(super) async fn self_paid(args: &SelfPaidArgs, output: &Output) -> Result<()
         "coverage": coverage, "services": count, "restricted": restricted, "tx": done.tx_id, "block": done.block_number,
     }));
     Ok(())
+}
+
+/// Fails where a payer has one of the services in a claim that stands: it would be paid, and is not kept from anybody.
+async fn require_kept(
+    site: &Site,
+    client: &HealthClient,
+    provider: &str,
+    payment: &SelfPayment,
+) -> Result<()> {
+    let payers = site.consortium().with_role(OrganisationRole::Payer);
+    let mut told = Vec::new();
+    for payer in payers.into_iter().filter(|payer| *payer != provider) {
+        let mut query = ListQuery {
+            coverage: Some(payment.coverage),
+            ..ListQuery::default()
+        };
+        loop {
+            let claims = client.claims();
+            let asked = claims.list_claims(payer, provider, query);
+            let part = asked.endorsed_by([provider]).send().await?;
+            for row in part.claims {
+                if row.status.is_taken_back() || row.status == ClaimStatus::Rejected {
+                    continue;
+                }
+                let asked = claims.claim(payer, provider, row.claim);
+                let claim = asked.endorsed_by([provider]).send().await?.claim;
+                let kept = |line: &ClaimLine| payment.services.contains(&(line.procedure.clone(), line.date));
+                if claim.frequency != Frequency::Void && claim.lines.iter().any(kept) {
+                    told.push(format!("claim {} at {payer} ({})", row.claim, row.status));
+                }
+            }
+            match part.next {
+                Some(next) => query.after = Some(next),
+                None => break,
+            }
+        }
+    }
+    match told.is_empty() {
+        true => Ok(()),
+        false => Err(format!(
+            "the payer has such a service already, in {}: void that first (frequency 8; a replacement without the service where it has others), and say this again; nothing is kept from the payer by this",
+            told.join(", ")
+        )
+        .into()),
+    }
 }

@@ -1,37 +1,41 @@
-//! The payer's day: what waits, all of it worked, and whether its times are kept.
+//! The payer's day: at whose desk, and what waits there.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use careledger_api::consortium::OrganisationRole;
-use careledger_api::contracts::claims::{
-    ClaimStatus, OpenItem, ServiceLevel, ServiceReport, Waiting, WaitingClaim, WaitingStep,
-};
+use careledger_api::contracts::claims::{ListedQuestion, Waiting, WaitingStep};
 use careledger_api::roles::Role;
 use careledger_sdk::HealthClient;
 use careledger_sdk::claims::amount_text;
-use careledger_sdk::claims::desk::{Decided, Desk, Outcome, Task};
+use careledger_sdk::claims::desk::Desk;
 use fabric_gateway_sdk::SigningIdentity;
-use futures::StreamExt;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::args::{DeskArgs, ReportArgs, WorkArgs};
-use super::comparing::{COMPARED, Comparison, Uncompared};
+use super::args::DeskArgs;
 use super::money::money;
 use crate::output::Output;
 use crate::site::Site;
 use crate::{Result, values};
 
 /// A payer's desk, and the providers that it is about.
-struct Day {
-    site: Site,
-    client: HealthClient,
-    payer: String,
-    providers: Vec<String>,
-    desk: Desk,
+#[derive(Debug)]
+pub(super) struct Day {
+    /// The network.
+    pub(super) site: Site,
+    /// Whoever acts.
+    pub(super) client: HealthClient,
+    /// The payer, by MSP id.
+    pub(super) payer: String,
+    /// The providers, by MSP id.
+    pub(super) providers: Vec<String>,
+    /// The desk.
+    pub(super) desk: Desk,
 }
 
 impl Day {
-    async fn open(args: &DeskArgs) -> Result<Self> {
+    /// Finds out who is who, and connects to the payer's own peer.
+    pub(super) async fn open(args: &DeskArgs) -> Result<Self> {
         let site = Site::open(&args.dir)?;
         site.require_member(&args.payer)?;
         let payers = site.consortium().with_role(OrganisationRole::Payer);
@@ -64,7 +68,7 @@ impl Day {
     }
 
     /// Whoever acts, as a signer.
-    fn identity(&self, args: &DeskArgs) -> Result<SigningIdentity> {
+    pub(super) fn identity(&self, args: &DeskArgs) -> Result<SigningIdentity> {
         match &args.user {
             None => self.site.identity(&self.payer, Role::Payer),
             Some(name) => self.site.person(&self.payer, name),
@@ -72,7 +76,11 @@ impl Day {
     }
 
     /// What waits with each provider for that step. One whose part cannot be read keeps nobody else waiting.
-    async fn waiting(&self, step: Option<WaitingStep>, unread: &mut Unread) -> Vec<(String, Waiting)> {
+    pub(super) async fn waiting(
+        &self,
+        step: Option<WaitingStep>,
+        unread: &mut Unread,
+    ) -> Vec<(String, Waiting)> {
         let mut found = Vec::new();
         for provider in &self.providers {
             match self.desk.waiting(provider, step).await {
@@ -84,17 +92,34 @@ impl Day {
     }
 }
 
+impl Day {
+    /// What front desks ask, the oldest first.
+    async fn questions(&self, unread: &mut Unread) -> BTreeMap<String, Vec<ListedQuestion>> {
+        let mut found = BTreeMap::new();
+        for provider in &self.providers {
+            match self.desk.questions(provider).await {
+                Ok(questions) => {
+                    found.insert(provider.clone(), questions);
+                }
+                Err(error) => unread.add(provider, &error),
+            }
+        }
+        found
+    }
+}
+
 /// Providers of which something could not be read, and why.
-#[derive(Default)]
-struct Unread(BTreeMap<String, String>);
+#[derive(Debug, Default)]
+pub(super) struct Unread(pub(super) BTreeMap<String, String>);
 
 impl Unread {
-    fn add(&mut self, provider: &str, error: &dyn std::error::Error) {
+    /// Of that provider, for that reason.
+    pub(super) fn add(&mut self, provider: &str, error: &dyn std::error::Error) {
         self.0.insert(provider.to_owned(), error.to_string());
     }
 
     /// Says so of each; whether there are any, for the end.
-    fn told(&self, output: &Output) -> Option<String> {
+    pub(super) fn told(&self, output: &Output) -> Option<String> {
         for (provider, error) in &self.0 {
             output.line(format!("{provider}: what waits there could not be read: {error}"));
         }
@@ -103,13 +128,51 @@ impl Unread {
     }
 }
 
+/// Most ids that a line names.
+const NAMED: usize = 10;
+
+/// Says of how many claims or requests it cannot be read here where they stand, and of which: they keep nothing else from being listed.
+pub(super) fn unreadable<T: Display>(other: &str, what: &str, ids: &[T], output: &Output) {
+    if ids.is_empty() {
+        return;
+    }
+    let named: Vec<String> = ids.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = match ids.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more (--json has all)"),
+    };
+    output.line(format!(
+        "{other}: {} left out, not readable here (on the way, or not written as the contract does): {}{more}",
+        values::are(ids.len(), what),
+        named.join(", ")
+    ));
+}
+
 pub(super) async fn waiting(args: &DeskArgs, step: Option<WaitingStep>, output: &Output) -> Result<()> {
     let day = Day::open(args).await?;
     output.doing("looking");
     let mut unread = Unread::default();
     let found = day.waiting(step, &mut unread).await;
+    let asked = match step {
+        None => day.questions(&mut unread).await,
+        Some(_) => BTreeMap::new(),
+    };
     let of = |time: Option<i64>| time.map_or("-".to_owned(), values::time);
     let (mut rows, mut held) = (Vec::new(), Vec::new());
+    for (provider, questions) in &asked {
+        rows.extend(questions.iter().map(|row| {
+            vec![
+                provider.clone(),
+                "reply".to_owned(),
+                row.status.to_string(),
+                values::time(row.asked),
+                "-".to_owned(),
+                "-".to_owned(),
+                "-".to_owned(),
+                row.question.to_string(),
+            ]
+        }));
+    }
     for (provider, waiting) in &found {
         rows.extend(waiting.claims.iter().map(|row| {
             vec![
@@ -120,6 +183,7 @@ pub(super) async fn waiting(args: &DeskArgs, step: Option<WaitingStep>, output: 
                 of(row.due),
                 money(row.charged, &row.currency),
                 row.payable
+                    .or_else(|| row.out?.checked_neg())
                     .map_or("-".to_owned(), |payable| amount_text(payable, &row.currency)),
                 row.claim.to_string(),
             ]
@@ -156,14 +220,39 @@ pub(super) async fn waiting(args: &DeskArgs, step: Option<WaitingStep>, output: 
     ];
     output.table(&heads, &rows);
     to_be_paid(&found, output);
+    to_come_back(&found, output);
     for claim in held {
         output.line(claim);
     }
+    for (provider, waiting) in &found {
+        unreadable(provider, "claim", &waiting.unreadable, output);
+        unreadable(provider, "request", &waiting.unreadable_requests, output);
+    }
     let found: BTreeMap<String, Waiting> = found.into_iter().collect();
-    output.document(&json!({ "payer": day.payer, "waiting": found, "unread": unread.0 }));
+    output.document(&json!({ "payer": day.payer, "waiting": found, "questions": asked, "unread": unread.0 }));
     match unread.told(output) {
         None => Ok(()),
         Some(unread) => Err(unread.into()),
+    }
+}
+
+/// What was paid of reversed claims and is out.
+fn to_come_back(found: &[(String, Waiting)], output: &Output) {
+    for (provider, waiting) in found {
+        let mut sums: BTreeMap<&str, (usize, i64)> = BTreeMap::new();
+        for row in &waiting.claims {
+            if let Some(out) = row.out {
+                let (count, sum) = sums.entry(&row.currency).or_default();
+                (*count, *sum) = (*count + 1, sum.saturating_add(out));
+            }
+        }
+        for (currency, (count, sum)) in sums {
+            output.line(format!(
+                "{provider}: {} of {} paid and reversed: that has to come back",
+                values::counted(count, "claim"),
+                money(sum, currency)
+            ));
+        }
     }
 }
 
@@ -184,343 +273,5 @@ fn to_be_paid(found: &[(String, Waiting)], output: &Output) {
                 money(sum, currency)
             ));
         }
-    }
-}
-
-pub(super) async fn work(args: &WorkArgs, output: &Output) -> Result<()> {
-    let mut day = Day::open(&args.desk).await?;
-    day.desk = day.desk.clone().together(usize::try_from(args.together)?);
-    let comparison = match &args.members {
-        Some(members) => Some(Comparison::open(&day.site, members, day.identity(&args.desk)?)?),
-        None => None,
-    };
-    output.doing("looking for what waits");
-    let mut told = Told::default();
-    let found = day.waiting(Some(WaitingStep::Decide), &mut told.unread).await;
-    if args.receive {
-        receive(&day, found, &mut told, output).await;
-    } else {
-        decide(&day, &found, comparison.as_ref(), &mut told, output).await;
-    }
-    if args.remit {
-        output.doing("looking for what is approved");
-        let approved = day.waiting(Some(WaitingStep::Remit), &mut told.unread).await;
-        remit(&day, approved, &mut told, output).await;
-    }
-    if let Some(tx) = &told.last {
-        // The next step may be a provider's.
-        let all = day
-            .providers
-            .iter()
-            .map(String::as_str)
-            .chain([day.payer.as_str()]);
-        day.site.settle_at(all, tx).await;
-    }
-    told.end(output)
-}
-
-/// What happened, for the end.
-#[derive(Default)]
-struct Told {
-    rows: Vec<Vec<String>>,
-    claims: Vec<Value>,
-    remittances: Vec<Value>,
-    held: Vec<Value>,
-    unread: Unread,
-    refused: usize,
-    /// Claims that the regulator's vault does not answer yet, and in how many seconds it does.
-    waiting: Option<(usize, u64)>,
-    conflicts: u32,
-    /// A transaction of the newest block.
-    last: Option<String>,
-    block: u64,
-}
-
-impl Told {
-    fn committed(&mut self, tx: &str, block: u64) {
-        if block >= self.block {
-            (self.last, self.block) = (Some(tx.to_owned()), block);
-        }
-    }
-
-    fn waits(&mut self, task: &Task, seconds: u64) {
-        let before = self.waiting.map_or(0, |(claims, _)| claims);
-        self.waiting = Some((before + 1, seconds));
-        self.claims
-            .push(json!({ "provider": task.provider, "claim": task.claim, "answered_in": seconds }));
-    }
-
-    fn end(self, output: &Output) -> Result<()> {
-        output.done();
-        let nothing = self.claims.is_empty() && self.remittances.is_empty() && self.held.is_empty();
-        if nothing && self.unread.0.is_empty() {
-            output.line("nothing waits");
-        }
-        output.table(&["PROVIDER", "CLAIM", "BECAME", "TO BE PAID"], &self.rows);
-        output.document(&json!({
-            "claims": self.claims, "remittances": self.remittances, "held": self.held, "unread": self.unread.0, "refused": self.refused, "conflicts": self.conflicts,
-        }));
-        let refused = (self.refused > 0).then(|| {
-            format!(
-                "{} were refused, each for its reason; the others are done",
-                self.refused
-            )
-        });
-        // Nothing is lost: they wait on the ledger as before.
-        let waiting = self.waiting.map(|(claims, seconds)| {
-            format!(
-                "{} not decided: the organisation used up what the regulator's vault answers it; the same command goes on in {}",
-                match claims {
-                    1 => "1 claim is".to_owned(),
-                    _ => format!("{claims} claims are"),
-                },
-                values::span(seconds)
-            )
-        });
-        let unread = self.unread.told(output);
-        let wrong: Vec<String> = refused.into_iter().chain(waiting).chain(unread).collect();
-        match wrong.is_empty() {
-            true => Ok(()),
-            false => Err(wrong.join("; ").into()),
-        }
-    }
-}
-
-async fn decide(
-    day: &Day,
-    found: &[(String, Waiting)],
-    comparison: Option<&Comparison>,
-    told: &mut Told,
-    output: &Output,
-) {
-    let rows: BTreeMap<_, &WaitingClaim> = found
-        .iter()
-        .flat_map(|(_, waiting)| &waiting.claims)
-        .map(|row| (row.claim, row))
-        .collect();
-    let all = found
-        .iter()
-        .flat_map(|(provider, waiting)| waiting.claims.iter().map(move |row| Task::of(provider, row)));
-    let all: Vec<Task> = all.collect();
-    let total = all.len() as u64;
-    let mut done = 0;
-    let mut run = comparison.map(|comparison| comparison.begin(&day.client));
-    let together = if run.is_some() { COMPARED } else { all.len().max(1) };
-    for some in all.chunks(together) {
-        let mut tasks = some.to_vec();
-        if let Some(run) = &mut run {
-            output.advance(done, total, "comparing with other payers");
-            tasks.clear();
-            for (task, compared) in run.compare(&day.payer, some, output).await {
-                match compared {
-                    Ok(()) => tasks.push(task),
-                    Err(Uncompared::Waits(seconds)) => told.waits(&task, seconds),
-                    // One whose member is not on the list keeps no other from being decided.
-                    Err(Uncompared::Refused(error)) => told.became(&task, &Err(error), 0, ""),
-                }
-            }
-            done += (some.len() - tasks.len()) as u64;
-        }
-        let mut outcomes = day.desk.work(tasks);
-        while let Some(Outcome {
-            task,
-            conflicts,
-            result,
-        }) = outcomes.next().await
-        {
-            done += 1;
-            output.advance(done, total, format!("{done} of {total} decided"));
-            let currency = rows.get(&task.claim).map_or("", |row| row.currency.as_str());
-            let result = result.map_err(|error| error.to_string());
-            told.became(&task, &result, conflicts, currency);
-        }
-    }
-}
-
-impl Told {
-    /// What became of a claim, or why it is not decided.
-    fn became(
-        &mut self,
-        task: &Task,
-        result: &std::result::Result<Decided, String>,
-        conflicts: u32,
-        currency: &str,
-    ) {
-        self.conflicts = self.conflicts.saturating_add(conflicts);
-        let (became, due) = match result {
-            Ok(decided) => {
-                if let Some((tx, block)) = &decided.committed {
-                    self.committed(tx, *block);
-                }
-                // Of a pended claim nothing is paid yet, whatever its other lines come to.
-                let due = decided.is_payable().then_some(decided.due);
-                (decided.status.to_string(), due)
-            }
-            Err(error) => (error.clone(), None),
-        };
-        let amount = due.map_or(String::new(), |due| {
-            format!("{} {currency}", amount_text(due, currency))
-        });
-        self.rows.push(vec![
-            task.provider.clone(),
-            task.claim.to_string(),
-            became,
-            amount,
-        ]);
-        self.refused += usize::from(result.is_err());
-        self.claims.push(json!({
-            "provider": task.provider, "claim": task.claim, "conflicts": conflicts, "due": due,
-            "status": result.as_ref().ok().map(|decided| decided.status),
-            "tx": result.as_ref().ok().and_then(|decided| decided.committed.as_ref()).map(|(tx, _)| tx),
-            "refused": result.as_ref().err(),
-        }));
-    }
-}
-
-async fn receive(day: &Day, found: Vec<(String, Waiting)>, told: &mut Told, output: &Output) {
-    for (provider, waiting) in found {
-        let submitted = waiting
-            .claims
-            .iter()
-            .filter(|row| row.status == ClaimStatus::Submitted);
-        let (corrections, others): (Vec<_>, Vec<_>) = submitted.partition(|row| row.corrects);
-        let ids = |rows: Vec<&WaitingClaim>| rows.iter().map(|row| row.claim).collect::<Vec<_>>();
-        // What is corrected is received once it is known that it is.
-        let corrections = day.desk.receive(&provider, ids(corrections));
-        let mut batches = corrections.chain(day.desk.receive(&provider, ids(others)));
-        while let Some(batch) = batches.next().await {
-            output.doing(format!("{} received", told.claims.len()));
-            told.conflicts = told.conflicts.saturating_add(batch.conflicts);
-            let refused = batch.result.as_ref().err().map(ToString::to_string);
-            if let Ok(Some((tx, block))) = &batch.result {
-                told.committed(tx, *block);
-            }
-            for claim in &batch.claims {
-                told.refused += usize::from(refused.is_some());
-                let became = refused.clone().unwrap_or_else(|| "received".to_owned());
-                told.rows.push(vec![provider.clone(), claim.to_string(), became]);
-                told.claims
-                    .push(json!({ "provider": provider, "claim": claim, "refused": refused }));
-            }
-        }
-    }
-}
-
-async fn remit(day: &Day, approved: Vec<(String, Waiting)>, told: &mut Told, output: &Output) {
-    for (provider, waiting) in approved {
-        // A remittance is paid in one currency.
-        let mut currencies: BTreeMap<String, Vec<_>> = BTreeMap::new();
-        for row in waiting.claims {
-            let Some(reason) = row.held else {
-                currencies.entry(row.currency).or_default().push(row.claim);
-                continue;
-            };
-            // It waits for people, and is no failure of this run.
-            output.line(format!("{provider}: claim {} is held: {reason}", row.claim));
-            told.held
-                .push(json!({ "provider": provider, "claim": row.claim, "held": reason }));
-        }
-        for (currency, claims) in currencies {
-            let mut batches = day.desk.remit(&provider, claims);
-            let mut elsewhere: BTreeMap<_, usize> = BTreeMap::new();
-            while let Some(batch) = batches.next().await {
-                output.doing(format!("{} remittances", told.remittances.len()));
-                told.conflicts = told.conflicts.saturating_add(batch.conflicts);
-                match &batch.result {
-                    // Another desk was there first: the claim is where it should be.
-                    Ok(issued) if issued.elsewhere => *elsewhere.entry(issued.id).or_default() += 1,
-                    Ok(issued) => {
-                        if let Some((tx, block)) = &issued.committed {
-                            told.committed(tx, *block);
-                        }
-                        output.line(format!(
-                            "{provider}: remittance {} of {}, {} {currency}",
-                            issued.id,
-                            values::counted(batch.claims.len(), "claim"),
-                            amount_text(issued.total, &currency)
-                        ));
-                    }
-                    Err(error) => {
-                        told.refused += batch.claims.len();
-                        for claim in &batch.claims {
-                            output.line(format!("{provider}: claim {claim} is not remitted: {error}"));
-                        }
-                    }
-                }
-                told.remittances.push(json!({
-                    "provider": provider, "claims": batch.claims, "currency": currency,
-                    "remittance": batch.result.as_ref().ok().map(|issued| issued.id),
-                    "total": batch.result.as_ref().ok().map(|issued| issued.total),
-                    "elsewhere": batch.result.as_ref().is_ok_and(|issued| issued.elsewhere),
-                    "refused": batch.result.as_ref().err().map(ToString::to_string),
-                }));
-            }
-            for (remittance, count) in elsewhere {
-                let claims = match count {
-                    1 => "1 claim is".to_owned(),
-                    _ => format!("{count} claims are"),
-                };
-                output.line(format!(
-                    "{provider}: {claims} on remittance {remittance} already, by somebody else"
-                ));
-            }
-        }
-    }
-}
-
-pub(super) async fn report(args: &ReportArgs, output: &Output) -> Result<()> {
-    let day = Day::open(&args.desk).await?;
-    output.doing("reading");
-    let mut reports: BTreeMap<String, ServiceReport> = BTreeMap::new();
-    let mut unread = Unread::default();
-    for provider in &day.providers {
-        let claims = day.client.claims();
-        let asked = claims.service_report(&day.payer, provider);
-        match asked.endorsed_by([&day.payer]).send().await {
-            Ok(report) => {
-                reports.insert(provider.clone(), report);
-            }
-            Err(error) => unread.add(provider, &error),
-        }
-    }
-    let mut rows = Vec::new();
-    for (provider, report) in &reports {
-        for (kind, within, level) in [
-            ("claims", "7 d", report.claims),
-            ("urgent requests", "72 h", report.urgent),
-            ("other requests", "7 d", report.standard),
-        ] {
-            let ServiceLevel {
-                open,
-                overdue,
-                pended,
-                in_time,
-                late,
-            } = level;
-            let mut row = vec![provider.clone(), kind.to_owned(), within.to_owned()];
-            row.extend([open, overdue, pended, in_time, late].map(|count| count.to_string()));
-            rows.push(row);
-        }
-    }
-    let heads = [
-        "PROVIDER", "WHAT", "WITHIN", "OPEN", "OVERDUE", "PENDED", "IN TIME", "LATE",
-    ];
-    output.table(&heads, &rows);
-    for (provider, report) in &reports {
-        for overdue in &report.overdue {
-            let what = match &overdue.what {
-                OpenItem::Claim(claim) => format!("claim {claim}"),
-                OpenItem::Authorisation(id) => format!("authorisation {id}"),
-            };
-            output.line(format!(
-                "{provider}: {what} was due {}",
-                values::time(overdue.due)
-            ));
-        }
-    }
-    output.document(&json!({ "payer": day.payer, "reports": reports, "unread": unread.0 }));
-    match unread.told(output) {
-        None => Ok(()),
-        Some(unread) => Err(unread.into()),
     }
 }

@@ -2,7 +2,7 @@
 
 use careledger_api::adjudication::{EditCode, Frequency, Ruling};
 use careledger_api::contracts::claims::{
-    AdjudicationStep, AppealAct, AppealBody, AppealDecision, BookView, ClaimBatch, ClaimStatus,
+    AdjudicationStep, AppealAct, AppealBody, AppealDecision, AppealView, BookView, ClaimBatch, ClaimStatus,
     ProposedRulings, RulingConfirmation, RulingProposal, Rulings,
 };
 use careledger_api::ids::ClaimId;
@@ -197,8 +197,10 @@ pub(super) async fn decide(args: &DecideArgs, output: &Output) -> Result<()> {
         (false, true) => AppealAct::Overturn,
         (false, false) => AppealAct::Divide,
     };
+    let level = level(args, parties.claim(args.step.claim).await?.appeal.as_ref())?;
     let decision = AppealDecision {
         act,
+        level,
         step: AdjudicationStep::new(args.step.claim, salt()),
         rulings,
         reason: args.reason.clone(),
@@ -221,6 +223,24 @@ pub(super) async fn decide(args: &DecideArgs, output: &Output) -> Result<()> {
         .finish(&done, did, json!({ "decided": args.step.claim }), output)
         .await;
     Ok(())
+}
+
+/// The level that is decided: the newest one, whatever the provider does meanwhile. Behind one that the payer let pass it is named, since who meant to answer
+/// that one would answer another.
+fn level(args: &DecideArgs, appeal: Option<&AppealView>) -> Result<Option<usize>> {
+    let Some(appeal) = appeal.filter(|_| args.level.is_none()) else {
+        return Ok(args.level);
+    };
+    let newest = appeal.said.len();
+    let lapsed = appeal.status.is_open() && appeal.answered.last().is_some_and(String::is_empty);
+    match lapsed && args.by.is_none() {
+        false => Ok(Some(newest)),
+        true => Err(format!(
+            "level {} was not answered by its last day, and the provider has gone on to level {newest}; --level {newest} decides that",
+            newest - 1
+        )
+        .into()),
+    }
 }
 
 fn add(rulings: &mut Rulings, lines: &[(u16, EditCode)], ruling: Ruling) {

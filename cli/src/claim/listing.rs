@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use careledger_api::consortium::OrganisationRole;
-use careledger_api::contracts::claims::{ClaimList, ListQuery, ProviderStep};
+use careledger_api::contracts::claims::{ClaimList, ListQuery, ListedClaim, ProviderStep, TakenBack};
 use careledger_api::roles::Role;
 use careledger_sdk::HealthClient;
 use careledger_sdk::claims::amount_text;
@@ -12,6 +12,7 @@ use serde_json::json;
 use super::args::{DeskArgs, ListArgs, SidesArgs, Step, WaitingArgs};
 use super::day;
 use super::money::money;
+use super::recovering::told;
 use crate::Result;
 use crate::output::Output;
 use crate::site::Site;
@@ -39,7 +40,9 @@ pub(super) async fn waiting(args: &WaitingArgs, output: &Output) -> Result<()> {
     let mut lists = Sides::open(site, &args.sides).await?.list(query, output).await?;
     for list in lists.values_mut() {
         if step.is_some() {
-            list.claims.retain(|claim| claim.step == step);
+            let gives = step == Some(ProviderStep::GiveBack);
+            list.claims
+                .retain(|claim| claim.step == step || gives && out(claim).is_some());
             list.authorisations.clear();
         }
         // What has a last day comes first, the nearest before the others.
@@ -58,19 +61,38 @@ pub(super) async fn waiting(args: &WaitingArgs, output: &Output) -> Result<()> {
                 asked.authorisation.to_string(),
             ]
         }));
-        rows.extend(list.claims.iter().map(|claim| {
-            let amount = match claim.step {
-                Some(ProviderStep::Confirm) => claim.paid,
-                _ => claim.charged,
-            };
-            vec![
+        // A reversed claim is replaced, and what was paid of it is given back: both are to do.
+        let both = |step: ProviderStep| step != ProviderStep::GiveBack && args.step != Some(Step::GiveBack);
+        rows.extend(
+            list.claims
+                .iter()
+                .filter(|claim| claim.step.is_some_and(both))
+                .map(|claim| {
+                    let amount = match claim.step {
+                        Some(ProviderStep::Confirm) => claim.paid,
+                        _ => claim.charged,
+                    };
+                    vec![
+                        payer.clone(),
+                        claim.step.map_or(String::new(), |step| step.to_string()),
+                        claim.until.map_or("-".to_owned(), |until| until.to_string()),
+                        claim.status.to_string(),
+                        money(amount, &claim.currency),
+                        claim.claim.to_string(),
+                    ]
+                }),
+        );
+        let owes = step.is_none_or(|step| step == ProviderStep::GiveBack);
+        rows.extend(list.claims.iter().filter(|_| owes).filter_map(|claim| {
+            let back = out(claim)?;
+            Some(vec![
                 payer.clone(),
-                claim.step.map_or(String::new(), |step| step.to_string()),
-                claim.until.map_or("-".to_owned(), |until| until.to_string()),
+                ProviderStep::GiveBack.to_string(),
+                "-".to_owned(),
                 claim.status.to_string(),
-                money(amount, &claim.currency),
+                money(back.out, &claim.currency),
                 claim.claim.to_string(),
-            ]
+            ])
         }));
     }
     if rows.is_empty() {
@@ -122,23 +144,30 @@ pub(super) async fn list(args: &ListArgs, output: &Output) -> Result<()> {
         "SERVICE",
         "STATUS",
         "CHARGED",
-        "ALLOWED",
+        "PLAN PAYS",
         "PAID",
         "CLAIM",
     ];
     output.table(&heads, &rows);
+    for claim in lists.values().flat_map(|list| &list.claims) {
+        if let Some(back) = out(claim) {
+            output.line(format!("claim {}: {}", claim.claim, told(back, &claim.currency)));
+        }
+    }
     unreadable(&lists, output);
     output.document(&json!({ "own": args.sides.own, "claims": lists }));
     Ok(())
 }
 
+/// What was paid of a claim and taken back, while that is out.
+fn out(claim: &ListedClaim) -> Option<&TakenBack> {
+    claim.taken_back.as_ref().filter(|back| back.out > 0)
+}
+
 fn unreadable(lists: &BTreeMap<String, ClaimList>, output: &Output) {
     for (other, list) in lists {
-        for claim in &list.unreadable {
-            output.line(format!(
-                "{other}: where claim {claim} stands is not readable here; it is on its way, or has another form than the contract writes"
-            ));
-        }
+        day::unreadable(other, "claim", &list.unreadable, output);
+        day::unreadable(other, "request", &list.unreadable_requests, output);
     }
 }
 
@@ -218,7 +247,7 @@ impl Sides {
     }
 
     /// All parts of the lists with each of the others.
-    async fn list(&self, mut query: ListQuery, output: &Output) -> Result<BTreeMap<String, ClaimList>> {
+    async fn list(&self, query: ListQuery, output: &Output) -> Result<BTreeMap<String, ClaimList>> {
         output.doing("looking");
         let mut lists = BTreeMap::new();
         for other in &self.others {
@@ -227,18 +256,30 @@ impl Sides {
                 false => (other, &self.own),
             };
             let mut all = ClaimList::default();
-            query.after = None;
+            let (mut part, mut requests) = (query, None);
             loop {
                 let claims = self.client.claims();
-                let asked = claims.list_claims(payer, provider, query);
-                let part = asked.endorsed_by([&self.own]).send().await?;
-                all.claims.extend(part.claims);
-                all.authorisations.extend(part.authorisations);
-                all.unreadable.extend(part.unreadable);
-                match part.next {
-                    Some(next) => query.after = Some(next),
-                    None => break,
+                let asked = claims.list_claims(payer, provider, part);
+                let found = asked.endorsed_by([&self.own]).send().await?;
+                all.claims.extend(found.claims);
+                all.authorisations.extend(found.authorisations);
+                all.unreadable.extend(found.unreadable);
+                all.unreadable_requests.extend(found.unreadable_requests);
+                // Requests come with the first part of the claims, and go on after the last one.
+                if part.after.is_none() {
+                    requests = found.next_request;
                 }
+                part = match (found.next, requests) {
+                    (Some(after), _) => ListQuery {
+                        after: Some(after),
+                        ..query
+                    },
+                    (None, Some(after)) => ListQuery {
+                        requests_after: Some(after),
+                        ..query
+                    },
+                    (None, None) => break,
+                };
             }
             lists.insert(other.clone(), all);
         }

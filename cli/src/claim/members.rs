@@ -5,18 +5,17 @@ use std::path::{Path, PathBuf};
 use careledger_api::HealthError;
 use careledger_api::adjudication::{Coverage, Plan};
 use careledger_api::contracts::claims::{
-    CoverageAmendment, CoverageBody, CoverageEnd, EligibilityQuery, Fold, PlanBody, StandingBody,
+    CoverageAmendment, CoverageBody, CoverageEnd, Fold, PlanBody, StandingBody,
 };
-use careledger_api::date::Date;
 use careledger_api::ids::CoverageId;
 use careledger_api::roles::Role;
 use careledger_sdk::HealthCallError;
-use careledger_sdk::wallet::{salt, unix_now};
+use careledger_sdk::wallet::salt;
 use fabric_contract_core::CallError;
 use serde_json::{Value, json};
 
 use super::args::{
-    AmendArgs, EligibleArgs, EndArgs, EnrolArgs, FoldArgs, MemberArgs, PayersFileArgs, PlanArgs, StandingArgs,
+    AmendArgs, EndArgs, EnrolArgs, FoldArgs, MemberArgs, PayersFileArgs, PlanArgs, StandingArgs,
 };
 use super::given::{self, beside};
 use crate::health::unless_duplicate;
@@ -159,49 +158,6 @@ pub(super) async fn end(args: &EndArgs, output: &Output) -> Result<()> {
     output.document(
         &json!({ "coverage": coverage, "last": args.last, "tx": done.tx_id, "block": done.block_number }),
     );
-    Ok(())
-}
-
-pub(super) async fn eligible(args: &EligibleArgs, output: &Output) -> Result<()> {
-    let MemberArgs { coverage, dir, payer } = &args.member;
-    let on = match args.on {
-        Some(day) => day,
-        None => Date::from_unix(unix_now())?,
-    };
-    let client = Site::open(dir)?.client(payer, Role::Payer).await?;
-    let query = EligibilityQuery {
-        coverage: *coverage,
-        on,
-    };
-    let claims = client.claims();
-    let found = claims
-        .eligibility(payer.clone(), query)
-        .endorsed_by([payer])
-        .send()
-        .await?;
-    output.line(format!(
-        "coverage {coverage} {} on {on}",
-        if found.covered { "holds" } else { "does not hold" }
-    ));
-    let terms = &found.coverage;
-    output.line(format!(
-        "version {}: plan {}, version {}, from {} to {}, pays {}",
-        found.version,
-        terms.plan,
-        terms.plan_version,
-        terms.period.from,
-        terms.period.until,
-        if terms.secondary {
-            "after another payer"
-        } else {
-            "first"
-        }
-    ));
-    output.line(format!(
-        "paid by the member that year, in minor units: {} of the deductible, {} in all",
-        found.accumulators.deductible, found.accumulators.out_of_pocket
-    ));
-    output.document(&json!({ "coverage": coverage, "on": on, "eligibility": found }));
     Ok(())
 }
 

@@ -5,9 +5,11 @@ mod advice;
 mod answering;
 pub mod args;
 mod authorising;
+mod billing;
 pub mod comparing;
 mod day;
 mod deciding;
+mod eligible;
 pub mod fraud;
 mod given;
 mod listing;
@@ -17,10 +19,14 @@ mod money;
 mod parties;
 pub mod period;
 mod reading;
+mod recovering;
+mod replying;
+mod reporting;
 mod screening;
 mod settling;
 mod showing;
 mod submission;
+mod working;
 mod x12;
 
 use self::args::ClaimCommand;
@@ -34,7 +40,8 @@ pub async fn run(command: &ClaimCommand, output: &Output) -> Result<()> {
         ClaimCommand::Enrol(args) => members::enrol(args, output).await,
         ClaimCommand::Amend(args) => members::amend(args, output).await,
         ClaimCommand::End(args) => members::end(args, output).await,
-        ClaimCommand::Eligible(args) => members::eligible(args, output).await,
+        ClaimCommand::Eligible(args) => eligible::eligible(args, output).await,
+        ClaimCommand::Reply(args) => replying::reply(args, output).await,
         ClaimCommand::Fold(args) => members::fold(args, output).await,
         ClaimCommand::Standing(args) => members::standing(args, output).await,
         ClaimCommand::Authorise(command) => authorising::run(command, output).await,
@@ -44,8 +51,8 @@ pub async fn run(command: &ClaimCommand, output: &Output) -> Result<()> {
         ClaimCommand::Inform(args) => answering::inform(args, output).await,
         ClaimCommand::Waiting(args) => listing::waiting(args, output).await,
         ClaimCommand::List(args) => listing::list(args, output).await,
-        ClaimCommand::Work(args) => day::work(args, output).await,
-        ClaimCommand::Report(args) => day::report(args, output).await,
+        ClaimCommand::Work(args) => working::work(args, output).await,
+        ClaimCommand::Report(args) => reporting::report(args, output).await,
         ClaimCommand::Flag(args) => screening::flag(args, output).await,
         ClaimCommand::Flags(args) => screening::flags(args, output).await,
         ClaimCommand::Clear(args) => screening::clear(args, output).await,
@@ -68,5 +75,6 @@ pub async fn run(command: &ClaimCommand, output: &Output) -> Result<()> {
         ClaimCommand::MemberKey(args) => mine::member_key(args, output).await,
         ClaimCommand::FraudReport(args) => fraud::run(args, output).await,
         ClaimCommand::Reverse(args) => money::reverse(args, output).await,
+        ClaimCommand::Recover(args) => recovering::recover(args, output).await,
     }
 }

@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 
 use careledger_api::contracts::claims::{
-    ClaimStep, ListedRemittance, Payment, RemittanceBody, RemittanceList, RemittanceQuery, RemittanceView,
-    Reversal,
+    ClaimStatus, ClaimStep, ListedRemittance, Payment, RemittanceBody, RemittanceList, RemittanceQuery,
+    RemittanceView, Reversal, StillOut,
 };
-use careledger_api::ids::{ClaimId, RemittanceId};
+use careledger_api::ids::RemittanceId;
 use careledger_sdk::claims::amount_text;
 use careledger_sdk::wallet::salt;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::advice::Advice;
 use super::args::{ConfirmArgs, PayArgs, RemitArgs, ReverseArgs};
 use super::parties::{Parties, Side};
-use super::settling;
+use super::{recovering, settling};
 use crate::Result;
 use crate::output::Output;
 
@@ -29,8 +29,8 @@ pub(super) async fn remit(args: &RemitArgs, output: &Output) -> Result<()> {
         Some(id) => (id, None),
         None => {
             parties.require(Side::Payer)?;
-            if advice.is_some() {
-                require_advisable(&parties, &args.claims).await?;
+            if let Some(advice) = &advice {
+                advice.require_advisable(&parties, &args.claims).await?;
             }
             let id = RemittanceId::from_bytes(rand::random());
             let body = RemittanceBody {
@@ -57,27 +57,16 @@ pub(super) async fn remit(args: &RemitArgs, output: &Output) -> Result<()> {
     if let Some(done) = &done {
         output.committed(&done.tx_id, done.block_number);
     }
+    let written = match advice {
+        Some(advice) => advice.write(&parties, &view, output).await,
+        None => Ok(Value::Null),
+    };
+    // What was remitted is told, whatever became of the file.
     output.document(&json!({
         "remittance": view, "tx": done.as_ref().map(|done| &done.tx_id), "block": done.as_ref().map(|done| done.block_number),
+        "x12": written.as_ref().unwrap_or(&Value::Null),
     }));
-    match advice {
-        Some(advice) => advice.write(&parties, &view, output).await,
-        None => Ok(()),
-    }
-}
-
-/// What an 835 cannot say of claims is found before they are remitted: one that was on a remittance before would have that one taken back first.
-async fn require_advisable(parties: &Parties, claims: &[ClaimId]) -> Result<()> {
-    for claim in claims {
-        let view = parties.claim(*claim).await?;
-        if !view.payments.is_empty() || !view.remittances.is_empty() {
-            return Err(format!(
-                "claim {claim} was on a remittance before, which an 835 would have to take back first: nothing is remitted; without --x12 it is"
-            )
-            .into());
-        }
-    }
-    Ok(())
+    written.map(|_| ())
 }
 
 async fn list(parties: &Parties, args: &RemitArgs, output: &Output) -> Result<()> {
@@ -101,7 +90,12 @@ async fn list(parties: &Parties, args: &RemitArgs, output: &Output) -> Result<()
             None => break,
         }
     }
-    all.remittances.sort_by_key(|row| (row.issued, row.remittance));
+    if let Some(reference) = &args.reference {
+        all.remittances.retain(|row| row.references.contains(reference));
+    }
+    // The newest last; those of before its second was kept are the oldest of a day.
+    all.remittances
+        .sort_by_key(|row| (row.issued, row.at, row.remittance));
     let row = |row: &ListedRemittance| {
         let currency = row.currency.as_deref().unwrap_or_default();
         vec![
@@ -109,8 +103,10 @@ async fn list(parties: &Parties, args: &RemitArgs, output: &Output) -> Result<()
             row.claims.to_string(),
             money(row.total, currency),
             amount_text(row.standing, currency),
+            row.denied.to_string(),
             row.to_pay.to_string(),
             row.to_confirm.to_string(),
+            references(&row.references),
             row.remittance.to_string(),
         ]
     };
@@ -123,11 +119,20 @@ async fn list(parties: &Parties, args: &RemitArgs, output: &Output) -> Result<()
         "CLAIMS",
         "TOTAL",
         "STANDS",
+        "DENIED",
         "TO PAY",
         "TO CONFIRM",
+        "PAID BY",
         "REMITTANCE",
     ];
     output.table(&heads, &rows);
+    for row in all.remittances.iter().filter(|row| row.out > 0) {
+        output.line(format!(
+            "remittance {}: {} was paid by it of claims that were reversed, and has to come back",
+            row.remittance,
+            money(row.out, row.currency.as_deref().unwrap_or_default())
+        ));
+    }
     for remittance in &all.unreadable {
         output.line(format!(
             "where the claims of remittance {remittance} stand is not readable here; that is on its way, or has another form than the contract writes"
@@ -147,6 +152,16 @@ async fn remittance(parties: &Parties, id: RemittanceId) -> Result<RemittanceVie
     Ok(view)
 }
 
+/// The bank's references of payments.
+fn references(all: &BTreeSet<String>) -> String {
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    if all.is_empty() {
+        "-".to_owned()
+    } else {
+        all.join(", ")
+    }
+}
+
 /// An amount with its currency.
 pub(super) fn money(minor: i64, currency: &str) -> String {
     format!("{} {currency}", amount_text(minor, currency))
@@ -162,10 +177,12 @@ fn rows(view: &RemittanceView, output: &Output) {
                 .statuses
                 .get(claim)
                 .map_or(String::new(), ToString::to_string);
-            let since = if view.reversed.contains(claim) {
-                "reversed"
-            } else {
-                ""
+            let now = view.statuses.get(claim).filter(|_| view.denied.contains(claim));
+            let since = match now {
+                _ if view.reversed.contains(claim) => "reversed",
+                // What was decided since is on another remittance.
+                Some(now) if *now != ClaimStatus::Denied && !now.is_taken_back() => "decided anew",
+                _ => "",
             };
             vec![
                 claim.to_string(),
@@ -175,7 +192,10 @@ fn rows(view: &RemittanceView, output: &Output) {
             ]
         })
         .collect();
-    output.table(&["CLAIM", "TO BE PAID", "STATUS", "SINCE THEN"], &rows);
+    output.table(&["CLAIM", "PLAN PAYS", "STATUS", "SINCE THEN"], &rows);
+    if !view.references.is_empty() {
+        output.line(format!("paid by {}", references(&view.references)));
+    }
     output.line(match view.standing == view.total {
         true => format!("{} in all", money(view.total, currency)),
         false => format!(
@@ -184,13 +204,27 @@ fn rows(view: &RemittanceView, output: &Output) {
             money(view.standing, currency)
         ),
     });
+    for (claim, amount) in &view.set_off {
+        output.line(format!(
+            "{} of claim {claim}, which was reversed, is set off against it",
+            money(*amount, currency)
+        ));
+    }
+    if view.out > 0 {
+        output.line(format!(
+            "{} was paid by it of claims that were reversed, and has to come back",
+            money(view.out, currency)
+        ));
+    }
 }
 
 pub(super) async fn pay(args: &PayArgs, output: &Output) -> Result<()> {
     let parties = Parties::open(&args.of.between).await?;
     parties.require(Side::Payer)?;
     let claim = match (args.of.claim, args.of.remittance) {
-        (_, Some(remittance)) => return settling::pay(&parties, remittance, &args.reference, output).await,
+        (_, Some(remittance)) => {
+            return settling::pay(&parties, (remittance, &args.reference), &args.set_off, output).await;
+        }
         (Some(claim), None) => claim,
         (None, None) => return Err("name a claim, or a remittance with --remittance".into()),
     };
@@ -224,6 +258,16 @@ pub(super) async fn pay(args: &PayArgs, output: &Output) -> Result<()> {
         .pay(parties.payer.clone(), parties.provider.clone(), payment)
         .send()
         .await?;
+    if let Some(of) = view.claim.replaces {
+        let before = parties.claim(of).await.ok().and_then(|before| before.taken_back);
+        if let Some(back) = before.filter(|back| back.out > 0) {
+            let before = StillOut {
+                claim: of,
+                amount: back.out,
+            };
+            recovering::warned(&claim, &before, currency, output);
+        }
+    }
     let did = format!("claim {claim} is paid: {}", money(due, currency));
     let document = json!({ "claim": claim, "amount": due, "currency": currency });
     parties.finish(&done, &did, document, output).await;
@@ -267,9 +311,14 @@ pub(super) async fn reverse(args: &ReverseArgs, output: &Output) -> Result<()> {
         .reverse(parties.payer.clone(), parties.provider.clone(), reversal)
         .send()
         .await?;
-    let did = format!("claim {claim} is reversed");
-    parties
-        .finish(&done, &did, json!({ "claim": claim }), output)
-        .await;
+    parties.settle(&done).await;
+    let view = parties.claim(claim).await?;
+    let left = match &view.taken_back {
+        Some(back) => format!(": {}", recovering::told(back, &view.claim.currency)),
+        None => String::new(),
+    };
+    let did = format!("claim {claim} is reversed{left}");
+    let document = json!({ "claim": claim, "currency": view.claim.currency, "taken_back": view.taken_back });
+    parties.finish(&done, &did, document, output).await;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! A billing system's file: its interchanges, or the one document of another form, and what its numbers stand for.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use careledger_api::adjudication::{Claim, Site};
 use careledger_api::contracts::claims::ClaimBody;
@@ -11,9 +12,9 @@ use careledger_sdk::claims::{
 use careledger_sdk::fhir::claims::claims_from_fhir;
 use careledger_sdk::x12::{Received, interchanges, received_from_x12};
 
-use super::args::ReadingArgs;
+use super::args::{BetweenArgs, ReadingArgs, RemitArgs};
 use crate::output::Output;
-use crate::{Result, files};
+use crate::{Result, files, values};
 
 /// What a file holds.
 pub(super) struct Found(Vec<Part>);
@@ -165,6 +166,56 @@ fn own(claim: Claim, resolver: &ForOne) -> Result<Read> {
     })
 }
 
+/// By which numbers and names a provider's files know the claims that are submitted from them. Whose they are is not asked: the ids follow from the numbers.
+pub(super) fn accounts(args: &RemitArgs, payer: &str, output: &Output) -> Result<BTreeMap<ClaimId, Account>> {
+    let own = &args.between;
+    let secret = secret_path(args.secret.as_deref(), own);
+    if !secret.exists() {
+        return Err(format!(
+            "{} is not there, from which the claims' ids follow",
+            secret.display()
+        )
+        .into());
+    }
+    let register: Register = match &args.register {
+        Some(path) => files::read_list(path, "register")?,
+        None => Register::default(),
+    };
+    let resolver = ForOne {
+        any_payer: true,
+        coverage: Some(CoverageId::from_bytes([0; 16])),
+        directory: Directory::new(register, Numbers::new(&secret_of(&secret)?, payer)),
+    };
+    let mut known = BTreeMap::new();
+    for path in &args.accounts {
+        let found = read(path, &resolver)?;
+        let mut unread = 0usize;
+        for read in found.parts().iter().flat_map(Part::reads) {
+            match &read.outcome {
+                Ok(Submission::Claim(body)) => {
+                    known.insert(body.claim.id, read.account.clone());
+                }
+                Ok(Submission::Authorisations(_)) => {}
+                Err(_) => unread += 1,
+            }
+        }
+        let broken = found
+            .parts()
+            .iter()
+            .filter(|part| part.broken().is_some())
+            .count();
+        if unread + broken > 0 {
+            output.line(format!(
+                "{}: {} and {} of it cannot be read, and tell no numbers",
+                path.display(),
+                values::counted(unread, "claim"),
+                values::counted(broken, "interchange")
+            ));
+        }
+    }
+    Ok(known)
+}
+
 /// The register, and what the command line says beside it.
 pub(super) struct ForOne {
     directory: Directory,
@@ -187,11 +238,13 @@ pub(super) fn resolver(args: &ReadingArgs, payer: &str, check: bool, output: &Ou
 
 /// The provider's secret, drawn where there is none; a check alone leaves none behind.
 fn secret(args: &ReadingArgs, check: bool, output: &Output) -> Result<[u8; 32]> {
-    let path = args.secret.clone().unwrap_or_else(|| {
-        let name = format!("billing-{}.secret", args.between.own);
-        args.between.dir.join(name)
-    });
+    let path = secret_path(args.secret.as_deref(), &args.between);
     if !path.exists() {
+        // Under a mistyped name one would be drawn, and every claim be another one.
+        if args.secret.is_some() {
+            let wanted = "leave --secret out to have the provider's own one made, or name a file with a JSON string of 64 hexadecimal digits";
+            return Err(format!("{} is not there; {wanted}", path.display()).into());
+        }
         let drawn = rand::random();
         if check {
             output.line("no secret for ids is there yet: the claims' ids are others when they are submitted");
@@ -204,7 +257,16 @@ fn secret(args: &ReadingArgs, check: bool, output: &Output) -> Result<[u8; 32]> 
         }
         return Ok(drawn);
     }
-    let text: String = files::read(&path, "secret for ids")?;
+    secret_of(&path)
+}
+
+fn secret_path(named: Option<&Path>, between: &BetweenArgs) -> PathBuf {
+    let own = || between.dir.join(format!("billing-{}.secret", between.own));
+    named.map_or_else(own, Path::to_owned)
+}
+
+fn secret_of(path: &Path) -> Result<[u8; 32]> {
+    let text: String = files::read(path, "secret for ids")?;
     let bytes = hex::decode(&text).ok().and_then(|bytes| bytes.try_into().ok());
     bytes.ok_or_else(|| {
         let wanted = "a JSON string of 64 hexadecimal digits";
@@ -214,7 +276,7 @@ fn secret(args: &ReadingArgs, check: bool, output: &Output) -> Result<[u8; 32]> 
 
 impl ForOne {
     /// Fails where nothing says whose a claim is that does not say so itself.
-    fn require_members(&self) -> Result<()> {
+    pub(super) fn require_members(&self) -> Result<()> {
         match self.coverage.is_none() && self.any_payer {
             true => {
                 Err("say whose the claims are: --register FILE, or --coverage ID for a file of one".into())

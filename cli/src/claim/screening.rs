@@ -100,7 +100,15 @@ pub(super) async fn flags(args: &StepArgs, output: &Output) -> Result<()> {
             if *rendered { "rendered" } else { "not rendered" }
         ));
     }
-    output.document(&json!({ "claim": args.claim, "flags": book.flags, "feedback": book.feedback }));
+    for doubt in &book.doubts {
+        output.line(format!(
+            "the service of line {} is doubted on claim {} of {}: look at that one's flags and rulings as well",
+            doubt.line, doubt.claim, doubt.provider
+        ));
+    }
+    output.document(&json!({
+        "claim": args.claim, "flags": book.flags, "feedback": book.feedback, "doubts": book.doubts,
+    }));
     Ok(())
 }
 

@@ -1,185 +1,223 @@
 //! A remittance paid and confirmed as a whole.
 
+use std::collections::BTreeSet;
+
+use careledger_api::contracts::claims::{MoneyState, RemittedMoney, StillOut};
 use careledger_api::ids::{ClaimId, RemittanceId};
-use careledger_sdk::claims::desk::{Desk, Part, PartState, Settled, Till};
-use futures::StreamExt;
-use futures::stream::BoxStream;
-use serde_json::{Value, json};
+use careledger_sdk::claims::desk::{Desk, Settlement, Till};
+use serde_json::json;
 
 use super::money::money;
 use super::parties::Parties;
+use super::recovering::{self, SetOff};
 use crate::output::Output;
 use crate::{Result, values};
 
 pub(super) async fn pay(
     parties: &Parties,
-    remittance: RemittanceId,
-    reference: &str,
+    (remittance, reference): (RemittanceId, &str),
+    set_off: &[ClaimId],
     output: &Output,
 ) -> Result<()> {
     output.doing("looking what is due");
+    let set_off = SetOff::of(parties, set_off, (remittance, reference)).await?;
     let desk = Desk::new(parties.client().clone(), &parties.payer);
-    let parts = Parts(desk.parts(&parties.provider, remittance).await?);
-    let before = parts.of(&[PartState::Paid, PartState::Confirmed]);
-    let due = parts.of(&[PartState::ToPay]);
-    if due.is_empty() && before.is_empty() {
-        parts.elsewhere(output);
+    let mut found = Found {
+        claims: desk.money(&parties.provider, remittance).await?,
+        done: "paid",
+        set_off: set_off.before,
+    };
+    let before = found.of(&[MoneyState::Paid, MoneyState::Confirmed]);
+    let due = found.of(&[MoneyState::ToPay]);
+    if due.is_empty() && before.is_empty() && !found.is_denied() {
+        found.elsewhere(output);
         return Err("nothing of the remittance stands; nothing is paid".into());
     }
-    let work = desk.pay(&parties.provider, pairs(&due), reference);
-    let told = told(parties, work, "paid", output).await;
-    parts.elsewhere(output);
-    told.end((parties, remittance), &parts, &before, "paid", output)
+    if due.is_empty() && !set_off.out.is_empty() {
+        return Err("nothing of the remittance waits for its payment, so nothing is set off against it: `claim recover`, or another remittance".into());
+    }
+    for claim in &due {
+        if let Some(before) = claim
+            .before
+            .as_ref()
+            .filter(|before| !set_off.out.contains(before))
+        {
+            recovering::warned(&claim.claim, before, &claim.currency, output);
+        }
+    }
+    output.doing("paying");
+    let settled = desk
+        .pay_less(&parties.provider, remittance, due, reference, &set_off.out)
+        .await?;
+    if !set_off.out.is_empty() {
+        // Also where the answer to it was lost.
+        let asked: Vec<ClaimId> = set_off.out.iter().map(|out| out.claim).collect();
+        let now = SetOff::of(parties, &asked, (remittance, reference)).await?;
+        found.set_off.extend(now.before);
+    }
+    found.refused(&settled, output);
+    found.elsewhere(output);
+    found.end((parties, remittance), settled, &before, output).await
 }
 
 pub(super) async fn confirm(parties: &Parties, remittance: RemittanceId, output: &Output) -> Result<()> {
     output.doing("looking what came");
     let till = Till::new(parties.client().clone(), &parties.provider);
-    let parts = Parts(till.parts(&parties.payer, remittance).await?);
-    let before = parts.of(&[PartState::Confirmed]);
-    let paid = parts.of(&[PartState::Paid]);
-    let unpaid = parts.of(&[PartState::ToPay]);
-    if paid.is_empty() && before.is_empty() {
-        parts.elsewhere(output);
+    let found = Found {
+        claims: till.money(&parties.payer, remittance).await?,
+        done: "confirmed",
+        set_off: Vec::new(),
+    };
+    let before = found.of(&[MoneyState::Confirmed]);
+    let paid = found.of(&[MoneyState::Paid]);
+    let unpaid = found.of(&[MoneyState::ToPay]);
+    if paid.is_empty() && before.is_empty() && !(unpaid.is_empty() && found.is_denied()) {
+        found.elsewhere(output);
         return Err(match unpaid.is_empty() {
             true => "nothing of the remittance stands; nothing is confirmed".into(),
             false => "the payer has paid nothing of the remittance yet".into(),
         });
     }
-    let work = till.confirm(&parties.payer, pairs(&paid));
-    let told = told(parties, work, "confirmed", output).await;
+    output.doing("confirming");
+    let settled = till.confirm(&parties.payer, remittance, paid).await?;
+    found.refused(&settled, output);
     if !unpaid.is_empty() {
-        output.line(format!("{} not paid yet", parts.sum(&unpaid)));
+        output.line(format!("{} not paid yet", found.sum(&unpaid)));
     }
-    parts.elsewhere(output);
-    told.end((parties, remittance), &parts, &before, "confirmed", output)
+    found.elsewhere(output);
+    found.end((parties, remittance), settled, &before, output).await
 }
 
-/// The claims of a remittance.
-struct Parts(Vec<Part>);
+/// The claims of a remittance as they were found, and what is done with them.
+struct Found {
+    claims: Vec<RemittedMoney>,
+    done: &'static str,
+    /// What is set off against the payment.
+    set_off: Vec<StillOut>,
+}
 
-impl Parts {
-    fn of(&self, states: &[PartState]) -> Vec<&Part> {
-        self.0
-            .iter()
-            .filter(|part| states.contains(&part.state))
-            .collect()
+impl Found {
+    fn of(&self, states: &[MoneyState]) -> Vec<RemittedMoney> {
+        let claims = self.claims.iter().filter(|claim| states.contains(&claim.state));
+        claims.cloned().collect()
+    }
+
+    fn is_denied(&self) -> bool {
+        self.claims.iter().any(|claim| claim.state == MoneyState::Denied)
     }
 
     fn currency(&self) -> &str {
-        self.0.first().map_or("", |part| &part.currency)
+        self.claims.first().map_or("", |claim| &claim.currency)
     }
 
-    /// `3 claims are` and the like, with their sum.
-    fn sum(&self, some: &[&Part]) -> String {
-        self.counted(
-            some.len(),
-            some.iter()
-                .fold(0i64, |sum, part| sum.saturating_add(part.amount)),
-        )
-    }
-
-    fn counted(&self, count: usize, sum: i64) -> String {
-        let verb = if count == 1 { "is" } else { "are" };
+    /// `3 claims of 100.00 USD are` and the like.
+    fn sum(&self, some: &[RemittedMoney]) -> String {
+        let verb = if some.len() == 1 { "is" } else { "are" };
         format!(
             "{} of {} {verb}",
-            values::counted(count, "claim"),
-            money(sum, self.currency())
+            values::counted(some.len(), "claim"),
+            money(summed(some), self.currency())
         )
+    }
+
+    fn refused(&self, settled: &Settlement, output: &Output) {
+        for (claim, reason) in &settled.refused {
+            output.line(format!("claim {} is not {}: {reason}", claim.claim, self.done));
+        }
     }
 
     fn elsewhere(&self, output: &Output) {
-        for part in self.of(&[PartState::Elsewhere]) {
+        for claim in self.of(&[MoneyState::Elsewhere]) {
             output.line(format!(
                 "claim {} is {}, and its money is not on this remittance any more",
-                part.claim, part.status
+                claim.claim, claim.status
             ));
         }
     }
-}
 
-fn pairs(parts: &[&Part]) -> Vec<(ClaimId, i64)> {
-    parts.iter().map(|part| (part.claim, part.amount)).collect()
-}
-
-/// What was done.
-#[derive(Default)]
-struct Told {
-    rows: Vec<Value>,
-    count: usize,
-    sum: i64,
-    refused: usize,
-}
-
-async fn told(parties: &Parties, mut work: BoxStream<'static, Settled>, done: &str, output: &Output) -> Told {
-    let mut told = Told::default();
-    let mut last: Option<(u64, String)> = None;
-    while let Some(settled) = work.next().await {
-        let Settled {
-            claim,
-            amount,
-            result,
-            ..
-        } = settled;
-        match &result {
-            Ok(committed) => {
-                told.count += 1;
-                told.sum = told.sum.saturating_add(amount);
-                output.doing(format!("{} {done}", told.count));
-                if let Some((tx, block)) = committed
-                    && last.as_ref().is_none_or(|(newest, _)| block >= newest)
-                {
-                    last = Some((*block, tx.clone()));
-                }
-            }
-            Err(error) => {
-                told.refused += 1;
-                output.line(format!("claim {claim} is not {done}: {error}"));
-            }
-        }
-        told.rows.push(json!({
-            "claim": claim, "amount": amount,
-            "tx": result.as_ref().ok().and_then(|committed| committed.as_ref()).map(|(tx, _)| tx),
-            "refused": result.as_ref().err().map(ToString::to_string),
-        }));
-    }
-    if let Some((_, tx)) = &last {
-        // The next step may be the other side's.
-        let both = [parties.payer.as_str(), parties.provider.as_str()];
-        parties.site.settle_at(both, tx).await;
-    }
-    told
-}
-
-impl Told {
-    fn end(
-        self,
+    /// Both sides have the transaction before the command ends: the next step may be the other's.
+    async fn end(
+        &self,
         (parties, remittance): (&Parties, RemittanceId),
-        parts: &Parts,
-        before: &[&Part],
-        done: &str,
+        settled: Settlement,
+        before: &[RemittedMoney],
         output: &Output,
     ) -> Result<()> {
-        if self.count > 0 || before.is_empty() {
-            output.line(format!("{} {done}", parts.counted(self.count, self.sum)));
+        let Settlement {
+            done,
+            committed,
+            refused,
+            ..
+        } = settled;
+        if let Some((tx, _)) = &committed {
+            let both = [parties.payer.as_str(), parties.provider.as_str()];
+            parties.site.settle_at(both, tx).await;
+        }
+        let denied = self.of(&[MoneyState::Denied]).len();
+        if !done.is_empty() || before.is_empty() && denied == 0 {
+            output.line(format!("{} {}", self.sum(&done), self.done));
         }
         if !before.is_empty() {
-            output.line(format!("{} {done} before", parts.sum(before)));
+            let by: BTreeSet<&str> = before
+                .iter()
+                .filter_map(|claim| claim.reference.as_deref())
+                .collect();
+            let by: Vec<&str> = by.into_iter().collect();
+            output.line(format!(
+                "{} {} before, by {}",
+                self.sum(before),
+                self.done,
+                by.join(", ")
+            ));
+        }
+        if !self.set_off.is_empty() {
+            let off = recovering::summed(&self.set_off);
+            let paid: Vec<RemittedMoney> = done.iter().chain(before).cloned().collect();
+            output.line(format!(
+                "{} of {} set off against that: {} is left",
+                values::counted(self.set_off.len(), "reversed claim"),
+                money(off, self.currency()),
+                money(summed(&paid).saturating_sub(off), self.currency())
+            ));
+        }
+        if denied > 0 {
+            output.line(format!(
+                "{} denied: nothing is to be {} of that",
+                values::are(denied, "claim"),
+                self.done
+            ));
+        }
+        let tx = committed.as_ref().map(|(tx, _)| tx);
+        let rows: Vec<_> = done
+            .iter()
+            .map(|claim| {
+                json!({ "claim": claim.claim, "amount": claim.amount, "tx": tx, "refused": null })
+            })
+            .chain(refused.iter().map(|(claim, reason)| {
+                json!({ "claim": claim.claim, "amount": claim.amount, "tx": null, "refused": reason })
+            }))
+            .collect();
+        if let Some((tx, block)) = &committed {
+            output.committed(tx, *block);
         }
         output.document(&json!({
-            "payer": parties.payer, "provider": parties.provider, "remittance": remittance, "currency": parts.currency(),
-            "claims": self.rows, "count": self.count, "amount": self.sum, "before": before.len(), "refused": self.refused,
+            "payer": parties.payer, "provider": parties.provider, "remittance": remittance, "currency": self.currency(),
+            "claims": rows, "count": done.len(), "amount": summed(&done), "before": before.len(), "denied": denied, "set_off": self.set_off,
+            "refused": refused.len(), "tx": tx, "block": committed.as_ref().map(|(_, block)| block),
         }));
-        match self.refused {
+        match refused.len() {
             0 => Ok(()),
             refused => Err(format!(
-                "{} not {done}, each for its reason; the same command goes on with what is left",
-                match refused {
-                    1 => "1 claim is".to_owned(),
-                    _ => format!("{refused} claims are"),
-                }
+                "{} not {}, each for its reason; the same command goes on with what is left",
+                values::are(refused, "claim"),
+                self.done
             )
             .into()),
         }
     }
+}
+
+fn summed(claims: &[RemittedMoney]) -> i64 {
+    let amounts = claims.iter().map(|claim| claim.amount);
+    amounts.fold(0, i64::saturating_add)
 }

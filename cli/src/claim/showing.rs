@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Write};
 
 use careledger_api::adjudication::{AppealRoute, Edit};
-use careledger_api::contracts::claims::{ClaimView, ExplanationOfBenefits};
+use careledger_api::contracts::claims::{ClaimStatus, ClaimView, ExplanationOfBenefits};
 use careledger_api::date::Date;
 use careledger_api::ids::ClaimId;
 use careledger_sdk::claims::amount_text;
@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::args::{ExplainArgs, FhirAnswer, StepArgs};
 use super::parties::Parties;
+use super::recovering;
 use crate::Result;
 use crate::output::Output;
 
@@ -44,8 +45,12 @@ pub(super) async fn explain(args: &ExplainArgs, output: &Output) -> Result<()> {
 pub(super) fn explained(explanation: &ExplanationOfBenefits, output: &Output) {
     let amount = |minor: i64| amount_text(minor, &explanation.currency);
     if explanation.status.is_taken_back() {
+        let left = match &explanation.taken_back {
+            Some(back) => format!("; {}", recovering::told(back, &explanation.currency)),
+            None => ", and nothing is paid or owed of it".to_owned(),
+        };
         output.line(format!(
-            "claim {}: {}; charged {} {}; it is taken back, and nothing is paid or owed of it",
+            "claim {}: {}; charged {} {}; it is taken back{left}",
             explanation.claim,
             explanation.status,
             amount(explanation.charged),
@@ -53,8 +58,12 @@ pub(super) fn explained(explanation: &ExplanationOfBenefits, output: &Output) {
         ));
         return;
     }
+    let paid = match explanation.status {
+        ClaimStatus::Paid | ClaimStatus::Cleared => "paid",
+        _ => "to be paid",
+    };
     output.line(format!(
-        "claim {}: {}; charged {} {currency}, paid {}, owed by the member {}",
+        "claim {}: {}; charged {} {currency}, {paid} {}, owed by the member {}",
         explanation.claim,
         explanation.status,
         amount(explanation.charged),
@@ -64,7 +73,7 @@ pub(super) fn explained(explanation: &ExplanationOfBenefits, output: &Output) {
     ));
     for line in &explanation.lines {
         output.line(format!(
-            "line {}: {} on {}{}, charged {}, paid {}, owed by the member {}{}",
+            "line {}: {} on {}{}, charged {}, {paid} {}, owed by the member {}{}",
             line.sequence,
             line.procedure,
             line.date,
@@ -88,7 +97,16 @@ pub(super) fn explained(explanation: &ExplanationOfBenefits, output: &Output) {
     if let Some(last) = explanation.answer_until {
         output.line(asked_until(last));
     }
+    if let Some(last) = explanation.appeal_due {
+        output.line(due(last));
+    }
     output.line(format!("appeals are taken until {}", explanation.appeal_until));
+}
+
+fn due(last: Date) -> String {
+    format!(
+        "the appeal is answered until {last}; without an answer the provider may go to the next level after it"
+    )
 }
 
 fn asked_until(last: Date) -> String {
@@ -179,16 +197,32 @@ pub(super) fn table(view: &ClaimView, output: &Output) {
         .collect();
     output.table(
         &[
-            "LINE", "SERVICE", "DATE", "UNITS", "CHARGE", "PAID", "MEMBER", "WHY",
+            "LINE",
+            "SERVICE",
+            "DATE",
+            "UNITS",
+            "CHARGE",
+            "PLAN PAYS",
+            "MEMBER",
+            "WHY",
         ],
         &rows,
     );
-    if let Some(remittance) = view.remittances.last() {
-        output.line(format!("on remittance {remittance}"));
+    for remittance in &view.remittances {
+        // One that was paid is told with its payment.
+        if view.denials.contains(remittance) {
+            output.line(format!("denied on remittance {remittance}"));
+        } else if !view.paid_on.contains(&Some(*remittance)) {
+            output.line(format!("on remittance {remittance}"));
+        }
     }
-    if let Some(payment) = &view.payment {
+    for (place, payment) in view.payments.iter().enumerate() {
+        let on = match view.paid_on.get(place) {
+            Some(Some(remittance)) => format!(", remittance {remittance}"),
+            _ => String::new(),
+        };
         output.line(format!(
-            "paid {} by {}",
+            "paid {} by {}{on}",
             amount(payment.amount),
             payment.reference
         ));
@@ -199,6 +233,9 @@ pub(super) fn table(view: &ClaimView, output: &Output) {
     said(view, output);
     if let Some(reason) = &view.reversal {
         output.line(format!("reversed: {reason}"));
+    }
+    if let Some(back) = &view.taken_back {
+        output.line(recovering::told(back, &claim.currency));
     }
     if let Some(successor) = view.successor {
         output.line(format!("claim {successor} stands in its place or takes it back"));
@@ -228,9 +265,16 @@ fn said(view: &ClaimView, output: &Output) {
     output.line(format!("appeal: {}", appeal.status));
     for (level, said) in (1..).zip(&appeal.said) {
         output.line(format!("  level {level}: {said}"));
-        if let Some(answer) = appeal.answered.get(level - 1) {
-            output.line(format!("  level {level}, answered: {answer}"));
+        match appeal.answered.get(level - 1) {
+            Some(answer) if answer.is_empty() => output.line(format!(
+                "  level {level}: the payer let its last day pass, and the provider went on"
+            )),
+            Some(answer) => output.line(format!("  level {level}, answered: {answer}")),
+            None => {}
         }
+    }
+    if let Some(last) = appeal.due {
+        output.line(due(last));
     }
     for document in &appeal.documents {
         output.line(format!("  names document {document}"));

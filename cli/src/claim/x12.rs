@@ -1,28 +1,20 @@
-//! X12 beside the ledger: what a receiver said of a file that was sent to it, and a provider's own copies of claims for other payers.
+//! X12 beside the ledger: what a receiver said of a file that was sent to it.
 
-use std::collections::BTreeMap;
-
-use careledger_api::adjudication::{Adjudication, Claim, Sex};
-use careledger_api::date::Date;
-use careledger_api::ids::ClaimId;
 use careledger_sdk::claims::MAX_FILE;
-use careledger_sdk::wallet::unix_now;
 use careledger_sdk::x12::{
-    Acknowledged, AcknowledgedGroup, AcknowledgedSet, Address, After, Billed, Biller, Envelope, Finding,
-    Institution, Note, acknowledgments_from_x12, claims_to_x12, interchanges,
+    Acknowledged, AcknowledgedGroup, AcknowledgedSet, Finding, Note, acknowledgments_from_x12, interchanges,
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::args::{X12BillArgs, X12Command, X12ReadArgs};
-use super::parties::{Parties, Side};
+use super::args::{X12Command, X12ReadArgs};
+use super::billing;
 use crate::output::Output;
 use crate::{Result, files, values};
 
 pub(super) async fn run(command: &X12Command, output: &Output) -> Result<()> {
     match command {
         X12Command::Read(args) => read(args, output),
-        X12Command::Bill(args) => bill(args, output).await,
+        X12Command::Bill(args) => billing::bill(args, output).await,
     }
 }
 
@@ -156,113 +148,4 @@ fn document(said: &Acknowledged) -> Value {
         "interchanges": interchanges.collect::<Vec<_>>(),
         "groups": said.groups.iter().map(group).collect::<Vec<_>>(),
     })
-}
-
-/// What an 837 says that the ledger does not know.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Bill {
-    sender: (String, String),
-    receiver: (String, String),
-    control: u32,
-    production: bool,
-    biller: Biller,
-    /// The ledger's payer, where the receiver pays after it.
-    #[serde(default)]
-    before: Option<Before>,
-    claims: BTreeMap<ClaimId, Member>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Before {
-    name: String,
-    number: String,
-    /// The day on which it paid, or said that it does not.
-    paid: Date,
-}
-
-/// A claim's number, and the member as the receiver knows them.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Member {
-    number: String,
-    member_number: String,
-    last_name: String,
-    first_name: String,
-    born: Date,
-    #[serde(default)]
-    sex: Option<Sex>,
-    address: Address,
-    #[serde(default)]
-    institution: Option<Institution>,
-}
-
-/// Writes claims of the ledger as an 837 for a payer outside of it.
-async fn bill(args: &X12BillArgs, output: &Output) -> Result<()> {
-    if args.x12.exists() {
-        return Err(format!("{} is there; name a new file", args.x12.display()).into());
-    }
-    let said: Bill = files::read_list(&args.parties, "file that says who bills whom")?;
-    if said.claims.is_empty() {
-        return Err(format!("{} names no claim under `claims`", args.parties.display()).into());
-    }
-    let parties = Parties::open(&args.between).await?;
-    parties.require(Side::Provider)?;
-    let mut found: Vec<(Claim, Option<Adjudication>, Member)> = Vec::new();
-    for (number, (id, member)) in (1u64..).zip(&said.claims) {
-        output.advance(number, said.claims.len() as u64, "reading");
-        let view = parties.claim(*id).await?;
-        let decided = match (&said.before, view.adjudication) {
-            (None, _) => None,
-            (Some(_), Some(decided)) => Some(decided),
-            (Some(_), None) => {
-                return Err(format!(
-                    "claim {id} is not adjudicated; nobody can be told what was paid before"
-                )
-                .into());
-            }
-        };
-        found.push((view.claim, decided, member.clone()));
-    }
-    let billed: Vec<Billed<'_>> = found
-        .iter()
-        .map(|(claim, decided, member)| Billed {
-            claim,
-            number: member.number.clone(),
-            member_number: member.member_number.clone(),
-            last_name: member.last_name.clone(),
-            first_name: member.first_name.clone(),
-            born: member.born,
-            sex: member.sex,
-            address: member.address.clone(),
-            institution: member.institution.clone(),
-            after: said
-                .before
-                .as_ref()
-                .zip(decided.as_ref())
-                .map(|(before, decided)| After {
-                    decided,
-                    paid: before.paid,
-                    name: before.name.clone(),
-                    number: before.number.clone(),
-                }),
-        })
-        .collect();
-    let envelope = Envelope {
-        sender: said.sender,
-        receiver: said.receiver,
-        control: said.control,
-        made: unix_now(),
-        production: said.production,
-    };
-    let text = claims_to_x12(&billed, &said.biller, &envelope).map_err(|problem| problem.to_string())?;
-    files::write_text(&args.x12, &text)?;
-    output.line(format!(
-        "{} written as X12 837 to {}",
-        values::counted(billed.len(), "claim"),
-        args.x12.display()
-    ));
-    output.document(&json!({ "file": args.x12, "claims": said.claims.keys().collect::<Vec<_>>() }));
-    Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use careledger_api::HealthError;
-use careledger_api::codes::{Action, Category, OverrideReason, Purpose};
+use careledger_api::codes::{Category, OverrideReason, Purpose};
 use careledger_api::contracts::consent::{
     AccessRequest, ActorFilter, BreakGlassRequest, Consent, Effect, LogItem, LogKind, MAX_LOG_PAGE,
     Notification, Provision,
@@ -356,19 +356,7 @@ impl Cast {
         categories: &[Category],
     ) -> Result<(TxId, KemKeyPair)> {
         let kem = KemKeyPair::generate();
-        let request = AccessRequest {
-            patient: self.patient.id(),
-            purpose: Purpose::Treatment,
-            action: Action::Access,
-            categories: categories.to_vec(),
-            labels: None,
-            codes: None,
-            data_period: None,
-            authored_by: None,
-            documents: None,
-            encounter: None,
-            kem_key: kem.public(),
-        };
+        let request = AccessRequest::new(self.patient.id(), Purpose::Treatment, categories, kem.public());
         tell.doing(name);
         let access = self.clinician.consents().access(HOSPITAL, request).send().await?;
         self.accesses += 1;
@@ -449,19 +437,10 @@ fn treatment_at_the_clinic() -> Provision {
         ..ActorFilter::default()
     };
     Provision {
-        effect: Effect::Permit,
         actors: vec![actor],
         purposes: vec![Purpose::Treatment],
-        actions: vec![],
         categories: GRANTED.to_vec(),
-        labels: vec![],
-        codes: vec![],
-        data_period: None,
-        authored_by: vec![],
-        documents: vec![],
-        encounters: vec![],
-        period: None,
-        obligations: vec![],
+        ..Provision::new(Effect::Permit)
     }
 }
 

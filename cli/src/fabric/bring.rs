@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use careledger_api::codes::{Action, Category, Purpose};
+use careledger_api::codes::{Category, Purpose};
 use careledger_api::contracts::consent::AccessRequest;
 use careledger_api::ids::PatientId;
 use careledger_api::roles::Role;
@@ -312,19 +312,12 @@ pub(super) async fn deploy(gateways: &Gateways, packages: &Packages, tell: Tell<
 /// members, private data and ordering.
 async fn smoke(gateways: &Gateways) -> Result<Established> {
     let clinician = gateways.health(CLINIC, Role::Clinician)?;
-    let request = AccessRequest {
-        patient: PatientId::from_bytes(rand::random()),
-        purpose: Purpose::Treatment,
-        action: Action::Access,
-        categories: vec![Category::Laboratory],
-        labels: None,
-        codes: None,
-        data_period: None,
-        authored_by: None,
-        documents: None,
-        encounter: None,
-        kem_key: KemKeyPair::generate().public(),
-    };
+    let request = AccessRequest::new(
+        PatientId::from_bytes(rand::random()),
+        Purpose::Treatment,
+        [Category::Laboratory],
+        KemKeyPair::generate().public(),
+    );
     let tried = clinician.consents().access(HOSPITAL, request).send().await?;
     Ok(Established {
         what: "an access without consent is recorded and refused".to_owned(),

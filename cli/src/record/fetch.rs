@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use careledger_api::codes::Action;
 use careledger_api::contracts::consent::AccessRequest;
 use careledger_api::roles::Role;
 use careledger_sdk::HealthClient;
@@ -72,18 +71,14 @@ async fn of_patient(
     let (vault, replicas) = (site.vault(custodian)?, site.replicas(custodian)?);
     let identity = site.identity(&args.asker, args.role)?;
     let access = AccessRequest {
-        patient,
-        purpose: args.purpose,
-        action: Action::Access,
-        categories: vec![args.category],
-        labels: None,
-        codes: None,
-        data_period: None,
-        authored_by: None,
         documents: Some(vec![args.document]),
-        encounter: None,
         // Replaced by a fresh one.
-        kem_key: KemKeyPair::generate().public(),
+        ..AccessRequest::new(
+            patient,
+            args.purpose,
+            [args.category],
+            KemKeyPair::generate().public(),
+        )
     };
     let archive = Archive::new(client, &vault, &identity, custodian).with_replicas(&replicas);
     one(args, archive.open(access).await?)

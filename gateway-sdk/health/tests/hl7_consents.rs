@@ -143,17 +143,13 @@ fn requester(who: Who) -> Requester {
 
 fn request(purpose: Purpose, action: Action, category: Category) -> AccessRequest {
     AccessRequest {
-        patient: PatientId::from_bytes([1; 32]),
-        purpose,
         action,
-        categories: vec![category],
-        labels: None,
-        codes: None,
-        data_period: None,
-        authored_by: None,
-        documents: None,
-        encounter: None,
-        kem_key: KemPublicKey::from_bytes([0; 32]),
+        ..AccessRequest::new(
+            PatientId::from_bytes([1; 32]),
+            purpose,
+            [category],
+            KemPublicKey::from_bytes([0; 32]),
+        )
     }
 }
 

@@ -6,7 +6,7 @@
 
 use careledger_api::adjudication::{
     Accumulators, Adjudication, Claim, ClaimKind, ClaimLine, Coverage, Facts, Frequency, NetworkRules,
-    OtherPayer, Plan, Price, Sex, adjudicate,
+    OtherPayer, Plan, Price, adjudicate, deny_unknown_coverage,
 };
 use careledger_api::date::{Date, DateRange};
 use careledger_api::ids::{AuthorisationId, ClaimId, CoverageId, PlanId, RemittanceId};
@@ -23,7 +23,7 @@ use std::process::Command;
 #[path = "samples/parties.rs"]
 mod parties;
 
-use parties::{address, biller, envelope, payee, payer};
+use parties::{billed, biller, envelope, institution, payee, payer};
 
 const MEMBER: CoverageId = CoverageId::from_bytes([2; 16]);
 const PLAN: PlanId = PlanId::from_bytes([1; 16]);
@@ -44,6 +44,15 @@ fn what_is_written_is_valid() {
         assert_eq!(advice_from_x12(paper.as_bytes()).unwrap().len(), 1);
         papers.push(paper);
     }
+    // Denials alone; and one that is taken back, with what is decided instead.
+    let denied: Vec<Adjudication> = claims.iter().map(deny_unknown_coverage).collect();
+    papers.push(remittance(&claims, &denied, false, 0));
+    let instead = decided(&claims[0]);
+    let both = [
+        remitted(&claims[0], &denied[0], true),
+        remitted(&claims[0], &instead, false),
+    ];
+    papers.push(advised(both.to_vec(), 0));
     for (paper, said) in papers.iter().zip(verdicts(&papers)) {
         assert_eq!(said, "valid", "{paper}");
     }
@@ -205,7 +214,7 @@ fn an_institutions_claims_are_written_as_their_guide_says() {
     for line in &mut authorised.lines {
         line.authorisation = Some(AuthorisationId::from_bytes([7; 16]));
     }
-    let plain = institution(&claims[0]);
+    let plain = outpatient(&claims[0]);
     let mut stay = Institution {
         bill: "11".into(),
         admitted: Some(day("2026-05-31")),
@@ -282,24 +291,8 @@ fn another_readers_acknowledgment_is_understood() {
     assert!(said[1..].iter().all(|said| !said.is_accepted()));
 }
 
-fn institution(claim: &Claim) -> Institution {
-    Institution {
-        bill: "13".into(),
-        statement: None,
-        admitted: None,
-        admission: ["3".into(), String::new(), "01".into()],
-        admitting: None,
-        attending: Some(Attending {
-            last_name: "WHO".into(),
-            first_name: "ATTENDS".into(),
-            npi: "1000000004".into(),
-        }),
-        revenue: claim
-            .lines
-            .iter()
-            .map(|line| (line.sequence, "0450".to_owned()))
-            .collect(),
-    }
+fn outpatient(claim: &Claim) -> Institution {
+    institution(claim, |_| "0450".to_owned())
 }
 
 fn received(file: &str) -> Received {
@@ -399,26 +392,28 @@ fn bill(claims: &[Claim]) -> String {
     claims_to_x12(&billed, &biller(), &envelope()).unwrap()
 }
 
-fn billed<'a>(claim: &'a Claim, number: &str) -> Billed<'a> {
-    Billed {
+fn remittance(claims: &[Claim], decided: &[Adjudication], reversed: bool, owed: i64) -> String {
+    let both = claims.iter().zip(decided);
+    let all = both.map(|(claim, adjudication)| remitted(claim, adjudication, reversed));
+    advised(all.collect(), owed)
+}
+
+fn remitted<'a>(claim: &'a Claim, adjudication: &'a Adjudication, reversed: bool) -> Remitted<'a> {
+    Remitted {
         claim,
-        number: number.into(),
-        member_number: "M-0001".into(),
-        last_name: "DOE".into(),
-        first_name: "ANN".into(),
-        born: day("1980-02-29"),
-        sex: Some(Sex::Female),
-        address: address(),
-        institution: None,
-        after: None,
+        adjudication,
+        reversed,
+        account: Account {
+            claim_number: Some("A-1".into()),
+            member_number: Some("M-0001".into()),
+            last_name: Some("DOE".into()),
+            first_name: Some("JANE".into()),
+        },
+        secondary: false,
     }
 }
 
-fn remittance(claims: &[Claim], decided: &[Adjudication], reversed: bool, owed: i64) -> String {
-    let account = Account {
-        claim_number: Some("A-1".into()),
-        member_number: Some("M-0001".into()),
-    };
+fn advised(claims: Vec<Remitted<'_>>, owed: i64) -> String {
     let remittance = Remittance {
         id: RemittanceId::from_bytes([6; 16]),
         date: day("2026-07-01"),
@@ -426,17 +421,7 @@ fn remittance(claims: &[Claim], decided: &[Adjudication], reversed: bool, owed: 
         payer: payer(),
         payee: payee(),
         currency: "USD",
-        claims: claims
-            .iter()
-            .zip(decided)
-            .map(|(claim, adjudication)| Remitted {
-                claim,
-                adjudication,
-                reversed,
-                account: account.clone(),
-                secondary: false,
-            })
-            .collect(),
+        claims,
         brought_forward: owed,
     };
     remittance_to_x12(&remittance, &envelope()).unwrap()

@@ -207,8 +207,12 @@ fn create_or_read(path: &Path) -> Result<LessSafeKey, KekError> {
             .mode(0o600)
             .open(path)
             .map_err(failed(path))?;
+        // A file without its key would be read as a broken one from then on.
         file.write_all(key.as_slice())
             .and_then(|()| file.sync_all())
+            .inspect_err(|_| {
+                let _stays_empty = fs::remove_file(path);
+            })
             .map_err(failed(path))?;
     }
     read(path)

@@ -188,8 +188,11 @@ fn key(path: &Path) -> std::io::Result<Salt> {
     match made {
         Ok(mut file) => {
             let key = salt();
-            file.write_all(key.as_bytes())?;
-            file.sync_all()?;
+            let written = file.write_all(key.as_bytes()).and_then(|()| file.sync_all());
+            // A file without its key would be read as a broken one from then on.
+            written.inspect_err(|_| {
+                let _stays_empty = std::fs::remove_file(path);
+            })?;
             Ok(key)
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {

@@ -20,7 +20,7 @@ use crate::script::{ending, failing};
 
 const SUBJECT: &str = "gateway answers";
 /// How long to wait for an event that may not come.
-const EVENTS: Duration = Duration::from_secs(3);
+const EVENTS: Duration = Duration::from_secs(10);
 
 impl Beside {
     /// Compares the Gateway service's answers.

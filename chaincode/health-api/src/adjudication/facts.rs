@@ -18,6 +18,9 @@ pub struct Facts {
     /// How providers stand, by NPI.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub standing: BTreeMap<String, Standing>,
+    /// The payer knows the number that bills as one under which others bill, and not the organisation that sent the claim.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bills_for_others: bool,
     /// Whether the payer may see and pay the claim at all.
     #[serde(default)]
     pub payment: PaymentBasis,
@@ -39,6 +42,9 @@ pub struct Facts {
     /// Lines that a screening or the patient asks a person to look at.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub flagged: BTreeSet<u16>,
+    /// Lines whose service was flagged, called not rendered by the member, or denied by people on another claim, and where that was not settled.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub doubted: BTreeSet<u16>,
     /// What the provider was asked and did not answer in time: rules by line.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unanswered: BTreeMap<u16, BTreeSet<EditCode>>,
@@ -57,6 +63,7 @@ impl Facts {
             received,
             paid,
             standing: BTreeMap::new(),
+            bills_for_others: false,
             payment: PaymentBasis::default(),
             authorisations: BTreeMap::new(),
             history: Vec::new(),
@@ -64,6 +71,7 @@ impl Facts {
             minutes: BTreeMap::new(),
             elsewhere: BTreeSet::new(),
             flagged: BTreeSet::new(),
+            doubted: BTreeSet::new(),
             unanswered: BTreeMap::new(),
             answered: BTreeMap::new(),
             rulings: BTreeMap::new(),

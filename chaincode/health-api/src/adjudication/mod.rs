@@ -22,6 +22,7 @@
 mod claim;
 mod edits;
 mod engine;
+mod estimate;
 mod facts;
 pub mod machine;
 mod money;
@@ -37,6 +38,7 @@ pub use claim::{
 };
 pub use edits::{check, npi_is_valid};
 pub use engine::{adjudicate, deny_spanning, deny_unknown_coverage};
+pub use estimate::{EstimatedLine, LimitLeft, estimate};
 pub use facts::{Accumulators, Authorised, Facts, PaymentBasis, PriorService, Ruling, Standing};
 pub use outcome::{
     Adjudication, AppealRoute, Edit, EditCode, Effect, Group, LineResult, PatientPart, Verdict,

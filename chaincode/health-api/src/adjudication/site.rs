@@ -5,6 +5,7 @@
 //! ([`Tooth::of_fdi`]). Other parts of the body are concepts of SNOMED CT, the list that FHIR has for body sites: of one list, so that the same code is the same part.
 
 use crate::HealthError;
+use crate::text::as_text;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -160,6 +161,11 @@ impl Site {
             (Some(one), Some(other)) => one.to(other, grain),
             _ => Beside::Unclear,
         }
+    }
+
+    /// Whether what was done at one place may be what was done at the other: all but two places that have nothing in common. None says nothing.
+    pub fn may_be_one(one: Option<&Self>, other: Option<&Self>) -> bool {
+        Self::beside(one, other, Grain::Surface) != Beside::Apart
     }
 
     /// Whether both are of the mouth and share nothing there. Of other parts of the body one may lie within another, which their numbers do not say.
@@ -404,24 +410,6 @@ impl FromStr for BodySite {
             "a part of the body is written as the number of its concept in SNOMED CT, 6 to 18 digits".into(),
         ))
     }
-}
-
-/// As text in JSON.
-macro_rules! as_text {
-    ($($name:ident)+) => {$(
-        impl TryFrom<String> for $name {
-            type Error = HealthError;
-            fn try_from(text: String) -> Result<Self, HealthError> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(value: $name) -> Self {
-                value.to_string()
-            }
-        }
-    )+};
 }
 
 as_text!(Tooth Surfaces BodySite);

@@ -1,6 +1,7 @@
 //! Sensitivity and confidentiality labels, and which of them naming one means.
 
 use crate::HealthError;
+use crate::text::as_text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -87,18 +88,7 @@ impl FromStr for Label {
     }
 }
 
-impl TryFrom<String> for Label {
-    type Error = HealthError;
-    fn try_from(text: String) -> Result<Self, HealthError> {
-        text.parse()
-    }
-}
-
-impl From<Label> for String {
-    fn from(value: Label) -> Self {
-        value.0
-    }
-}
+as_text!(Label);
 
 #[cfg(test)]
 mod tests {

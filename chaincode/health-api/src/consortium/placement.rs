@@ -153,15 +153,29 @@ pub fn placement(contract: &str, function: &str) -> Option<Placement> {
             | "decideAppeal"
             | "remit"
             | "pay"
+            | "payRemittance"
+            | "recover"
             | "reverse"
             | "foldAccumulators"
             | "eligibility"
+            | "answerEligibility"
+            | "dropAnswers"
             | "book",
         ) => Placement::Payer,
         (
             "claims",
-            "submitAttachment" | "claim" | "explanation" | "remittance" | "remitted" | "authorisation"
-            | "listClaims" | "remittances",
+            "submitAttachment"
+            | "claim"
+            | "explanation"
+            | "remittance"
+            | "remitted"
+            | "remittanceMoney"
+            | "authorisation"
+            | "listClaims"
+            | "remittances"
+            | "eligibilityAnswer"
+            | "eligibilityQuestions"
+            | "eligibilityOver",
         ) => Placement::Provider,
         (
             "claims",
@@ -169,11 +183,14 @@ pub fn placement(contract: &str, function: &str) -> Option<Placement> {
             | "replaceClaim"
             | "requestAuthorisation"
             | "answerAuthorisation"
+            | "askEligibility"
+            | "dropQuestions"
             | "recordConsent"
             | "provideInformation"
             | "appeal"
             | "withdrawAppeal"
-            | "confirm",
+            | "confirm"
+            | "confirmRemittance",
         ) => Placement::ProviderAlone,
         ("claims", "restrictPayer") => Placement::Custodian,
         _ => return None,

@@ -3,10 +3,13 @@
 //! A claim's states are [`ClaimStatus`], an appeal's [`AppealStatus`], an authorisation's [`AuthorisationStatus`].
 
 mod authorisation;
+mod eligibility;
 mod explanation;
 mod fingerprints;
 mod listing;
 mod members;
+mod paying;
+mod recovering;
 mod review;
 mod screening;
 mod settlement;
@@ -16,22 +19,26 @@ pub use crate::adjudication::machine::{
     AppealAct, AppealStatus, AuthorisationAct, AuthorisationStatus, ClaimAct, ClaimStatus,
 };
 pub use authorisation::*;
+pub use eligibility::*;
 pub use explanation::*;
 pub use fingerprints::*;
 pub use listing::*;
 pub use members::*;
+pub use paying::*;
+pub use recovering::*;
 pub use review::*;
 pub use screening::*;
 pub use settlement::*;
 pub use waiting::*;
 
-use crate::adjudication::{Accumulators, Adjudication, Claim, Coverage, Edit, Plan};
+use crate::adjudication::{Adjudication, Claim, Coverage, Edit, Plan};
 use crate::date::Date;
-use crate::ids::{AuthorisationId, ClaimId, CoverageId, Hash, PlanId, RemittanceId, Salt, TxId};
+use crate::ids::{AuthorisationId, ClaimId, Hash, PlanId, QuestionId, RemittanceId, Salt, TxId};
 use crate::intent::SignedIntent;
 use crate::{HealthError, Receipt};
 use fabric_contract_core::{Context, ReadContext, contract};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A plan with its salt, as it is loaded; the public commitment is [`PlanBody::commitment`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,30 +87,6 @@ pub struct ClaimStep {
     pub salt: Salt,
 }
 
-/// A question about coverage.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EligibilityQuery {
-    /// The coverage.
-    pub coverage: CoverageId,
-    /// On which day.
-    pub on: Date,
-}
-
-/// Whether a coverage holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Eligibility {
-    /// It holds on that day.
-    pub covered: bool,
-    /// Which version of it that day is under; 1 is the coverage as it was enrolled.
-    pub version: u32,
-    /// The coverage as it is on that day; its period ends where its payer ended it.
-    pub coverage: Coverage,
-    /// What the member has paid this year.
-    pub accumulators: Accumulators,
-}
-
 /// A claim as payer and provider see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,9 +108,15 @@ pub struct ClaimView {
     /// Remittances that it was put on, the newest last; not those of before this was kept.
     #[serde(default)]
     pub remittances: Vec<RemittanceId>,
+    /// Those of its remittances that told a denial: nothing was to be paid of it by them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub denials: BTreeSet<RemittanceId>,
     /// Documents that the provider attached.
     #[serde(default)]
     pub attachments: Vec<Attachment>,
+    /// There may be more documents than the first 500 keys, or 8 MiB, of them: somebody has written what no claim has.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more_attachments: bool,
     /// What the provider answered to questions.
     #[serde(default)]
     pub information: Vec<String>,
@@ -146,6 +135,12 @@ pub struct ClaimView {
     /// Why it was reversed.
     #[serde(default)]
     pub reversal: Option<String>,
+    /// Of each payment, in their order, the remittance that it paid; none where it was made without one, or of before this was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paid_on: Vec<Option<RemittanceId>>,
+    /// What was paid of it and taken back, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_back: Option<TakenBack>,
     /// The transaction of the payer's last step; the provider's submission before the first.
     pub tx: TxId,
 }
@@ -275,7 +270,7 @@ pub trait Claims {
     ) -> Result<Receipt, HealthError>;
 
     /// Decides a request, or asks for more. Role `payer` of the payer. `INVALID_CODE` without the reason that anything but an approval needs,
-    /// `CONFLICT_STATE` for what does not lead on from where it stands: a denial is never changed.
+    /// `CONFLICT_STATE` for what does not lead on from where it stands (a denial is never changed), and for a request that is not written as the contract does.
     #[submit]
     fn decide_authorisation(
         &self,
@@ -296,7 +291,8 @@ pub trait Claims {
         #[transient] answer: AuthorisationAnswer,
     ) -> Result<Receipt, HealthError>;
 
-    /// A request for an authorisation and what became of it. Role `payer` of the payer or `provider-billing` of the provider.
+    /// A request for an authorisation and what became of it. Role `payer` of the payer or `provider-billing` of the provider. `CONFLICT_STATE` for one that a
+    /// side could still change alone, which altered code leaves so: it would not be decided as it was seen.
     #[evaluate]
     fn authorisation(
         &self,
@@ -411,7 +407,8 @@ pub trait Claims {
         #[transient] clearance: FlagClearance,
     ) -> Result<Receipt, HealthError>;
 
-    /// The member's word on whether a line's service was rendered. A "no" flags the claim where [`Claims::flag`] would; of any other one it is kept in the book.
+    /// The member's word on whether a line's service was rendered. A "no" flags the claim where [`Claims::flag`] would; of any other one it is kept in the book,
+    /// for the claim in its place. Either way other claims of the service wait for people's look.
     /// Receives the claim where that was not done. Role `payer` or `portal` of the payer. `INVALID_CODE` for a line that is not there, `DUPLICATE` for what was said before.
     #[submit]
     fn feedback(
@@ -468,8 +465,9 @@ pub trait Claims {
     ) -> Result<Receipt, HealthError>;
 
     /// Appeals an adjudication that denied or reduced lines, also when the claim is paid, or an appeal's decision at the next level. Role
-    /// `provider-billing` of the provider. `CONFLICT_STATE` while an appeal is open, after the last level or a withdrawal, or if
-    /// there is nothing to appeal; `EXPIRED` once [`APPEAL_DAYS`] have passed since the adjudication and since the answer to the level before.
+    /// `provider-billing` of the provider. One of the payer's levels that is not answered within [`APPEAL_ANSWER_DAYS`] counts as exhausted (29 CFR 2560.503-1(l)):
+    /// the provider may go on without an answer. `CONFLICT_STATE` while an appeal is open and its payer may answer, after the last level or a withdrawal, or if
+    /// there is nothing to appeal; `EXPIRED` once [`APPEAL_DAYS`] have passed since the adjudication and since the answer to the level before, or the last day for it.
     #[submit]
     fn appeal(
         &self,
@@ -494,7 +492,8 @@ pub trait Claims {
     /// the payer for its two levels; for the external one role `legal` of a regulator, at the payer's peer. `SOD_VIOLATION` for anybody who has decided
     /// about the claim before; `CONFLICT_STATE` if what is approved would be denied or asked about, or less would be paid than was; `INVALID_CODE` to
     /// overturn with something left to appeal or to ask, to leave a question at the last level, or to divide with nothing changed. Each names lines and rules
-    /// that still speak.
+    /// that still speak. An answer after its last day counts until the provider goes on; then `CONFLICT_STATE`, if it names its level
+    /// ([`AppealDecision::level`]) or the next one is outside.
     #[submit]
     fn decide_appeal(
         &self,
@@ -504,8 +503,10 @@ pub trait Claims {
         #[transient] decision: AppealDecision,
     ) -> Result<Receipt, HealthError>;
 
-    /// Puts approved claims on a remittance. Role `payer` of the payer. `DUPLICATE` if its id is taken, `CONFLICT_STATE` for a claim that is not
-    /// approved or partly approved, is under appeal, or whose correction waits to be received; and, with the reason, for one that is held
+    /// Puts decided claims on a remittance: approved ones, of which it says what is paid, and denied ones, each once for each decision; they stay `DENIED`.
+    /// Role `payer` of the payer. `DUPLICATE` if its id is taken, `CONFLICT_STATE` for a claim that is not
+    /// approved, partly approved or denied, is denied and was told so, is under appeal, or whose correction waits to be received, or on which a ruling waits for
+    /// its second person; and, with the reason, for one that is held
     /// ([`WaitingClaim::held`]): on a covered line's day the provider is excluded or its credential does not count, the coverage does not hold, a flag is open that
     /// two people did not set aside, or the patient's payment consent is not given.
     #[submit]
@@ -559,7 +560,45 @@ pub trait Claims {
         #[transient] step: ClaimStep,
     ) -> Result<Receipt, HealthError>;
 
-    /// Takes a remittance or payment of a claim back, with what the claim used up. Role `payer` of the payer. `CONFLICT_STATE` unless the claim is
+    /// Records one payment of claims of a remittance: of each what is due by the payer's book, all of one reference. All are paid or none. Role `payer` of the
+    /// payer. `CONFLICT_STATE` for a claim that does not wait for its payment on that remittance (paid, decided anew, reversed, on a later one), or is under
+    /// appeal or held, as for `remit`; and if they come to another sum than the expected one. `LIMIT` unless there are 1 to [`MAX_REMITTED`]. Money of other
+    /// claims that has to come back may be set off against it ([`RemittancePayment::set_off`]): it is recovered by the same reference, in the same transaction.
+    /// `CONFLICT_STATE` where nothing of such a claim is out, and where they come to more than is paid.
+    #[submit]
+    fn pay_remittance(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        provider: String,
+        #[transient] payment: RemittancePayment,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Confirms that the money of claims of a remittance came: of each what was paid by that remittance, with what was paid before. All are confirmed or none. Role `provider-billing` of the provider.
+    /// `CONFLICT_STATE` for a claim that is not paid, or whose money is not on that remittance (any more), and if the payments come to another sum than the
+    /// expected one. `LIMIT` unless there are 1 to [`MAX_REMITTED`].
+    #[submit]
+    fn confirm_remittance(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        provider: String,
+        #[transient] confirmation: RemittanceConfirmation,
+    ) -> Result<Receipt, HealthError>;
+
+    /// The claims of a remittance, each with its money as it stands now. Role `payer` of the payer, whose own peer tells what is held, or `provider-billing` of
+    /// the provider.
+    #[evaluate]
+    fn remittance_money(
+        &self,
+        ctx: &ReadContext<'_>,
+        payer: String,
+        provider: String,
+        remittance: RemittanceId,
+    ) -> Result<Vec<RemittedMoney>, HealthError>;
+
+    /// Takes a remittance or payment of a claim back, with what the claim used up. What was paid of it has to come back from then on
+    /// ([`Claims::recover`]), whatever becomes of the claim. Role `payer` of the payer. `CONFLICT_STATE` unless the claim is
     /// payable, paid or cleared.
     #[submit]
     fn reverse(
@@ -568,6 +607,18 @@ pub trait Claims {
         payer: String,
         provider: String,
         #[transient] reversal: Reversal,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Says that the money of a reversed claim came back: all that is out of it by the payer's book, once. Role `payer` of the payer. `CONFLICT_STATE` where
+    /// nothing is out (any more), `INVALID_CODE` for a reference that no payment could have. What comes back by less being paid is
+    /// [`RemittancePayment::set_off`].
+    #[submit]
+    fn recover(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        provider: String,
+        #[transient] recovery: Recovery,
     ) -> Result<Receipt, HealthError>;
 
     /// Adds what claims added beside to the sum of what a member has paid in a year, each once. Role `payer` of that payer. `NOT_FOUND` if there is
@@ -616,16 +667,19 @@ pub trait Claims {
     #[evaluate]
     fn fingerprint_key(&self, ctx: &ReadContext<'_>, period: Period) -> Result<FingerprintKey, HealthError>;
 
-    /// How the payer keeps its times with a provider. Role `payer` of the payer. Reads every claim and request of the pair.
+    /// How the payer keeps its times with a provider, in parts that each look at up to [`MAX_LOOKED_AT`] claims and as many requests; each begins where the
+    /// one before ended. Role `payer` of the payer.
     #[evaluate]
     fn service_report(
         &self,
         ctx: &ReadContext<'_>,
         payer: String,
         provider: String,
+        #[transient] query: ReportQuery,
     ) -> Result<ServiceReport, HealthError>;
 
-    /// What waits for the payer with a provider, in parts that each look at up to [`MAX_LOOKED_AT`] claims. Role `payer` of the payer.
+    /// What waits for the payer with a provider, in parts that each look at up to [`MAX_LOOKED_AT`] claims, and as many requests. What cannot be read is told
+    /// beside, and ends no list. Role `payer` of the payer.
     #[evaluate]
     fn waiting(
         &self,
@@ -635,8 +689,8 @@ pub trait Claims {
         #[transient] query: WaitingQuery,
     ) -> Result<Waiting, HealthError>;
 
-    /// Claims by status, day and coverage, with what the provider has to do about each, in parts that each look at up to [`MAX_LOOKED_AT`] claims. Role `payer`
-    /// of the payer or `provider-billing` of the provider.
+    /// Claims by status, day and coverage, with what the provider has to do about each, in parts that each look at up to [`MAX_LOOKED_AT`] claims, and as many
+    /// requests. What cannot be read, or is not under the provider's own word, is told beside. Role `payer` of the payer or `provider-billing` of the provider.
     #[evaluate]
     fn list_claims(
         &self,
@@ -695,4 +749,81 @@ pub trait Claims {
         payer: String,
         #[transient] query: EligibilityQuery,
     ) -> Result<Eligibility, HealthError>;
+
+    /// Asks the payer about a coverage, and what services would come to, at the provider's own peer; the same question once more is success. Role
+    /// `provider-billing` of the provider. `DUPLICATE` if the id is taken, `INVALID_CODE` for a question that no payer could answer, `CONFLICT_STATE` for a
+    /// service that the patient paid in full and keeps from the payer and for a day for which the patient's payment consent is not given, `LIMIT` while
+    /// [`MAX_OPEN_QUESTIONS`] of its part wait.
+    #[submit]
+    fn ask_eligibility(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        provider: String,
+        #[transient] question: EligibilityQuestion,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Answers a question by the payer's own plans, coverages and sums: the contract computes it, and nothing is used up. A coverage that is not the payer's
+    /// is [`CoverageStanding::Unknown`], whosever it is. Role `payer` of the payer. `NOT_FOUND` for an unknown question, `CONFLICT_STATE` for one that is
+    /// answered or that is not its provider's, `EXPIRED` [`QUESTION_DAYS`] after it was asked.
+    #[submit]
+    fn answer_eligibility(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        provider: String,
+        #[transient] step: QuestionStep,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Destroys questions, answered or not. Role `provider-billing` of the provider. What is not there is passed over; `NOT_FOUND` if none is.
+    #[submit]
+    fn drop_questions(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        provider: String,
+        #[transient] batch: QuestionBatch,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Destroys answers, and what the payer keeps of them, [`QUESTION_DAYS`] after they were given. Role `payer` of the payer. `CONFLICT_STATE` for one that is
+    /// younger, `NOT_FOUND` if none is there.
+    #[submit]
+    fn drop_answers(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        provider: String,
+        #[transient] batch: QuestionBatch,
+    ) -> Result<Receipt, HealthError>;
+
+    /// A question and its answer. Role `payer` of the payer or `provider-billing` of the provider.
+    #[evaluate]
+    fn eligibility_answer(
+        &self,
+        ctx: &ReadContext<'_>,
+        payer: String,
+        provider: String,
+        #[transient] question: QuestionId,
+    ) -> Result<EligibilityView, HealthError>;
+
+    /// Questions of the provider, in parts that each look at up to [`MAX_LOOKED_AT`]. Roles as for `eligibility_answer`.
+    #[evaluate]
+    fn eligibility_questions(
+        &self,
+        ctx: &ReadContext<'_>,
+        payer: String,
+        provider: String,
+        #[transient] query: QuestionQuery,
+    ) -> Result<QuestionList, HealthError>;
+
+    /// Questions that are older than [`QUESTION_DAYS`], for `drop_questions`; at the payer answers, for `drop_answers`. Of the first [`MAX_LOOKED_AT`] from
+    /// [`QuestionQuery::after`] on, which may be drawn at random, at most [`MAX_DROPPED`]. Roles as for `eligibility_answer`, each for its own.
+    #[evaluate]
+    fn eligibility_over(
+        &self,
+        ctx: &ReadContext<'_>,
+        payer: String,
+        provider: String,
+        #[transient] query: QuestionQuery,
+    ) -> Result<Vec<QuestionId>, HealthError>;
 }

@@ -3,7 +3,8 @@
 //! The request, its answers and its end are the provider's own word. What was given and used is in the payer's book of it; the pair's collection has a copy.
 
 use super::desk::{Desk, Own};
-use super::provider::{pair, pair_of_either, readable};
+use super::parts::{each, formed};
+use super::provider::{pair, pair_of_either};
 use super::service::{Item, Open};
 use super::store::{authorisation_head_key, authorisation_key, authorisation_word_key};
 use super::submission::again;
@@ -13,15 +14,14 @@ use careledger_api::adjudication::machine::{AuthorisationAct, AuthorisationStatu
 use careledger_api::adjudication::npi_is_valid;
 use careledger_api::contracts::claims::{
     AskedAuthorisation, AuthorisationAnswer, AuthorisationDecision, AuthorisationRequest, AuthorisationView,
-    Given, STANDARD_SECONDS, URGENT_SECONDS, check_text,
+    Given, MAX_LOOKED_AT, STANDARD_SECONDS, URGENT_SECONDS, check_text,
 };
 use careledger_api::date::Date;
 use careledger_api::event::EventKind;
-use careledger_api::ids::{AuthorisationId, Salt, TxId};
+use careledger_api::ids::{AuthorisationId, CoverageId, Salt, TxId};
 use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::{Context, ReadContext};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// The value of `auth~A`.
 #[derive(Serialize, Deserialize)]
@@ -173,17 +173,13 @@ pub(super) fn decide_authorisation(
                 "the request is not the one that the payer saw; its provider asks under a new id".into(),
             ));
         }
-        None if desk.pair.exists(ctx, &head_key)?
-            || !desk
-                .pair
-                .is_handed_to(ctx, &authorisation_word_key(&id), provider)? =>
-        {
-            return Err(HealthError::ConflictState(
-                "somebody else than the payer wrote where this request stands, or than the provider what it says of it; its provider asks under a new id"
-                    .into(),
-            ));
+        None => {
+            require_written(ctx, &desk.pair, provider, &id)?;
+            if desk.pair.exists(ctx, &head_key)? {
+                return Err(not_its_word());
+            }
         }
-        _ => {}
+        Some(_) => {}
     }
     let known = book.is_some();
     let place = Place::of(ctx, &desk.pair, &id, book.map(|book| book.head))?;
@@ -231,6 +227,9 @@ pub(super) fn decide_authorisation(
     desk.pair.put(ctx, &head_key, &head)?;
     if !known {
         desk.pair.hand_to(ctx, &head_key, payer)?;
+    }
+    if head.status.is_given() {
+        list_given(&desk, &stored.request)?;
     }
     let book = Book {
         id,
@@ -283,6 +282,10 @@ pub(super) fn authorisation(
 ) -> Result<AuthorisationView, HealthError> {
     let pair = pair_of_either(ctx, payer, provider)?;
     let Stored { request, at, tx } = stored(ctx, &pair, &id)?;
+    // Whoever decides on what they see here decides on what is there then: what one side can still change is not shown.
+    if !pair.is_guarded(ctx, &authorisation_key(&id))? {
+        return Err(not_its_word());
+    }
     let Place {
         head, status, said, ..
     } = Place::in_pair(ctx, &pair, &id)?;
@@ -324,25 +327,108 @@ pub(super) fn keep(desk: &Desk<'_, '_>, mut book: Book) -> Result<(), HealthErro
     desk.put(&key, &book)
 }
 
-/// Every request of the pair: which, whether it is urgent, the seconds that it may take, and where it stands.
-pub(super) fn items(
+/// The value of `authof~H`: what was given a provider for a member and a procedure, the newest last, at most [`MAX_LISTED`].
+#[derive(Default, Serialize, Deserialize)]
+struct Listed {
+    given: Vec<AuthorisationId>,
+    salt: Option<Salt>,
+}
+
+/// Most authorisations that are looked through where a question names none; what was given before them is named.
+const MAX_LISTED: usize = 16;
+
+/// Lists an authorisation under its member and procedure, so that it is found where nobody names it.
+fn list_given(desk: &Desk<'_, '_>, request: &AuthorisationRequest) -> Result<(), HealthError> {
+    let key = list_key(desk, &request.coverage, &request.procedure);
+    let mut listed: Listed = desk.get(&key)?.unwrap_or_default();
+    listed.given.retain(|id| *id != request.id);
+    listed.given.push(request.id);
+    let more = listed.given.len().saturating_sub(MAX_LISTED);
+    listed.given.drain(..more);
+    listed.salt = Some(desk.salt(&key));
+    desk.put(&key, &listed)
+}
+
+/// What the payer gave this provider for a member and a procedure, since it is listed; whether it still stands is to be looked at.
+pub(super) fn given_for(
+    desk: &Desk<'_, '_>,
+    coverage: &CoverageId,
+    procedure: &str,
+) -> Result<Vec<AuthorisationId>, HealthError> {
+    let listed: Option<Listed> = desk.get(&list_key(desk, coverage, procedure))?;
+    Ok(listed.unwrap_or_default().given)
+}
+
+fn list_key(desk: &Desk<'_, '_>, coverage: &CoverageId, procedure: &str) -> String {
+    let parts = [
+        desk.provider.as_bytes(),
+        coverage.as_bytes(),
+        procedure.as_bytes(),
+    ];
+    desk.own.key("authof", &parts)
+}
+
+/// Some requests of the pair.
+pub(super) struct Requests<T> {
+    pub(super) found: Vec<T>,
+    /// Those that cannot be read here, or that somebody wrote otherwise than the contract does.
+    pub(super) unreadable: Vec<AuthorisationId>,
+    /// The last one that was looked at, where there may be more.
+    pub(super) next: Option<AuthorisationId>,
+}
+
+/// A request at its payer: which, whether it is urgent, the seconds that it may take, and where it stands.
+pub(super) struct OpenRequest {
+    pub(super) id: AuthorisationId,
+    pub(super) urgent: bool,
+    pub(super) seconds: i64,
+    pub(super) item: Item,
+}
+
+/// The pair's requests from behind `after` on, as far as one look goes. What `read` refuses is unreadable, and ends nobody's list.
+fn requests<T>(
     ctx: &ReadContext<'_>,
     pair: &Collection,
-    own: &Own,
+    after: Option<AuthorisationId>,
+    read: impl Fn(Stored) -> Result<Option<T>, HealthError>,
+) -> Result<Requests<T>, HealthError> {
+    let (mut found, mut unreadable) = (Vec::new(), Vec::new());
+    let next = each(ctx, pair, ("auth~", after), MAX_LOOKED_AT, |id, value| {
+        let stored: Option<Stored> = formed(value);
+        // A day that no calendar has nobody's clock has shown.
+        let stored = stored.filter(|of| of.request.id == id && Date::from_unix(of.at).is_ok());
+        match stored.map(&read) {
+            Some(Ok(row)) => found.extend(row),
+            Some(Err(_)) | None => unreadable.push(id),
+        }
+        Ok(())
+    })?;
+    Ok(Requests {
+        found,
+        unreadable,
+        next,
+    })
+}
+
+/// Requests, as the payer keeps its times with them.
+pub(super) fn items(
+    ctx: &ReadContext<'_>,
+    (pair, own): (&Collection, &Own),
     provider: &str,
-) -> Result<Vec<(AuthorisationId, bool, i64, Item)>, HealthError> {
-    let books: Vec<Book> = own.collection.list(ctx, "authbook~")?;
-    let books = books.into_iter().filter(|book| book.provider == provider);
-    let mut books: BTreeMap<AuthorisationId, Book> = books.map(|book| (book.id, book)).collect();
-    let all: Vec<Stored> = readable(ctx, pair, "auth~")?;
-    let mut items = Vec::new();
-    for Stored { request, at, .. } in all {
-        let seconds = if request.urgent {
-            URGENT_SECONDS
-        } else {
-            STANDARD_SECONDS
+    after: Option<AuthorisationId>,
+) -> Result<Requests<OpenRequest>, HealthError> {
+    requests(ctx, pair, after, |Stored { request, at, .. }| {
+        let seconds = match request.urgent {
+            true => URGENT_SECONDS,
+            false => STANDARD_SECONDS,
         };
-        let book = books.remove(&request.id);
+        let book: Option<Book> = own.get(ctx, &key_of(own, provider, &request.id))?;
+        if book.is_none() {
+            require_written(ctx, pair, provider, &request.id)?;
+            if pair.exists(ctx, &authorisation_head_key(&request.id))? {
+                return Err(not_its_word());
+            }
+        }
         let decided = book.as_ref().and_then(|book| book.decided);
         let place = Place::of(ctx, pair, &request.id, book.map(|book| book.head))?;
         let open = match place.status {
@@ -350,38 +436,69 @@ pub(super) fn items(
             AuthorisationStatus::Pended => Open::Provider,
             _ => Open::Nobody,
         };
-        let item = Item {
-            // The time runs from the request, not from the payer's first look at it.
-            received: at,
-            decided,
-            open,
-        };
-        items.push((request.id, request.urgent, seconds, item));
-    }
-    Ok(items)
+        if !matches!(open, Open::Nobody) {
+            place.word.require()?;
+        }
+        Ok(Some(OpenRequest {
+            id: request.id,
+            urgent: request.urgent,
+            seconds,
+            item: Item {
+                // The time runs from the request, not from the payer's first look at it.
+                received: at,
+                decided,
+                open,
+            },
+        }))
+    })
 }
 
-/// The requests about which the provider is asked, in the order of their days. What is not readable is left out.
+/// The requests about which the provider is asked, in the order of their days.
 pub(super) fn asked(
     ctx: &ReadContext<'_>,
     pair: &Collection,
-) -> Result<Vec<AskedAuthorisation>, HealthError> {
-    let all: Vec<Stored> = readable(ctx, pair, "auth~")?;
-    let mut found = Vec::new();
-    for Stored { request, at, .. } in all {
-        let status = Place::in_pair(ctx, pair, &request.id).map(|place| place.status);
-        if matches!(status, Ok(AuthorisationStatus::Pended)) {
-            found.push(AskedAuthorisation {
-                authorisation: request.id,
-                coverage: request.coverage,
-                status: AuthorisationStatus::Pended,
-                urgent: request.urgent,
-                requested: Date::from_unix(at)?,
-            });
+    provider: &str,
+    after: Option<AuthorisationId>,
+) -> Result<Requests<AskedAuthorisation>, HealthError> {
+    let mut asked = requests(ctx, pair, after, |Stored { request, at, .. }| {
+        if Place::in_pair(ctx, pair, &request.id)?.status != AuthorisationStatus::Pended {
+            return Ok(None);
         }
+        require_written(ctx, pair, provider, &request.id)?;
+        Ok(Some(AskedAuthorisation {
+            authorisation: request.id,
+            coverage: request.coverage,
+            status: AuthorisationStatus::Pended,
+            urgent: request.urgent,
+            requested: Date::from_unix(at)?,
+        }))
+    })?;
+    asked
+        .found
+        .sort_by_key(|request| (request.requested, request.authorisation));
+    Ok(asked)
+}
+
+/// `CONFLICT_STATE` unless neither side changes the request alone, and what the provider says of it is the provider's alone. A payer with altered code can
+/// write that as well: its provider finds the request on its list then, and takes it back by that key.
+fn require_written(
+    ctx: &ReadContext<'_>,
+    pair: &Collection,
+    provider: &str,
+    id: &AuthorisationId,
+) -> Result<(), HealthError> {
+    let written = pair.is_guarded(ctx, &authorisation_key(id))?
+        && pair.is_handed_to(ctx, &authorisation_word_key(id), provider)?;
+    match written {
+        true => Ok(()),
+        false => Err(not_its_word()),
     }
-    found.sort_by_key(|request| (request.requested, request.authorisation));
-    Ok(found)
+}
+
+fn not_its_word() -> HealthError {
+    HealthError::ConflictState(
+        "the request's keys are not as the contract writes them; its provider asks under a new id".into(),
+    )
 }
 
 /// The request as it was made; `NOT_FOUND` for an unknown one.
@@ -394,8 +511,11 @@ fn stored(ctx: &ReadContext<'_>, pair: &Collection, id: &AuthorisationId) -> Res
 
 /// The provider is in the key, as in a claim's.
 pub(super) fn book_key(desk: &Desk<'_, '_>, id: &AuthorisationId) -> String {
-    desk.own
-        .key("authbook", &[desk.provider.as_bytes(), id.as_bytes()])
+    key_of(&desk.own, desk.provider, id)
+}
+
+fn key_of(own: &Own, provider: &str, id: &AuthorisationId) -> String {
+    own.key("authbook", &[provider.as_bytes(), id.as_bytes()])
 }
 
 /// The subject of a request's end.

@@ -1,6 +1,7 @@
 //! The payer's book: what decides about its money, one value per claim, which the payer alone writes.
 
 use super::desk::{Desk, Own};
+use super::doubts;
 use super::elsewhere::Compared;
 use super::mine;
 use super::receipt;
@@ -12,7 +13,9 @@ use crate::settlement::Instruction;
 use crate::state::{Collection, derived_salt};
 use careledger_api::HealthError;
 use careledger_api::adjudication::{Accumulators, Claim, Coverage, Edit, EditCode, Facts, PriorService};
-use careledger_api::contracts::claims::{AppealAct, BookView, ClaimAct, ClaimStatus, MadeRulings, Rulings};
+use careledger_api::contracts::claims::{
+    AppealAct, BookView, ClaimAct, ClaimStatus, MadeRulings, Recovered, Rulings,
+};
 use careledger_api::date::Date;
 use careledger_api::hashing::{canonical, tagged_hash};
 use careledger_api::ids::{AuthorisationId, ClaimId, Hash, RemittanceId, Salt, TxId};
@@ -61,11 +64,32 @@ pub(super) struct Book {
     /// What was made of appeals, level by level.
     pub(super) answers: Vec<Answer>,
     pub(super) remittances: Vec<RemittanceId>,
+    /// Those of them that told a denial, of which nothing was to be paid, by the decisions that they told.
+    #[serde(default)]
+    pub(super) denials: BTreeMap<TxId, RemittanceId>,
     pub(super) money: Instruction,
+    /// The remittances that payments paid, none for those without one; not kept of older payments.
+    #[serde(default)]
+    pub(super) paid_on: BTreeMap<TxId, Option<RemittanceId>>,
+    /// How what was paid came back, after the reversal.
+    #[serde(default)]
+    pub(super) recovered: Option<Recovered>,
     pub(super) flags: Vec<Flag>,
     /// Whether the member says that lines were rendered.
     pub(super) feedback: BTreeMap<u16, bool>,
+    /// The transactions by which the member said that lines were not rendered; not kept of older words.
+    #[serde(default)]
+    pub(super) said: BTreeMap<u16, TxId>,
+    /// The lines of which the payer's own collection says that their services are doubted ([`doubts`]).
+    #[serde(default)]
+    pub(super) doubted: BTreeSet<u16>,
+    /// The lines whose doubts went over to the claim in the place of this one.
+    #[serde(default)]
+    pub(super) passed_on: BTreeSet<u16>,
     pub(super) reversal: Option<String>,
+    /// The second of the reversal; not kept by older ones.
+    #[serde(default)]
+    pub(super) reversed_at: Option<i64>,
     pub(super) successor: Option<ClaimId>,
     pub(super) salt: Salt,
 }
@@ -121,6 +145,15 @@ pub(super) struct Basis {
 pub(super) struct Answer {
     pub(super) act: AppealAct,
     pub(super) by: String,
+    /// Not kept by older ones, before which no level was without an answer: they stand in the order of their levels.
+    #[serde(default)]
+    pub(super) level: Option<usize>,
+    /// By the clock of whoever decided; not kept by older ones.
+    #[serde(default)]
+    pub(super) on: Option<Date>,
+    /// The transaction, which ends the key of the copy for the provider; not kept by older ones, whose copies lie under a key that ends with the level.
+    #[serde(default)]
+    pub(super) tx: Option<TxId>,
 }
 
 /// What names a claim among the payer's own. The provider is in it: one claim id in two pairs is two claims.
@@ -172,8 +205,76 @@ impl Book {
         self.proposal.as_ref().filter(|proposed| proposed.on == self.tx)
     }
 
+    /// The last level of the appeal that was answered; 0 for none.
+    pub(super) fn answered_up_to(&self) -> usize {
+        let levels = self.answers_by_level().map(|(level, _)| level);
+        levels.max().unwrap_or(0)
+    }
+
+    /// What was made of appeals, each with its level.
+    pub(super) fn answers_by_level(&self) -> impl Iterator<Item = (usize, &Answer)> {
+        let places = (1..).zip(&self.answers);
+        places.map(|(place, answer)| (answer.level.unwrap_or(place), answer))
+    }
+
+    /// The day of the first decision: no appeal was said before it.
+    pub(super) fn first_decided(&self) -> Option<Date> {
+        Date::from_unix(self.decided_at?).ok()
+    }
+
+    /// What was made of a level of the appeal.
+    pub(super) fn answer(&self, level: usize) -> Option<&Answer> {
+        let mut answers = self.answers_by_level();
+        answers.find_map(|(of, answer)| (of == level).then_some(answer))
+    }
+
+    /// The remittance that told the decision in force, where that denied all lines and was told.
+    pub(super) fn advised(&self) -> Option<RemittanceId> {
+        self.denials.get(&self.decision.as_ref()?.tx).copied()
+    }
+
+    /// Takes down that a remittance tells the denial in force. `CONFLICT_STATE` if one has told it.
+    pub(super) fn advise(&mut self, by: RemittanceId) -> Result<(), HealthError> {
+        let refuse = |reason: &str| Err(HealthError::ConflictState(reason.into()));
+        let Some(decision) = &self.decision else {
+            return refuse("the claim has no decision that could be told");
+        };
+        match self.denials.contains_key(&decision.tx) {
+            true => refuse(
+                "the claim is denied, and a remittance has told that; another one tells what is decided anew",
+            ),
+            false => {
+                self.denials.insert(decision.tx.clone(), by);
+                Ok(())
+            }
+        }
+    }
+
+    /// The decision that its newest remittance told, where that was a denial.
+    pub(super) fn told_before(&self) -> Option<&TxId> {
+        let last = self.remittances.last()?;
+        let mut told = self.denials.iter();
+        told.find_map(|(decision, by)| (by == last).then_some(decision))
+    }
+
+    /// Whether it was put on a remittance of which something was to be paid.
+    pub(super) fn was_remitted(&self) -> bool {
+        // No remittance has a claim twice.
+        self.remittances.len() > self.denials.len()
+    }
+
+    /// Whether it is about this claim as the payer received it.
+    pub(super) fn is_of(&self, claim: &Claim) -> Result<bool, HealthError> {
+        Ok(self.digest == digest(claim)?)
+    }
+
+    /// Whether the member says that a line was not rendered, and no flag speaks for it: nothing was left to be paid of it.
+    pub(super) fn is_unflagged_no(&self, line: u16) -> bool {
+        self.feedback.get(&line) == Some(&false) && !self.flags.iter().any(|flag| flag.is_members_no(line))
+    }
+
     pub(super) fn view(self) -> BookView {
-        let proposal = self.proposed().map(Proposed::view);
+        let (proposal, advised) = (self.proposed().map(Proposed::view), self.advised());
         BookView {
             claim: self.claim,
             status: self.status,
@@ -182,13 +283,17 @@ impl Book {
             allowed: self.decision.as_ref().map(|decision| decision.allowed),
             paid: self.money.paid(),
             due: self.money.due(),
+            out: self.money.out(),
+            recovered: self.recovered,
             deciders: self.deciders.len(),
             rulings: self.rulings,
             made: self.made,
             proposal,
             flags: self.flags.into_iter().map(Flag::view).collect(),
             feedback: self.feedback,
+            doubts: Vec::new(),
             remittances: self.remittances,
+            advised,
             successor: self.successor,
             reversal: self.reversal,
             tx: self.tx,
@@ -227,17 +332,10 @@ impl Entry {
             }
         };
         let Some(mut book) = book else {
-            let written = desk.pair.is_guarded(desk.ctx, &claim_key(id))?
-                && desk.pair.is_handed_to(desk.ctx, &said, desk.provider)?
-                && !desk.pair.exists(desk.ctx, &head_key(id))?;
-            if !written {
-                return Err(HealthError::ConflictState(
-                    "the claim's keys are not as the contract writes them: somebody else than the payer wrote where it stands, or one organisation alone can change it, or what its provider said is not the provider's alone; it is settled between both outside of the ledger".into(),
-                ));
-            }
+            require_written(desk.ctx, &desk.pair, desk.provider, id)?;
             return Self::new(desk, (claim, received), word, corrected);
         };
-        if book.digest != digest(&claim)? {
+        if !book.is_of(&claim)? {
             return Err(HealthError::ConflictState(
                 "the claim is not the one that the payer received".into(),
             ));
@@ -255,21 +353,6 @@ impl Entry {
             corrected,
             shown,
         })
-    }
-
-    /// Where a claim stands: a question that was answered is none any more.
-    pub(super) fn status(
-        ctx: &ReadContext<'_>,
-        pair: &Collection,
-        book: &Book,
-    ) -> Result<ClaimStatus, HealthError> {
-        match book.status {
-            ClaimStatus::Pended => {
-                let word = Word::of(ctx, pair, &word_key(&book.claim));
-                said_of(ctx, pair, book, &word)
-            }
-            status => Ok(status),
-        }
     }
 
     /// Whether it stands elsewhere than the provider's copy shows.
@@ -306,10 +389,17 @@ impl Entry {
             resumed: None,
             answers: Vec::new(),
             remittances: Vec::new(),
+            denials: BTreeMap::new(),
             money: Instruction::default(),
+            paid_on: BTreeMap::new(),
+            recovered: None,
             flags: Vec::new(),
             feedback: BTreeMap::new(),
+            said: BTreeMap::new(),
+            doubted: BTreeSet::new(),
+            passed_on: BTreeSet::new(),
             reversal: None,
+            reversed_at: None,
             successor: None,
             salt: desk.salt(&book_key(&hash)),
         };
@@ -343,6 +433,11 @@ impl Entry {
     /// Writes the book after a step, and the copy for the provider, which the payer alone changes from the first step on.
     pub(super) fn save(mut self, desk: &Desk<'_, '_>, salt: &Salt) -> Result<(), HealthError> {
         self.book.tx = desk.tx.clone();
+        self.tell(desk, salt)
+    }
+
+    /// Writes the book and the copy for the provider, of whom nothing is asked anew: questions and proposals stay those of the step before.
+    pub(super) fn tell(self, desk: &Desk<'_, '_>, salt: &Salt) -> Result<(), HealthError> {
         let id = self.claim.id;
         let head = Head::of(&self.book, derived_salt(salt, &format!("head/{id}"), &desk.tx));
         let head_key = head_key(&id);
@@ -356,6 +451,7 @@ impl Entry {
 
     /// Writes the book alone: nothing that the provider sees has changed.
     pub(super) fn keep(mut self, desk: &Desk<'_, '_>) -> Result<(), HealthError> {
+        doubts::keep(desk, &self.hash, &self.claim, &mut self.book)?;
         let key = book_key(&self.hash);
         self.book.salt = desk.salt(&key);
         desk.put(&key, &self.book)
@@ -377,8 +473,27 @@ impl Entry {
     }
 }
 
-/// Where a claim stands by its book and by what its provider said.
-fn said_of(
+/// `CONFLICT_STATE` unless the keys of a claim that the payer has not seen yet are as the contract writes them: somebody else wrote nothing where it stands,
+/// neither changes it alone, and what its provider says of it is the provider's alone.
+pub(super) fn require_written(
+    ctx: &ReadContext<'_>,
+    pair: &Collection,
+    provider: &str,
+    id: &ClaimId,
+) -> Result<(), HealthError> {
+    let written = pair.is_guarded(ctx, &claim_key(id))?
+        && pair.is_handed_to(ctx, &word_key(id), provider)?
+        && !pair.exists(ctx, &head_key(id))?;
+    match written {
+        true => Ok(()),
+        false => Err(HealthError::ConflictState(
+            "the claim's keys are not as the contract writes them: somebody else than the payer wrote where it stands, or one organisation alone can change it, or what its provider said is not the provider's alone; it is settled between both outside of the ledger".into(),
+        )),
+    }
+}
+
+/// Where a claim stands by its book and by what its provider said: a question that was answered is none any more.
+pub(super) fn said_of(
     ctx: &ReadContext<'_>,
     pair: &Collection,
     book: &Book,

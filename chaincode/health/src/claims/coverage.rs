@@ -162,11 +162,13 @@ pub(super) fn eligibility(
     let of_the_day = known.days.into_values().next();
     let (version, coverage) = of_the_day.ok_or(HealthError::NotFound)?;
     let accumulators = sums::total(ctx, &own, &query.coverage, query.on.year())?;
+    let currency = members::plan(ctx, &own, &coverage)?.currency;
     Ok(Eligibility {
         covered,
         version,
         coverage,
         accumulators,
+        currency: Some(currency),
     })
 }
 

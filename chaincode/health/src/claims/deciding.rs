@@ -10,7 +10,7 @@ use super::receipt::receive;
 use super::screening::flagged;
 use super::store::{StoredAdjudication, adjudication_key};
 use super::sums::{self, Start};
-use super::{appeal, holding, members, units};
+use super::{appeal, doubts, holding, members, units};
 use crate::state::{derived_salt, done};
 use careledger_api::adjudication::{
     Accumulators, Adjudication, AppealRoute, Claim, Coverage, Edit, Effect, Facts, Plan, PriorService,
@@ -300,6 +300,7 @@ fn known(
     let beside = Beside::of(desk, entry, &step.noticed.fingerprints, &before)?;
     let facts = Facts {
         standing: members::standings(desk.ctx, &desk.own, npis)?,
+        bills_for_others: members::bills_for_others(desk.ctx, &desk.own, &claim.provider_npi, desk.provider)?,
         authorisations: units::given(desk, &claim.coverage, named, &before.used)?,
         history: past.services(),
         earlier: past.earlier(),
@@ -307,6 +308,7 @@ fn known(
         elsewhere: beside.elsewhere(),
         payment: disclosure::basis(desk.ctx, &desk.pair, claim)?,
         flagged: flagged(claim, &entry.book),
+        doubted: doubts::elsewhere(desk, claim, &entry.hash)?,
         unanswered: entry.book.unanswered.clone(),
         answered: entry.book.answered.clone(),
         rulings: entry.book.rulings.clone(),

@@ -1,5 +1,6 @@
 //! Where the payer works: the pair's collection, its own, and the secret that names what lies there.
 
+use super::doubts::Doubts;
 use crate::caller::Caller;
 use crate::state::{Collection, Established, derived_salt, registered, tx_id};
 use careledger_api::HealthError;
@@ -10,6 +11,8 @@ use careledger_api::roles::Role;
 use fabric_contract_core::{Context, ReadContext};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 /// The payer's own collection. Whatever is of a person or a claim lies there under keyed hashes, so that nobody finds a member in the blocks by a coverage's
 /// or a claim's id. What remains: two transactions that touch one key show its hash twice, and a provider that knows the adjudication of a claim of its own
@@ -80,6 +83,8 @@ pub(super) struct Desk<'a, 'c> {
     pub(super) tx: TxId,
     /// Seconds since 1970, by the clock of whoever calls.
     pub(super) now: i64,
+    /// What this transaction has written of doubted services, by key.
+    pub(super) doubts: RefCell<BTreeMap<String, Doubts>>,
 }
 
 impl<'a, 'c> Desk<'a, 'c> {
@@ -99,6 +104,7 @@ impl<'a, 'c> Desk<'a, 'c> {
             provider,
             tx: tx_id(ctx)?,
             now: ctx.timestamp().seconds,
+            doubts: RefCell::default(),
         })
     }
 

@@ -4,6 +4,7 @@
 //! collection's secret, and is refused where there is one: what a block shows is that absent keys were read, of every claim alike. A restriction that is
 //! lifted is deleted, so that it reads as one that never was.
 
+use super::parts::formed;
 use super::provider;
 use crate::caller::Caller;
 use crate::state::{Collection, Established, derived_salt, done, registered, tx_id};
@@ -117,18 +118,25 @@ pub(super) fn check(
     }
 }
 
-/// Whether the patient's consent, where one was asked for, lets the payer see and pay the claim.
+/// Whether the patient's consent, where one was asked for, lets the payer see and pay the claim. What its provider wrote in another form gives none.
+/// `CONFLICT_STATE` where the peer has not got it.
 pub(super) fn basis(
     ctx: &ReadContext<'_>,
     pair: &Collection,
     claim: &Claim,
 ) -> Result<PaymentBasis, HealthError> {
-    let found: Option<PaymentConsent> = pair.get(ctx, &consent_key(ctx, pair, &claim.coverage)?)?;
+    let key = consent_key(ctx, pair, &claim.coverage)?;
+    let Ok(found) = ctx.private_get(&pair.name, &key) else {
+        return Err(HealthError::ConflictState(
+            "the patient's payment consent is not readable at this peer: it is on its way, or its provider withholds it".into(),
+        ));
+    };
     let within = |consent: &PaymentConsent| {
         consent.given && claim.lines.iter().all(|line| consent.period.contains(line.date))
     };
+    let given = |value: &Vec<u8>| formed(value).is_some_and(|consent| within(&consent));
     Ok(match found {
-        Some(consent) if !within(&consent) => PaymentBasis::NoConsent,
+        Some(value) if !given(&value) => PaymentBasis::NoConsent,
         _ => PaymentBasis::Permitted,
     })
 }

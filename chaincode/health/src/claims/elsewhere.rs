@@ -22,7 +22,8 @@
 //! Whatever is written under another payer's name asks, whether its value can be read or not, and people of whoever is asked answer it. Written under a payer's own name
 //! and kept by somebody else, or handed over with a value that is withheld, it asks that payer, which cannot mark then; what it can read and change it takes for its
 //! own. Nobody else changes or deletes a payer's mark. Who wrote any of it is in the block. A payer that has a service's fingerprint can look by itself whose marks
-//! there are.
+//! there are. A regulator that withholds a quarter's salt, or names one that is not there, keeps new services from being compared, and nothing else: what is marked
+//! stays marked while it is covered, until its quarter is over.
 
 use super::book::{Entry, Taken};
 use super::desk::Desk;
@@ -87,7 +88,8 @@ enum Own {
 }
 
 impl Beside {
-    /// Looks at the lines that come with fingerprints, or came with them before. `INVALID_CODE` for fingerprints of lines that are not there.
+    /// Looks at the lines that come with fingerprints, or came with them before, unless their quarter is over. `INVALID_CODE` for fingerprints of lines that are
+    /// not there.
     pub(super) fn of(
         desk: &Desk<'_, '_>,
         entry: &Entry,
@@ -119,18 +121,22 @@ impl Beside {
                 continue;
             }
             let period = Period::of(line.date);
-            let salt = match salts.get(&period) {
-                Some(salt) => *salt,
-                None => {
-                    let open = opened(desk.ctx, &desk.consortium, &log, period)?;
-                    *salts.entry(period).or_insert(open.map(|open| open.salt))
+            if is_over(desk, period)? {
+                continue;
+            }
+            // A new mark needs the quarter's salt. Without one the line is not compared anew, and stays where it stands: the mark that is known needs none.
+            let fresh = match new {
+                None => None,
+                Some(fingerprint) => {
+                    let salt = match salts.entry(period) {
+                        Place::Occupied(known) => *known.get(),
+                        Place::Vacant(place) => *place.insert(salt(desk, &log, period)?),
+                    };
+                    salt.map(|salt| keyed_hash(&salt, "mark", &[fingerprint.as_bytes()]))
                 }
             };
-            let Some(salt) = salt else { continue };
-            let mark = match (new, known) {
-                (Some(fingerprint), _) => keyed_hash(&salt, "mark", &[fingerprint.as_bytes()]),
-                (None, Some(compared)) => compared.mark,
-                (None, None) => continue,
+            let Some(mark) = fresh.or(known.map(|compared| compared.mark)) else {
+                continue;
             };
             beside.lines.insert(line.sequence, mark);
             if let Place::Vacant(place) = beside.found.entry(mark) {
@@ -263,6 +269,21 @@ impl Own {
             salt: desk.salt(&key),
         })))
     }
+}
+
+/// The salt of a quarter that is compared; none where there is none that this peer can read. A regulator that names one and never gives it out stops no
+/// decision.
+fn salt(desk: &Desk<'_, '_>, log: &Collection, period: Period) -> Result<Option<Salt>, HealthError> {
+    match opened(desk.ctx, &desk.consortium, log, period) {
+        Ok(open) => Ok(open.map(|open| open.salt)),
+        Err(HealthError::Ledger(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether services of the quarter are compared no more.
+fn is_over(desk: &Desk<'_, '_>, period: Period) -> Result<bool, HealthError> {
+    period.is_over(desk.today()?)
 }
 
 /// Releases the marks of a claim that falls: whoever adjudicates the service next does not find this payer's.

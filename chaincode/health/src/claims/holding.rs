@@ -10,6 +10,7 @@ use super::{coverage, disclosure, members};
 use crate::state::Collection;
 use careledger_api::HealthError;
 use careledger_api::adjudication::{Claim, ClaimLine, EditCode, PaymentBasis, Ruling};
+use careledger_api::contracts::claims::ClaimStatus;
 use fabric_contract_core::ReadContext;
 
 /// `CONFLICT_STATE` with the reason, if it is held. A refusal names no claim; which one of several it is, [`WaitingClaim::held`](careledger_api::contracts::claims::WaitingClaim::held) says.
@@ -27,6 +28,10 @@ pub(super) fn reason(
     claim: &Claim,
     book: &Book,
 ) -> Result<Option<String>, HealthError> {
+    // Of a denied one no money leaves. Older decisions do not say that they cover nothing.
+    if book.status == ClaimStatus::Denied {
+        return Ok(None);
+    }
     let decision = book.decision.as_ref();
     let covered = decision.and_then(|decision| decision.covered.as_ref());
     let lines: Vec<&ClaimLine> = claim
@@ -37,19 +42,26 @@ pub(super) fn reason(
     if lines.is_empty() {
         return Ok(None);
     }
-    if disclosure::basis(ctx, pair, claim)? != PaymentBasis::Permitted {
-        return Ok(Some(
-            "the patient's payment consent is not given for these days".into(),
-        ));
+    match disclosure::basis(ctx, pair, claim) {
+        Ok(PaymentBasis::Permitted) => {}
+        Ok(_) => {
+            return Ok(Some(
+                "the patient's payment consent is not given for these days".into(),
+            ));
+        }
+        // Its provider's doing, which keeps no other claim from being paid.
+        Err(HealthError::ConflictState(reason)) => return Ok(Some(reason)),
+        Err(error) => return Err(error),
     }
     let days = lines.iter().map(|line| line.date);
     let coverage = coverage::on_days(ctx, own, &claim.coverage, days)?;
     let performers = lines.iter().map(|line| claim.performer(line));
     let npis = performers.chain([claim.provider_npi.as_str()]);
     let standing = members::standings(ctx, own, npis)?;
+    let another = members::bills_for_others(ctx, own, &claim.provider_npi, &book.provider)?;
     let flagged = flagged(claim, book);
     // A step may have taken the status further already; what was remitted is told to the provider, and only reversed.
-    let decide = match book.remittances.is_empty() && !book.money.has_moved() {
+    let decide = match !book.was_remitted() && !book.money.has_moved() {
         true => "adjudicate the claim anew",
         false => "reverse the claim",
     };
@@ -69,6 +81,8 @@ pub(super) fn reason(
             "the provider is excluded from payment on the day of service"
         } else if !covered {
             "the coverage does not hold on the day of service"
+        } else if another && !aside(EditCode::Credential) {
+            "the provider's number bills for another organisation"
         } else if !aside(EditCode::Credential)
             && of_line().any(|standing| !standing.active.contains(line.date))
         {

@@ -4,15 +4,16 @@
 use super::appeal::Appeal;
 use super::authorisation;
 use super::money::Remittance;
+use super::parts::{each, each_claim, formed};
 use super::provider::pair_of_either;
-use super::reading;
-use super::store::{Standing, StoredClaim, claim_key, payment_key, remittance_key};
+use super::store::{Standing, StoredClaim, require_own};
+use super::{payments, reading, recovering};
 use crate::state::Collection;
 use careledger_api::HealthError;
 use careledger_api::adjudication::{Adjudication, Claim, Effect, Frequency};
 use careledger_api::contracts::claims::{
-    AppealAct, ClaimList, ClaimStatus, ListQuery, ListedClaim, ListedRemittance, MAX_LOOKED_AT,
-    MAX_REMITTANCES, Payment, ProviderStep, RemittanceList, RemittanceQuery,
+    ClaimList, ClaimStatus, ListQuery, ListedClaim, ListedRemittance, MAX_REMITTANCES, MAX_REMITTED,
+    MoneyState, ProviderStep, RemittanceList, RemittanceQuery, RemittanceView,
 };
 use careledger_api::date::{Date, DateRange};
 use careledger_api::ids::{ClaimId, RemittanceId};
@@ -27,35 +28,45 @@ pub(super) fn list_claims(
     let pair = pair_of_either(ctx, payer, provider)?;
     let today = Date::from_unix(ctx.timestamp().seconds)?;
     let mut found = ClaimList::default();
-    found.next = each_claim(ctx, &pair, query.after, |stored| {
-        let asked = query.since.is_none_or(|since| stored.received >= since)
-            && query
-                .coverage
-                .is_none_or(|coverage| stored.claim.coverage == coverage);
-        if !asked {
-            return Ok(());
-        }
-        let id = stored.claim.id;
-        // What the other side wrote in a form of its own ends nobody's list.
-        let Ok(row) = row(ctx, &pair, stored, today) else {
-            found.unreadable.push(id);
-            return Ok(());
-        };
-        let wanted = query.status.is_none_or(|status| row.status == status)
-            && (!query.for_provider || row.step.is_some());
-        if wanted {
-            found.claims.push(row);
-        }
-        Ok(())
-    })?;
+    if query.requests_after.is_none() {
+        found.next = each_claim(ctx, &pair, query.after, |id, stored| {
+            // What the other side wrote in a form of its own, or in the provider's name, ends nobody's list.
+            match stored.map(|stored| asked(ctx, (&pair, provider), stored, (&query, today))) {
+                Some(Ok(row)) => found.claims.extend(row),
+                Some(Err(_)) | None => found.unreadable.push(id),
+            }
+            Ok(())
+        })?;
+    }
     let everything = ListQuery {
         for_provider: true,
         ..ListQuery::default()
     };
-    if query == everything {
-        found.authorisations = authorisation::asked(ctx, &pair)?;
+    if query == everything || query.requests_after.is_some() {
+        let requests = authorisation::asked(ctx, &pair, provider, query.requests_after)?;
+        found.authorisations = requests.found;
+        (found.unreadable_requests, found.next_request) = (requests.unreadable, requests.next);
     }
     Ok(found)
+}
+
+/// The claim's row, if it is asked for. `CONFLICT_STATE` where what its provider says of it is not the provider's alone.
+fn asked(
+    ctx: &ReadContext<'_>,
+    (pair, provider): (&Collection, &str),
+    stored: StoredClaim,
+    (query, today): (&ListQuery, Date),
+) -> Result<Option<ListedClaim>, HealthError> {
+    let since = query.since.is_none_or(|since| stored.received >= since);
+    let coverage = query.coverage;
+    if !since || coverage.is_some_and(|coverage| stored.claim.coverage != coverage) {
+        return Ok(None);
+    }
+    require_own(ctx, pair, provider, &stored.claim.id)?;
+    let row = row(ctx, pair, stored, today)?;
+    let wanted =
+        query.status.is_none_or(|status| row.status == status) && (!query.for_provider || row.step.is_some());
+    Ok(wanted.then_some(row))
 }
 
 pub(super) fn remittances(
@@ -66,71 +77,41 @@ pub(super) fn remittances(
 ) -> Result<RemittanceList, HealthError> {
     let pair = pair_of_either(ctx, payer, provider)?;
     let mut found = RemittanceList::default();
-    let start = query.after.map_or_else(
-        || "rem~".to_owned(),
-        |after| format!("{}~", remittance_key(&after)),
-    );
-    let mut looked_at = 0;
-    for entry in ctx.private_range(&pair.name, &start, "rem~~")? {
-        let entry = entry?;
-        let named: Option<RemittanceId> = entry.key.strip_prefix("rem~").and_then(|id| id.parse().ok());
-        let Some(id) = named else { continue };
-        looked_at += 1;
-        let stored: Option<Remittance> = serde_json::from_slice(&entry.value).ok();
-        let stored = stored.filter(|stored| stored.id == id);
+    let part = ("rem~", query.after);
+    found.next = each(ctx, &pair, part, MAX_REMITTANCES, |id, value| {
+        let stored: Option<Remittance> = formed(value);
+        // More claims than the contract puts on one would be looked up for it.
+        let stored = stored.filter(|stored| stored.id == id && stored.amounts.len() <= MAX_REMITTED);
         let asked = |of: &Remittance| query.since.is_none_or(|since| of.on.is_none_or(|on| on >= since));
-        if let Some(stored) = stored.filter(asked) {
-            match reading::of_remittance(ctx, &pair, stored) {
-                Ok(view) => {
-                    let standing =
-                        |wanted| view.statuses.values().filter(|status| **status == wanted).count();
-                    found.remittances.push(ListedRemittance {
-                        remittance: id,
-                        claims: view.amounts.len(),
-                        total: view.total,
-                        standing: view.standing,
-                        to_pay: standing(ClaimStatus::Payable),
-                        to_confirm: standing(ClaimStatus::Paid),
-                        issued: view.issued,
-                        currency: view.currency,
-                    });
-                }
+        match stored {
+            Some(stored) if !asked(&stored) => {}
+            Some(stored) => match reading::of_remittance(ctx, &pair, stored) {
+                Ok(view) => found.remittances.push(listed(id, view)),
                 Err(_) => found.unreadable.push(id),
-            }
+            },
+            None => found.unreadable.push(id),
         }
-        if looked_at == MAX_REMITTANCES {
-            found.next = Some(id);
-            break;
-        }
-    }
+        Ok(())
+    })?;
     Ok(found)
 }
 
-/// Shows claims of the pair in the order of their ids, from the first one after `after` on, and the last one where there may be more than [`MAX_LOOKED_AT`].
-/// What has no form, or stands under another claim's id, is no claim: somebody with altered code wrote it.
-pub(super) fn each_claim(
-    ctx: &ReadContext<'_>,
-    pair: &Collection,
-    after: Option<ClaimId>,
-    mut show: impl FnMut(StoredClaim) -> Result<(), HealthError>,
-) -> Result<Option<ClaimId>, HealthError> {
-    // The first key after that claim's.
-    let start = after.map_or_else(|| "claim~".to_owned(), |after| format!("{}~", claim_key(&after)));
-    let mut looked_at = 0;
-    for entry in ctx.private_range(&pair.name, &start, "claim~~")? {
-        let entry = entry?;
-        let named: Option<ClaimId> = entry.key.strip_prefix("claim~").and_then(|id| id.parse().ok());
-        let Some(id) = named else { continue };
-        looked_at += 1;
-        let stored: Option<StoredClaim> = serde_json::from_slice(&entry.value).ok();
-        if let Some(stored) = stored.filter(|stored| stored.claim.id == id) {
-            show(stored)?;
-        }
-        if looked_at == MAX_LOOKED_AT {
-            return Ok(Some(id));
-        }
+fn listed(id: RemittanceId, view: RemittanceView) -> ListedRemittance {
+    let standing = |wanted| view.money.values().filter(|money| **money == wanted).count();
+    ListedRemittance {
+        remittance: id,
+        claims: view.amounts.len(),
+        total: view.total,
+        standing: view.standing,
+        denied: view.denied.len(),
+        to_pay: standing(MoneyState::ToPay),
+        to_confirm: standing(MoneyState::Paid),
+        out: view.out,
+        issued: view.issued,
+        at: view.at,
+        references: view.references,
+        currency: view.currency,
     }
-    Ok(None)
 }
 
 fn row(
@@ -147,20 +128,25 @@ fn row(
         None => None,
     };
     let appeal_until = match &adjudication {
-        Some(adjudication) => appeal_until(ctx, pair, &id, &standing, adjudication)?,
+        Some(adjudication) => appeal_until(ctx, pair, (&id, today), &standing, adjudication)?,
         None => None,
     };
     let appeal_until = appeal_until.filter(|until| today <= *until);
+    let payments = match &standing.head {
+        Some(head) => payments::all(ctx, pair, head, &id)?,
+        None => Vec::new(),
+    };
+    let paid = payments
+        .iter()
+        .fold(0i64, |sum, payment| sum.saturating_add(payment.amount));
+    let taken_back = recovering::taken_back(standing.head.as_ref(), &payments);
+    let out = taken_back.as_ref().is_some_and(|back| back.out > 0);
     let (step, until) = match step(&claim, &standing, adjudication.as_ref(), appeal_until) {
         Some((_, Some(until))) if until < today => (None, None),
         Some((step, until)) => (Some(step), until),
+        None if out => (Some(ProviderStep::GiveBack), None),
         None => (None, None),
     };
-    let mut paid = 0i64;
-    for tx in standing.head.iter().flat_map(|head| &head.payments) {
-        let payment: Option<Payment> = pair.get(ctx, &payment_key(&id, tx))?;
-        paid = paid.saturating_add(payment.ok_or(HealthError::NotFound)?.amount);
-    }
     let decided = matches!(
         standing.status,
         ClaimStatus::Approved
@@ -184,6 +170,7 @@ fn row(
             .filter(|_| decided)
             .map(|adjudication| adjudication.allowed),
         paid,
+        taken_back,
         remittances: head.map_or(Vec::new(), |head| head.remittances.clone()),
         corrects: claim.replaces,
         correction: standing.waiting,
@@ -226,11 +213,11 @@ fn step(
     }
 }
 
-/// The last day of an appeal or of its next level; none where there is none to make: nothing can be appealed, one is open, or it is at its end.
+/// The last day of an appeal or of its next level; none where there is none to make: nothing can be appealed, one is the payer's to answer, or it is at its end.
 fn appeal_until(
     ctx: &ReadContext<'_>,
     pair: &Collection,
-    id: &ClaimId,
+    (id, today): (&ClaimId, Date),
     standing: &Standing,
     adjudication: &Adjudication,
 ) -> Result<Option<Date>, HealthError> {
@@ -243,11 +230,11 @@ fn appeal_until(
     let before = Appeal::said(ctx, pair, id, &standing.word)?;
     if before
         .as_ref()
-        .is_some_and(|appeal| appeal.status().after(AppealAct::Escalate).is_err())
+        .is_some_and(|appeal| appeal.next(Some(today)).is_err())
     {
         return Ok(None);
     }
-    Appeal::until(before.as_ref(), decided.on).map(Some)
+    Appeal::until(before.as_ref(), decided.on, today).map(Some)
 }
 
 /// First and last day of its services; the day of its submission where it has no lines, which the front end refuses.

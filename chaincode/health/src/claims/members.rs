@@ -7,7 +7,7 @@ use crate::caller::Caller;
 use crate::state::{done, registered, tx_id};
 use careledger_api::adjudication::{Coverage, Plan, Standing, npi_is_valid};
 use careledger_api::consortium::OrganisationRole;
-use careledger_api::contracts::claims::{MemberKey, PlanBody, StandingBody};
+use careledger_api::contracts::claims::{MAX_BILLING, MemberKey, PlanBody, StandingBody};
 use careledger_api::event::EventKind;
 use careledger_api::ids::{CoverageId, Hash, PlanId, TxId};
 use careledger_api::keys::PublicKey;
@@ -107,6 +107,21 @@ pub(super) fn set_standing(
             "an NPI has ten digits, begins with 1 or 2 and ends with its check digit".into(),
         ));
     }
+    if standing.bills_for.len() > MAX_BILLING {
+        return Err(HealthError::Limit(format!(
+            "at most {MAX_BILLING} organisations bill under a number"
+        )));
+    }
+    let consortium = registered(ctx)?.consortium;
+    if standing
+        .bills_for
+        .iter()
+        .any(|provider| consortium.pair(payer, provider).is_none())
+    {
+        return Err(HealthError::InvalidCode(
+            "one that bills under the number sends this payer no claims: name custodians of the consortium by their MSP ids".into(),
+        ));
+    }
     let key = standing_key(&own, &standing.npi);
     own.put(ctx, &key, &standing)?;
     done(ctx, EventKind::Claim, Some(&own.collection))
@@ -122,6 +137,17 @@ pub(super) fn is_loaded(ctx: &ReadContext<'_>, own: &Own, coverage: &Coverage) -
 pub(super) fn plan(ctx: &ReadContext<'_>, own: &Own, coverage: &Coverage) -> Result<Plan, HealthError> {
     let body: Option<PlanBody> = own.get(ctx, &rules_key(own, &coverage.plan, coverage.plan_version))?;
     Ok(body.ok_or(HealthError::NotFound)?.plan)
+}
+
+/// Whether the payer knows the number as one under which others bill, and not that organisation.
+pub(super) fn bills_for_others(
+    ctx: &ReadContext<'_>,
+    own: &Own,
+    npi: &str,
+    provider: &str,
+) -> Result<bool, HealthError> {
+    let body: Option<StandingBody> = own.get(ctx, &standing_key(own, npi))?;
+    Ok(body.is_some_and(|body| !body.bills_for.is_empty() && !body.bills_for.contains(provider)))
 }
 
 /// How these providers stand, as far as the payer said so.

@@ -101,7 +101,16 @@ pub(super) fn explanation(
     if claim.coverage != query.coverage {
         return Err(HealthError::NotFound);
     }
-    explained(ctx, &pair, &claim)
+    let mut told = explained(ctx, &pair, &claim)?;
+    // That money comes back the member is told; by which payments, and with what else, is between the other two.
+    if let Some(back) = &mut told.taken_back {
+        back.references.clear();
+        if let Some(came) = &mut back.recovered {
+            came.reference.clear();
+            came.remittance = None;
+        }
+    }
+    Ok(told)
 }
 
 /// The payer's own collection, for its portal with a member's question.

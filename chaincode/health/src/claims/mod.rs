@@ -8,6 +8,7 @@
 //! coverage       versions of coverage, its end                                      payer
 //! authorisation  requests, decisions, answers; the book of each                     pair_<payer>_<provider>, payer
 //! units          what claims may use of authorisations                              payer
+//! eligibility    questions of a front desk, the payer's answers                     pair, payer
 //! submission     claims, replacements, voids                                        pair, payer
 //! receipt        the payer's stamp and front end                                    payer
 //! elsewhere      marks of services across payers                                    log
@@ -15,13 +16,18 @@
 //! deciding       facts -> engine -> adjudication, what it uses up                   both
 //! review         information, attachments, rulings of two                           pair, payer
 //! screening      flags, members' words: they pend                                   payer
+//! doubts         services that were flagged, or denied by people, on any claim       payer
 //! disclosure     payment consent, payment by the patient                            pair, care_<provider>
 //! service        whether the payer keeps its times                                  payer, pair
 //! waiting        what waits for the payer                                           payer, pair
 //! listing        lists for both, what waits for the provider                        pair
+//! parts          looks over the pair's keys that end in time                        pair
 //! appeal         three levels                                                       pair, payer
 //! holding        what keeps money from leaving for a decided claim                both
-//! money          remittance, payment, confirmation, reversal                        both
+//! money          remittance, reversal                                               both
+//! paying         payments and their confirmation, of a claim or of a remittance     both
+//! payments       which payment was which remittance's                              pair
+//! recovering     money that comes back after a reversal                            both
 //! word           what the provider itself said, by its own key                       pair
 //! advice         what a remittance was made of                                       pair
 //! reading        views                                                              pair, payer
@@ -35,6 +41,7 @@
 //! appeal and withdrawal by its key and the hash of its value. Statements (`claim~`, `auth~`, `info~`, `appeal~`, ...) are guarded by both once they are
 //! there, and count if they are listed. All that moves money lies in the payer's book, under keyed hashes, in a collection that nobody else writes; `head~` is a copy of it for the provider, from the
 //! payer's first step on handed to the payer for good. A claim with a `head~` that the book does not know, or whose `conf~` is not its provider's, is refused.
+//! A request (`auth~`) that one side could still change alone is neither shown nor decided: a provider would put another one in its place between look and approval.
 //!
 //! # A claim in the place of another
 //! A replacement or void is submitted at the provider's own peer, which alone knows what the patient keeps from the payer, and takes effect when the payer
@@ -45,12 +52,19 @@
 //! The claim's own body, held against the hash that the book keeps since its receipt; by the provider's key whether a question was answered, whether an
 //! appeal is open, whether a correction waits, whether an authorisation was cancelled; the patient's payment consent. A provider with altered code can say
 //! these for itself, and stops its own money with it. That an answer came within its days is checked at the provider's peer: one with altered code can be
-//! late, until the payer has decided, and an appeal after its 180 days; and it can unsay what it said, as long as no decision of the payer rests on it. Where
-//! the payer's peer has not got what the provider said, it decides and pays nothing of that claim, reverses it if it has to, and goes on with all others.
+//! late, until the payer has decided, and an appeal after its 180 days; it can say an earlier day for its appeal than the block's, down to that of the first
+//! decision, and so come to the next level before its payer's 30 days for an answer are over; and it can unsay what it said, as long as no decision of the payer rests on it. Where the payer's peer
+//! has not got what the provider said, it decides and pays nothing of that claim, reverses it if it has to, and goes on with all others.
+//!
+//! # Lists and reports
+//! Whatever either side writes of its own, no list, report or decision of the other's about anything else ends with it. What is not as the contract writes it,
+//! or has not come, is told beside by its id (`unreadable`), and counts for nothing. Every key and every byte that a look meets counts, so that each part of it
+//! ends in time; what a range brings, Fabric reads 100 values at a time, in a message of up to 100 MiB.
 //!
 //! # What a payer with altered code can do
 //! It can write under the provider's names what is absent and what no word lists: a document's hash (`file~`), a service's fingerprint (`fp~`), a payment
-//! consent or its refusal (`payc~`), and claims and requests that their provider never made, which it would pay itself. It can take a key before its
+//! consent or its refusal (`payc~`), and claims, requests and questions that their provider never made, which it would pay or answer itself; those whose word
+//! it hands to the provider are on the provider's list, which takes them back by that key. It can take a key before its
 //! provider, whose submission is then refused as `DUPLICATE` under that id; ids are random. None of that moves the provider's money, but it can delay or
 //! refuse what is owed, as such a payer can by not answering at all; who wrote each is in the block's certificate.
 
@@ -62,6 +76,8 @@ mod coverage;
 mod deciding;
 mod desk;
 mod disclosure;
+mod doubts;
+mod eligibility;
 mod elsewhere;
 mod history;
 mod holding;
@@ -69,10 +85,14 @@ mod listing;
 mod members;
 mod mine;
 mod money;
+mod parts;
+mod paying;
+mod payments;
 mod provider;
 mod quarters;
 mod reading;
 mod receipt;
+mod recovering;
 mod review;
 mod screening;
 mod service;
@@ -88,13 +108,15 @@ use careledger_api::contracts::claims::{
     AdjudicationStep, AppealBody, AppealDecision, Attachment, AuthorisationAnswer, AuthorisationDecision,
     AuthorisationRequest, AuthorisationView, BookView, ClaimBatch, ClaimBody, ClaimList, ClaimStep,
     ClaimView, Claims, CoverageAmendment, CoverageBody, CoverageEnd, Eligibility, EligibilityQuery,
-    ExplanationOfBenefits, Feedback, FingerprintKey, FingerprintOpening, FingerprintPeriod, FlagClearance,
-    Fold, FraudFlag, Information, ListQuery, MemberClaim, MemberClaimQuery, MemberKey, MemberQuery, Payment,
-    PaymentConsent, Period, PlanBody, RemittanceBody, RemittanceList, RemittanceQuery, RemittanceView,
-    RemittedClaim, Reversal, RulingConfirmation, RulingProposal, SelfPayment, ServiceReport, StandingBody,
-    Waiting, WaitingQuery,
+    EligibilityQuestion, EligibilityView, ExplanationOfBenefits, Feedback, FingerprintKey,
+    FingerprintOpening, FingerprintPeriod, FlagClearance, Fold, FraudFlag, Information, ListQuery,
+    MemberClaim, MemberClaimQuery, MemberKey, MemberQuery, Payment, PaymentConsent, Period, PlanBody,
+    QuestionBatch, QuestionList, QuestionQuery, QuestionStep, Recovery, RemittanceBody,
+    RemittanceConfirmation, RemittanceList, RemittancePayment, RemittanceQuery, RemittanceView,
+    RemittedClaim, RemittedMoney, ReportQuery, Reversal, RulingConfirmation, RulingProposal, SelfPayment,
+    ServiceReport, StandingBody, Waiting, WaitingQuery,
 };
-use careledger_api::ids::{AuthorisationId, ClaimId, Hash, PlanId, RemittanceId};
+use careledger_api::ids::{AuthorisationId, ClaimId, Hash, PlanId, QuestionId, RemittanceId};
 use careledger_api::intent::SignedIntent;
 use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::{Context, ReadContext};
@@ -196,7 +218,6 @@ impl Claims for ClaimRules {
         ReadContext coverage::eligibility(EligibilityQuery) -> Eligibility;
         Context money::fold_accumulators(Fold) -> Receipt;
         Context disclosure::restrict_payer(SelfPayment) -> Receipt;
-        ReadContext service::service_report(String) -> ServiceReport;
     }
 
     of_pair! {
@@ -204,6 +225,13 @@ impl Claims for ClaimRules {
         Context authorisation::decide_authorisation(AuthorisationDecision) -> Receipt;
         Context authorisation::answer_authorisation(AuthorisationAnswer) -> Receipt;
         ReadContext authorisation::authorisation(AuthorisationId) -> AuthorisationView;
+        Context eligibility::ask_eligibility(EligibilityQuestion) -> Receipt;
+        Context eligibility::answer_eligibility(QuestionStep) -> Receipt;
+        Context eligibility::drop_questions(QuestionBatch) -> Receipt;
+        Context eligibility::drop_answers(QuestionBatch) -> Receipt;
+        ReadContext eligibility::eligibility_answer(QuestionId) -> EligibilityView;
+        ReadContext eligibility::eligibility_questions(QuestionQuery) -> QuestionList;
+        ReadContext eligibility::eligibility_over(QuestionQuery) -> Vec<QuestionId>;
         Context submission::submit_claim(ClaimBody) -> Receipt;
         Context submission::replace_claim(ClaimBody) -> Receipt;
         Context receipt::acknowledge(ClaimBatch) -> Receipt;
@@ -220,11 +248,16 @@ impl Claims for ClaimRules {
         Context appeal::withdraw_appeal(ClaimStep) -> Receipt;
         Context appeal::decide_appeal(AppealDecision) -> Receipt;
         Context money::remit(RemittanceBody) -> Receipt;
-        Context money::pay(Payment) -> Receipt;
-        Context money::confirm(ClaimStep) -> Receipt;
+        Context paying::pay(Payment) -> Receipt;
+        Context paying::confirm(ClaimStep) -> Receipt;
+        Context paying::pay_remittance(RemittancePayment) -> Receipt;
+        Context paying::confirm_remittance(RemittanceConfirmation) -> Receipt;
+        ReadContext paying::remittance_money(RemittanceId) -> Vec<RemittedMoney>;
         Context money::reverse(Reversal) -> Receipt;
+        Context recovering::recover(Recovery) -> Receipt;
         ReadContext reading::remittance(RemittanceId) -> RemittanceView;
         ReadContext advice::remitted(RemittanceId) -> Vec<RemittedClaim>;
+        ReadContext service::service_report(ReportQuery) -> ServiceReport;
         ReadContext waiting::waiting(WaitingQuery) -> Waiting;
         ReadContext listing::list_claims(ListQuery) -> ClaimList;
         ReadContext listing::remittances(RemittanceQuery) -> RemittanceList;

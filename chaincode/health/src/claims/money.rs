@@ -1,12 +1,12 @@
-//! Remittance, payment, confirmation, reversal, and the sum of what a member paid.
+//! Remittance, reversal, and the sum of what a member paid.
 
 use super::book::Entry;
 use super::desk::{Desk, Own};
-use super::store::{Standing, payment_key, remittance_key, stored, word_key};
-use super::{appeal, deciding, holding, provider, sums};
-use crate::state::{derived_salt, done, tx_id};
+use super::store::remittance_key;
+use super::{appeal, deciding, holding, review, sums};
+use crate::state::{done, tx_id};
 use careledger_api::contracts::claims::{
-    ClaimAct, ClaimStep, Fold, MAX_REMITTED, Payment, RemittanceBody, Reversal, check_text,
+    ClaimAct, ClaimStatus, Fold, MAX_REMITTED, RemittanceBody, Reversal, check_text,
 };
 use careledger_api::date::Date;
 use careledger_api::event::EventKind;
@@ -27,9 +27,18 @@ pub(super) struct Remittance {
     /// Claims that were on a remittance before, which was never paid: they were decided anew in between.
     #[serde(default)]
     pub(super) again: BTreeSet<ClaimId>,
+    /// Claims that it tells as denied.
+    #[serde(default)]
+    pub(super) denied: BTreeSet<ClaimId>,
+    /// Denials that a remittance before told of claims, and that this one takes back, by their transactions.
+    #[serde(default)]
+    pub(super) before: BTreeMap<ClaimId, TxId>,
     /// By the payer's clock; not kept by older ones.
     #[serde(default)]
     pub(super) on: Option<Date>,
+    /// The second of that.
+    #[serde(default)]
+    pub(super) at: Option<i64>,
     pub(super) tx: TxId,
     pub(super) salt: Salt,
 }
@@ -46,6 +55,7 @@ pub(super) fn remit(
         return Err(HealthError::Limit("a remittance has 1 to 50 claims".into()));
     }
     let (mut amounts, mut decisions, mut again) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+    let (mut denied, mut before) = (BTreeSet::new(), BTreeMap::new());
     let mut currency = None;
     for id in &remittance.claims {
         let mut entry = Entry::of(&desk, id)?;
@@ -56,6 +66,7 @@ pub(super) fn remit(
         }
         entry.act(ClaimAct::Remit)?;
         appeal::require_settled(&desk, &entry)?;
+        review::require_ruled(&entry.book)?;
         holding::require_payable(&desk, &entry)?;
         amounts.insert(*id, entry.book.money.due());
         decisions.extend(
@@ -65,8 +76,13 @@ pub(super) fn remit(
                 .as_ref()
                 .map(|decision| (*id, decision.tx.clone())),
         );
-        if !entry.book.remittances.is_empty() && !entry.book.money.has_moved() {
+        if entry.book.was_remitted() && !entry.book.money.has_moved() {
             again.insert(*id);
+        }
+        before.extend(entry.book.told_before().map(|told| (*id, told.clone())));
+        if entry.book.status == ClaimStatus::Denied {
+            entry.book.advise(remittance.id)?;
+            denied.insert(*id);
         }
         entry.book.remittances.push(remittance.id);
         entry.save(&desk, &remittance.salt)?;
@@ -77,7 +93,10 @@ pub(super) fn remit(
         amounts,
         decisions,
         again,
+        denied,
+        before,
         on: Some(desk.today()?),
+        at: Some(desk.now),
         tx: desk.tx.clone(),
         salt: remittance.salt,
     };
@@ -85,48 +104,6 @@ pub(super) fn remit(
         return Err(HealthError::Duplicate("this remittance id is taken".into()));
     }
     done(ctx, EventKind::Claim, Some(&desk.pair))
-}
-
-pub(super) fn pay(
-    ctx: &Context<'_>,
-    payer: &str,
-    provider: &str,
-    payment: Payment,
-) -> Result<Receipt, HealthError> {
-    let (desk, _) = Desk::for_payer(ctx, payer, provider)?;
-    payment.salt.require_drawn()?;
-    let mut entry = Entry::of(&desk, &payment.claim)?;
-    entry.act(ClaimAct::Pay)?;
-    appeal::require_settled(&desk, &entry)?;
-    holding::require_payable(&desk, &entry)?;
-    let money = &mut entry.book.money;
-    money.pay(payment.amount, &payment.reference, &desk.tx)?;
-    let key = payment_key(&payment.claim, &desk.tx);
-    if !desk.pair.write_once(ctx, &key, &payment)? {
-        return Err(HealthError::ConflictState("the claim is paid".into()));
-    }
-    entry.save(&desk, &payment.salt)?;
-    done(ctx, EventKind::Claim, Some(&desk.pair))
-}
-
-/// The provider says that the newest payment came. It moves nothing of the payer's.
-pub(super) fn confirm(
-    ctx: &Context<'_>,
-    payer: &str,
-    provider: &str,
-    step: ClaimStep,
-) -> Result<Receipt, HealthError> {
-    let pair = provider::pair(ctx, payer, provider)?;
-    step.salt.require_drawn()?;
-    stored(ctx, &pair, &step.claim)?;
-    let standing = Standing::of(ctx, &pair, &step.claim)?;
-    standing.status.after(ClaimAct::Confirm)?;
-    let payment = standing.head.and_then(|mut head| head.payments.pop());
-    let mut word = standing.word;
-    word.payment = Some(payment.ok_or(HealthError::NotFound)?);
-    let salt = derived_salt(&step.salt, "confirmation", &tx_id(ctx)?);
-    word.keep(ctx, &pair, &word_key(&step.claim), provider, salt)?;
-    done(ctx, EventKind::Claim, Some(&pair))
 }
 
 pub(super) fn reverse(
@@ -140,7 +117,7 @@ pub(super) fn reverse(
     check_text(&reversal.reason, &[])?;
     let mut entry = Entry::of(&desk, &reversal.claim)?;
     entry.act(ClaimAct::Reverse)?;
-    if entry.book.remittances.is_empty() && !entry.book.money.has_moved() {
+    if !entry.book.was_remitted() && !entry.book.money.has_moved() {
         return Err(HealthError::ConflictState(
             "the claim was neither remitted nor paid; there is nothing to take back".into(),
         ));
@@ -148,6 +125,7 @@ pub(super) fn reverse(
     deciding::undo(&desk, &mut entry)?;
     entry.book.money.take_back();
     entry.book.reversal = Some(reversal.reason);
+    entry.book.reversed_at = Some(desk.now);
     entry.save(&desk, &reversal.salt)?;
     done(ctx, EventKind::Claim, Some(&desk.pair))
 }

@@ -8,7 +8,6 @@ use careledger_api::consortium::OrganisationRole;
 use careledger_api::ids::ClaimId;
 use careledger_api::roles::Role;
 use fabric_contract_core::ReadContext;
-use serde::de::DeserializeOwned;
 
 /// The pair's collection, for the provider's clients.
 pub(super) fn pair(ctx: &ReadContext<'_>, payer: &str, provider: &str) -> Result<Collection, HealthError> {
@@ -61,17 +60,4 @@ pub(super) fn pair_of_claim(
         Some(appeal) if appeal.is_external() => Ok(pair),
         _ => Err(refused),
     }
-}
-
-/// The values of a prefix of the pair that have their form, for views: an organisation with altered code that writes others ends nobody's view.
-pub(super) fn readable<T: DeserializeOwned>(
-    ctx: &ReadContext<'_>,
-    pair: &Collection,
-    prefix: &str,
-) -> Result<Vec<T>, HealthError> {
-    let mut found = Vec::new();
-    for entry in ctx.private_range(&pair.name, prefix, &format!("{prefix}~"))? {
-        found.extend(serde_json::from_slice(&entry?.value).ok());
-    }
-    Ok(found)
 }

@@ -4,21 +4,28 @@ use super::advice::stands;
 use super::appeal::Appeal;
 use super::book::{Book, book_hash, book_key};
 use super::desk::Own;
+use super::doubts;
 use super::money::Remittance;
-use super::provider::{pair_of_claim, pair_of_either, readable};
-use super::store::{Head, Standing, attachment_prefix, payment_key, remittance_key, stored};
+use super::parts::some;
+use super::provider::{pair_of_claim, pair_of_either};
+use super::store::{Head, Standing, attachment_prefix, remittance_key, require_own, stored};
 use super::word::ANSWERS;
+use super::{paying, payments, recovering};
 use crate::caller::Caller;
 use crate::state::{Collection, registered, tx_id};
 use careledger_api::HealthError;
 use careledger_api::adjudication::Claim;
 use careledger_api::contracts::claims::{
-    Attachment, BookView, ClaimStatus, ClaimView, ExplanationOfBenefits, Information, Payment, RemittanceView,
+    Attachment, BookView, ClaimStatus, ClaimView, ExplanationOfBenefits, Information, RemittanceView,
 };
+use careledger_api::date::Date;
 use careledger_api::ids::{ClaimId, RemittanceId};
 use careledger_api::roles::Role;
 use fabric_contract_core::ReadContext;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Most documents of a claim that are looked at to show them; those of the first keys.
+const MAX_SHOWN: usize = 500;
 
 pub(super) fn book(
     ctx: &ReadContext<'_>,
@@ -28,10 +35,20 @@ pub(super) fn book(
 ) -> Result<BookView, HealthError> {
     let consortium = registered(ctx)?.consortium;
     Caller::of(ctx)?.require(payer, &[Role::Payer])?;
-    Collection::pair(&consortium, payer, provider)?;
+    let pair = Collection::pair(&consortium, payer, provider)?;
     let own = Own::of(ctx, &consortium, payer)?;
-    let book: Option<Book> = own.get(ctx, &book_key(&book_hash(&own, provider, &id)))?;
-    Ok(book.ok_or(HealthError::NotFound)?.view())
+    let hash = book_hash(&own, provider, &id);
+    let book: Option<Book> = own.get(ctx, &book_key(&hash))?;
+    let book = book.ok_or(HealthError::NotFound)?;
+    // Without the claim as it was received the payer's own words are there all the same.
+    let doubts = match stored(ctx, &pair, &id) {
+        Ok(stored) if book.is_of(&stored.claim)? => doubts::view(ctx, &own, &stored.claim, &hash)?,
+        _ => Vec::new(),
+    };
+    Ok(BookView {
+        doubts,
+        ..book.view()
+    })
 }
 
 pub(super) fn claim(
@@ -42,34 +59,43 @@ pub(super) fn claim(
 ) -> Result<ClaimView, HealthError> {
     let pair = pair_of_claim(ctx, payer, provider, &id)?;
     let stored = stored(ctx, &pair, &id)?;
+    require_own(ctx, &pair, provider, &id)?;
     let standing = Standing::of(ctx, &pair, &id)?;
     let adjudication = match standing.decided() {
         Some(_) => Some(standing.adjudication(ctx, &pair, &id)?),
         None => None,
     };
-    let attachments: Vec<Attachment> = readable(ctx, &pair, &attachment_prefix(&id))?;
+    let (attachments, more_attachments): (Vec<Attachment>, bool) =
+        some(ctx, &pair, &attachment_prefix(&id), MAX_SHOWN)?;
     let information: Vec<Information> = standing.word.read_all(ctx, &pair, ANSWERS)?;
     let appeal = Appeal::of(ctx, &pair, &id)?.map(Appeal::view);
     let answer_until = standing.answer_until();
     let head = standing.head;
-    let payments = head.iter().flat_map(|head| &head.payments);
-    let payments: Vec<Payment> = payments
-        .map(|tx| pair.get(ctx, &payment_key(&id, tx))?.ok_or(HealthError::NotFound))
-        .collect::<Result<_, _>>()?;
+    let payments = match &head {
+        Some(head) => payments::all(ctx, &pair, head, &id)?,
+        None => Vec::new(),
+    };
+    let taken_back = recovering::taken_back(head.as_ref(), &payments);
+    let paid_on = head.iter().flat_map(|head| {
+        let on = |tx| head.paid_on.get(tx).copied().flatten();
+        head.payments.iter().map(on)
+    });
+    let paid_on: Vec<_> = paid_on.collect();
     let tx = match (&head, stored.tx) {
         (Some(head), _) => head.tx.clone(),
         (None, Some(tx)) => tx,
         (None, None) => tx_id(ctx)?,
     };
-    let (remittances, successor, reversal, rejection) = match head {
+    let (remittances, denials, successor, reversal, rejection) = match head {
         Some(Head {
             remittances,
+            denials,
             successor,
             reversal,
             rejection,
             ..
-        }) => (remittances, successor, reversal, rejection),
-        None => (Vec::new(), None, None, Vec::new()),
+        }) => (remittances, denials, successor, reversal, rejection),
+        None => (Vec::new(), BTreeSet::new(), None, None, Vec::new()),
     };
     Ok(ClaimView {
         claim: stored.claim,
@@ -79,13 +105,17 @@ pub(super) fn claim(
         payments,
         rejection,
         remittances,
+        denials,
         attachments,
+        more_attachments,
         information: information.into_iter().map(|said| said.text).collect(),
         answer_until,
         appeal,
         successor,
         correction: standing.waiting,
         reversal,
+        paid_on,
+        taken_back,
         tx,
     })
 }
@@ -115,9 +145,17 @@ pub(super) fn explained(
     };
     let adjudication = standing.adjudication(ctx, pair, &claim.id)?;
     let appeal = Appeal::said(ctx, pair, &claim.id, &standing.word)?;
-    let until = Appeal::until(appeal.as_ref(), decided.on)?;
+    let today = Date::from_unix(ctx.timestamp().seconds)?;
+    let until = Appeal::until(appeal.as_ref(), decided.on, today)?;
+    let open = appeal.filter(|_| Appeal::is_of(standing.status));
+    let payments = match &standing.head {
+        Some(head) if standing.status.is_taken_back() => payments::all(ctx, pair, head, &claim.id)?,
+        _ => Vec::new(),
+    };
     Ok(ExplanationOfBenefits {
+        appeal_due: open.and_then(|appeal| appeal.due()),
         answer_until: standing.answer_until(),
+        taken_back: recovering::taken_back(standing.head.as_ref(), &payments),
         ..ExplanationOfBenefits::of(claim, standing.status, &adjudication, until)
     })
 }
@@ -140,36 +178,52 @@ pub(super) fn of_remittance(
     remittance: Remittance,
 ) -> Result<RemittanceView, HealthError> {
     let Remittance {
-        id,
         amounts,
         decisions,
-        on,
-        tx,
+        denied,
         ..
-    } = remittance;
+    } = &remittance;
     let currency = match amounts.keys().next() {
         Some(first) => stored(ctx, pair, first).ok().map(|stored| stored.claim.currency),
         None => None,
     };
     let mut statuses = BTreeMap::new();
     let (mut reversed, mut superseded) = (BTreeSet::new(), BTreeSet::new());
-    for (claim, amount) in &amounts {
-        if let Some(decision) = decisions.get(claim)
-            && !stands(ctx, pair, claim, decision, *amount)?
+    let (mut money, mut out) = (BTreeMap::new(), 0i64);
+    let mut references = BTreeSet::new();
+    for claim in amounts.keys() {
+        if decisions.contains_key(claim) && !denied.contains(claim) && !stands(ctx, pair, claim, &remittance)?
         {
             superseded.insert(*claim);
         }
         let standing = Standing::of(ctx, pair, claim)?;
         statuses.insert(*claim, standing.status);
+        let (state, payment) = paying::state(ctx, pair, &standing, &remittance, claim)?;
+        money.insert(*claim, state);
+        references.extend(payment.as_ref().map(|paid| paid.reference.clone()));
         let head = standing.head;
         // A replaced one was reversed before.
-        if head.is_some_and(|head| head.status == ClaimStatus::Reversed || head.reversal.is_some()) {
+        if let Some(head) =
+            head.filter(|head| head.status == ClaimStatus::Reversed || head.reversal.is_some())
+        {
             reversed.insert(*claim);
+            let paid = payment.filter(|_| head.recovered.is_none());
+            out = out.saturating_add(paid.map_or(0, |paid| paid.amount));
         }
     }
     let sum = |amounts: &mut dyn Iterator<Item = (&ClaimId, &i64)>| {
         amounts.fold(0i64, |sum, (_, amount)| sum.saturating_add(*amount))
     };
+    let set_off = recovering::amounts(ctx, pair, &remittance)?;
+    let Remittance {
+        id,
+        amounts,
+        denied,
+        on,
+        at,
+        tx,
+        ..
+    } = remittance;
     Ok(RemittanceView {
         id,
         total: sum(&mut amounts.iter()),
@@ -178,9 +232,15 @@ pub(super) fn of_remittance(
             .filter(|(claim, _)| !reversed.contains(claim) && !superseded.contains(claim))),
         reversed,
         amounts,
+        denied,
         statuses,
+        money,
+        out,
+        set_off,
         currency,
         issued: on,
+        at,
+        references,
         tx,
     })
 }

@@ -1,10 +1,11 @@
 //! The payer receives claims: its own stamp of when they came, and its own front end. A replacement or void takes effect here.
 
 use super::book::Entry;
-use super::deciding;
 use super::desk::Desk;
-use super::store::word_key;
+use super::screening::hand_down;
+use super::store::{stored, word_key};
 use super::word::Word;
+use super::{deciding, doubts};
 use crate::state::done;
 use careledger_api::adjudication::{AppealRoute, Claim, Edit, EditCode, Effect, Frequency, check};
 use careledger_api::contracts::claims::{ClaimAct, ClaimBatch, ClaimStatus, MAX_REMITTED};
@@ -110,6 +111,7 @@ fn stamp(
 ) -> Result<Option<TakenBack>, HealthError> {
     entry.book.received = desk.now;
     let mut found = check(&entry.claim);
+    found.truncate(MAX_FINDINGS);
     let mut before = None;
     if found.is_empty() && corrects(&entry.claim) {
         match take_back(desk, entry, open)? {
@@ -139,6 +141,9 @@ fn stamp(
     entry.book.rejection = found;
     Ok(before)
 }
+
+/// Most findings that a rejection tells: altered code writes bodies with any number of lines.
+const MAX_FINDINGS: usize = 100;
 
 /// Days that a submission may wait at the payer and still count from its own day: what the payer's backlog takes is not its provider's delay, and a
 /// provider with an altered clock gains no more than these.
@@ -179,6 +184,12 @@ fn take_back(
         before => before?,
     };
     if before.book.status == ClaimStatus::Submitted && corrects(&before.claim) {
+        if comes_back(desk, &after.claim, &before.claim) {
+            open.insert(old, before);
+            return Ok(Err(
+                "the claim that it is for is a correction that leads back to it: submit one for the first claim",
+            ));
+        }
         return Err(HealthError::ConflictState(
             "the claim before is a correction itself, and is received first".into(),
         ));
@@ -195,7 +206,10 @@ fn take_back(
     let (gave_back, compared) = before.has_used_up();
     deciding::undo(desk, &mut before)?;
     before.book.successor = Some(after.claim.id);
-    hand_down(&before, after);
+    if act == ClaimAct::Replace {
+        hand_down(desk, &before, after);
+        before.book.passed_on = doubts::passed_on((&before.claim, &before.book), (&after.claim, &after.book));
+    }
     after.book.root = before.book.root;
     // A correction of days that were claimed in time is in time; one that comes too early is not handed down for ever.
     let days: BTreeSet<Date> = before.claim.lines.iter().map(|line| line.date).collect();
@@ -214,21 +228,21 @@ fn take_back(
     }))
 }
 
-/// What made people look at the claim before makes them look at the one in its place: open flags, on the whole claim where their line is gone, and the
-/// member's word on lines that are the same.
-fn hand_down(before: &Entry, after: &mut Entry) {
-    let lines = |claim: &Claim, of: u16| claim.lines.iter().find(|line| line.sequence == of).cloned();
-    for flag in &before.book.flags {
-        after
-            .book
-            .flags
-            .extend(flag.handed_down(|line| lines(&after.claim, line).is_some()));
+/// Corrections that are followed from one that waits. The contract lets nobody submit a correction of one that waits.
+const WAITING: usize = 16;
+
+/// Whether corrections lead back to one of them, or through more of them than are followed: none of these could be received first.
+fn comes_back(desk: &Desk<'_, '_>, after: &Claim, before: &Claim) -> bool {
+    let mut next = before.replaces;
+    for _ in 0..WAITING {
+        let Some(id) = next.filter(|id| *id != after.id) else {
+            return next.is_some();
+        };
+        // Where it cannot be read, whatever names it is looked at first.
+        let found = stored(desk.ctx, &desk.pair, &id).ok();
+        next = found.and_then(|stored| stored.claim.replaces);
     }
-    for (line, rendered) in &before.book.feedback {
-        if lines(&before.claim, *line) == lines(&after.claim, *line) {
-            after.book.feedback.insert(*line, *rendered);
-        }
-    }
+    true
 }
 
 /// Why a claim is not taken back by the one that corrects it.

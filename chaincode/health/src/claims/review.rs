@@ -162,6 +162,16 @@ pub(super) fn confirm_ruling(
     done(ctx, EventKind::Claim, Some(&desk.pair))
 }
 
+/// `CONFLICT_STATE` while a ruling waits for its second person: what the claim comes to may change with it.
+pub(super) fn require_ruled(book: &Book) -> Result<(), HealthError> {
+    match book.proposed() {
+        None => Ok(()),
+        Some(_) => Err(HealthError::ConflictState(
+            "a ruling on the claim waits for its second person; it is remitted once that is confirmed, or the claim is adjudicated anew".into(),
+        )),
+    }
+}
+
 /// Rulings are on lines that are there and on rules that somebody may set aside.
 pub(super) fn check_rulings(claim: &Claim, rulings: &Rulings) -> Result<(), HealthError> {
     let known = |line: &u16| claim.lines.iter().any(|l| l.sequence == *line);

@@ -3,7 +3,7 @@
 use super::book::{Book, Entry};
 use super::desk::Desk;
 use super::receipt::receive;
-use super::{appeal, deciding};
+use super::{appeal, deciding, doubts};
 use crate::caller::Caller;
 use crate::state::{done, registered};
 use careledger_api::adjudication::{Claim, EditCode, Ruling};
@@ -32,8 +32,20 @@ pub(super) struct Flag {
 }
 
 impl Flag {
-    /// The flag on the claim in the place of its own, unless it was taken away.
-    pub(super) fn handed_down(&self, has_line: impl Fn(u16) -> bool) -> Option<Self> {
+    /// The member's word that a line was not rendered, said by a transaction; without a line that there is one of which it was said.
+    fn not_rendered(tx: TxId, line: Option<u16>) -> Self {
+        Self {
+            tx,
+            line,
+            kind: NOT_RENDERED.into(),
+            score: MAX_SCORE,
+            explanation: "the member says that the service was not rendered".into(),
+            cleared: None,
+        }
+    }
+
+    /// The flag on the claim in the place of its own, unless it was taken away: on the line that has its service, else on the whole claim.
+    fn handed_down(&self, line_of: impl Fn(u16) -> Option<u16>) -> Option<Self> {
         let Self {
             tx,
             line,
@@ -44,12 +56,22 @@ impl Flag {
         } = self;
         cleared.is_none().then(|| Self {
             tx: tx.clone(),
-            line: line.filter(|line| has_line(*line)),
+            line: line.and_then(line_of),
             kind: kind.clone(),
             score: *score,
             explanation: explanation.clone(),
             cleared: None,
         })
+    }
+
+    /// Whether a person still has to look at a line for it.
+    pub(super) fn is_open_on(&self, line: u16) -> bool {
+        self.cleared.is_none() && self.line.is_none_or(|of| of == line)
+    }
+
+    /// Whether it says of that line that the member denies it, taken away or not.
+    pub(super) fn is_members_no(&self, line: u16) -> bool {
+        self.kind == NOT_RENDERED && self.line == Some(line)
     }
 
     pub(super) fn view(self) -> FlagView {
@@ -66,10 +88,45 @@ impl Flag {
 
 /// The lines that wait for a person's look.
 pub(super) fn flagged(claim: &Claim, book: &Book) -> BTreeSet<u16> {
-    let lines = || claim.lines.iter().map(|line| line.sequence);
-    let open = book.flags.iter().filter(|flag| flag.cleared.is_none());
-    open.flat_map(|flag| lines().filter(|line| flag.line.is_none_or(|of| of == *line)))
+    let lines = claim.lines.iter().map(|line| line.sequence);
+    lines
+        .filter(|line| book.flags.iter().any(|flag| flag.is_open_on(*line)))
         .collect()
+}
+
+/// What made people look at the claim before makes them look at the one in its place: open flags, and the member's "no" where nothing was left to be flagged.
+/// They go to the line that has the service, whatever its number and charge are now, and to the whole claim where none has it, or more than one. The member's
+/// word itself goes with its line.
+pub(super) fn hand_down(desk: &Desk<'_, '_>, before: &Entry, after: &mut Entry) {
+    let line_of = |line| doubts::same_service(&before.claim, line, &after.claim);
+    let (old, new) = (&before.book, &mut after.book);
+    new.flags
+        .extend(old.flags.iter().filter_map(|flag| flag.handed_down(line_of)));
+    let (mut unnamed, mut whole) = (0, None);
+    for (line, rendered) in &old.feedback {
+        let (at, said) = (line_of(*line), old.said.get(line));
+        if old.is_unflagged_no(*line) {
+            match said {
+                Some(tx) => new.flags.push(Flag::not_rendered(tx.clone(), at)),
+                // Flags of one transaction could not be told apart.
+                None => (unnamed, whole) = (unnamed + 1, at),
+            }
+        }
+        let Some(at) = at else { continue };
+        let word = new.feedback.entry(at).or_insert(*rendered);
+        *word &= *rendered;
+        new.said.extend(said.map(|tx| (at, tx.clone())));
+    }
+    if unnamed > 0 {
+        let line = whole.filter(|_| unnamed == 1);
+        new.flags.push(Flag::not_rendered(desk.tx.clone(), line));
+    }
+    if new.flags.len() > MAX_FLAGS {
+        new.flags.truncate(MAX_FLAGS);
+        if let Some(last) = new.flags.last_mut() {
+            last.line = None;
+        }
+    }
 }
 
 pub(super) fn flag(
@@ -146,20 +203,21 @@ pub(super) fn feedback(
     if entry.book.status == ClaimStatus::Submitted {
         receive(&desk, &mut entry, &feedback.salt)?;
     }
-    if entry.book.feedback.insert(line, rendered) == Some(rendered) {
-        return Err(HealthError::Duplicate("the member said so before".into()));
+    let again = entry.book.feedback.insert(line, rendered) == Some(rendered);
+    // A "no" for which there is no flag was said when nothing was left to be flagged, or of the claim before.
+    let heard = again && (rendered || !entry.book.is_unflagged_no(line));
+    let mut flagged = false;
+    if rendered {
+        entry.book.said.remove(&line);
+    } else if !heard {
+        let phantom = Flag::not_rendered(desk.tx.clone(), Some(line));
+        // Where nothing is left to be paid, the word is kept for whoever looks at it again, and for other claims of the service.
+        flagged = raise(&desk, &mut entry, phantom, &feedback.salt)?;
+        entry.book.said.insert(line, desk.tx.clone());
+        entry.book.passed_on.remove(&line);
     }
-    if !rendered {
-        let phantom = Flag {
-            tx: desk.tx.clone(),
-            line: Some(line),
-            kind: NOT_RENDERED.into(),
-            score: MAX_SCORE,
-            explanation: "the member says that the service was not rendered".into(),
-            cleared: None,
-        };
-        // Where nothing is left to be paid, the word is kept for whoever looks at it again.
-        raise(&desk, &mut entry, phantom, &feedback.salt)?;
+    if again && !flagged {
+        return Err(HealthError::Duplicate("the member said so before".into()));
     }
     close(&desk, entry, &feedback.salt)?;
     done(ctx, EventKind::Claim, Some(&desk.pair))

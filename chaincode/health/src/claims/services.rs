@@ -1,5 +1,5 @@
 //! `fp~F`: which chain of claims has a service, seen at the provider's own peer. It saves the provider a claim that the payer would deny; the payer itself
-//! decides by its own count of what the member used.
+//! decides by its own count of what the member used, and by what was doubted of the service on any claim ([`doubts`](super::doubts)).
 
 use super::store::{StoredClaim, claim_key, word_key};
 use super::word::Word;

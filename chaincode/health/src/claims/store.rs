@@ -1,15 +1,17 @@
 //! What lies in the pair's collection: the provider's statements, and the payer's copy of what it made of them.
 
 use super::book::Book;
+use super::parts::formed;
 use super::word::{Word, answer_to};
 use crate::state::Collection;
 use careledger_api::HealthError;
 use careledger_api::adjudication::{Adjudication, Claim, Edit};
-use careledger_api::contracts::claims::ClaimStatus;
+use careledger_api::contracts::claims::{ClaimStatus, Recovered};
 use careledger_api::date::Date;
 use careledger_api::ids::{AuthorisationId, ClaimId, PlanId, RemittanceId, Salt, TxId};
 use fabric_contract_core::ReadContext;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The value of `claim~I`.
 #[derive(Serialize, Deserialize)]
@@ -41,10 +43,29 @@ pub(super) struct Head {
     /// Remittances that it was put on; not kept by older ones.
     #[serde(default)]
     pub(super) remittances: Vec<RemittanceId>,
+    /// Those of them that told a denial.
+    #[serde(default)]
+    pub(super) denials: BTreeSet<RemittanceId>,
+    /// The day of the first decision; not kept by older ones.
+    #[serde(default)]
+    pub(super) first: Option<Date>,
+    /// The payer's answers to appeals, by level, each with the transaction that ends its key; without one it lies where older ones do. What is not listed is no
+    /// answer. Older heads do not list them.
+    #[serde(default)]
+    pub(super) answers: Option<BTreeMap<usize, Option<TxId>>>,
     #[serde(default)]
     pub(super) successor: Option<ClaimId>,
     #[serde(default)]
     pub(super) reversal: Option<String>,
+    /// The second of the reversal; not kept by older ones.
+    #[serde(default)]
+    pub(super) reversed_at: Option<i64>,
+    /// The remittances that payments paid, none for those without one; not kept of older payments.
+    #[serde(default)]
+    pub(super) paid_on: BTreeMap<TxId, Option<RemittanceId>>,
+    /// How what was paid came back, after the reversal.
+    #[serde(default)]
+    pub(super) recovered: Option<Recovered>,
     pub(super) salt: Salt,
 }
 
@@ -61,8 +82,18 @@ impl Head {
             rejection: book.rejection.clone(),
             payments: book.money.payments().iter().map(|paid| paid.tx.clone()).collect(),
             remittances: book.remittances.clone(),
+            denials: book.denials.values().copied().collect(),
+            first: book.first_decided(),
+            answers: Some(
+                book.answers_by_level()
+                    .map(|(level, answer)| (level, answer.tx.clone()))
+                    .collect(),
+            ),
             successor: book.successor,
             reversal: book.reversal.clone(),
+            reversed_at: book.reversed_at,
+            paid_on: book.paid_on.clone(),
+            recovered: book.recovered.clone(),
             salt,
         }
     }
@@ -127,6 +158,14 @@ impl Standing {
         })
     }
 
+    /// How many of its payments the provider says have come: the one that it confirmed, and those before.
+    pub(super) fn confirmed(&self) -> usize {
+        let mut payments = self.head.iter().flat_map(|head| &head.payments);
+        let word = self.word.payment.as_ref();
+        let place = word.and_then(|came| payments.position(|tx| tx == came));
+        place.map_or(0, |place| place + 1)
+    }
+
     /// `CONFLICT_STATE` while a correction of the claim waits for the payer.
     pub(super) fn require_in_force(&self) -> Result<(), HealthError> {
         match self.waiting {
@@ -163,16 +202,32 @@ impl Standing {
     }
 }
 
-/// The claim as it was submitted; `NOT_FOUND` for an unknown one, or where another claim's body lies under its id.
+/// The claim as it was submitted; `NOT_FOUND` for an unknown one, or where another claim's body lies under its id, or what has no claim's form or size.
 pub(super) fn stored(
     ctx: &ReadContext<'_>,
     pair: &Collection,
     id: &ClaimId,
 ) -> Result<StoredClaim, HealthError> {
-    let found: Option<StoredClaim> = pair.get(ctx, &claim_key(id))?;
+    let value = ctx.private_get(&pair.name, &claim_key(id))?;
+    let found: Option<StoredClaim> = value.and_then(|value| formed(&value));
     found
         .filter(|stored| stored.claim.id == *id)
         .ok_or(HealthError::NotFound)
+}
+
+/// `CONFLICT_STATE` unless what the provider says of a claim is the provider's alone: then its provider takes back what stands in its name, whoever wrote it.
+pub(super) fn require_own(
+    ctx: &ReadContext<'_>,
+    pair: &Collection,
+    provider: &str,
+    id: &ClaimId,
+) -> Result<(), HealthError> {
+    match pair.is_handed_to(ctx, &word_key(id), provider)? {
+        true => Ok(()),
+        false => Err(HealthError::ConflictState(
+            "what stands there is not under its provider's own word: somebody else wrote it".into(),
+        )),
+    }
 }
 
 /// A public key, as plans' ids are.
@@ -204,6 +259,11 @@ pub(super) fn adjudication_key(claim: &ClaimId, tx: &TxId) -> String {
 
 pub(super) fn payment_key(claim: &ClaimId, tx: &TxId) -> String {
     format!("pay~{claim}~{tx}")
+}
+
+/// Claims whose money came back by a payment, by that one's transaction.
+pub(super) fn set_off_key(tx: &TxId) -> String {
+    format!("offset~{tx}")
 }
 
 pub(super) fn remittance_key(remittance: &RemittanceId) -> String {

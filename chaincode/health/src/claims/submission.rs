@@ -107,7 +107,7 @@ fn replaceable(claim: &Claim, before: &Claim, standing: &Standing, act: ClaimAct
 }
 
 /// Whether the same body was submitted before, which is then written down, since every transaction writes something. `DUPLICATE` for another body,
-/// `CONFLICT_STATE` where the payer has rejected it.
+/// `CONFLICT_STATE` where the payer has rejected it, or where it was taken back.
 fn said_before(
     ctx: &Context<'_>,
     pair: &Collection,
@@ -122,7 +122,14 @@ fn said_before(
         return Err(HealthError::Duplicate("this claim id is taken".into()));
     }
     let head: Option<Head> = pair.get(ctx, &head_key(&claim.id))?;
-    if head.is_some_and(|head| head.status == ClaimStatus::Rejected) {
+    let status = head.map_or(ClaimStatus::Submitted, |head| head.status);
+    // Whoever sends it again means another service, which nobody would ever pay.
+    if status.is_taken_back() {
+        return Err(HealthError::ConflictState(format!(
+            "this claim was submitted before and is {status}: what is claimed anew is another claim, under a number of its own"
+        )));
+    }
+    if status == ClaimStatus::Rejected {
         return Err(HealthError::ConflictState(
             "the payer rejected this claim, and says why in it: what is mended is another claim, under an id of its own".into(),
         ));

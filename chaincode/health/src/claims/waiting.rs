@@ -1,20 +1,22 @@
-//! What waits for the payer with one provider. A look, in bounded parts: it ranges over the pair's claims, and nothing is decided on it.
+//! What waits for the payer with one provider. A look, in bounded parts: it ranges over the pair's claims, and nothing is decided on it. What a provider with
+//! altered code made of its own claims is told beside the others.
 
-use super::appeal::Appeal;
-use super::authorisation;
-use super::book::{Book, Entry, book_hash, book_key};
+use super::appeal::{self, Appeal};
+use super::authorisation::{self, OpenRequest};
+use super::book::{Book, book_hash, book_key, require_written, said_of};
 use super::desk::Own;
 use super::holding;
-use super::listing::each_claim;
+use super::parts::each_claim;
 use super::service::Open;
-use super::store::StoredClaim;
+use super::store::{StoredClaim, word_key};
+use super::word::Word;
 use crate::caller::Caller;
 use crate::state::{Collection, registered};
 use careledger_api::HealthError;
-use careledger_api::adjudication::Frequency;
+use careledger_api::adjudication::{Claim, Frequency};
 use careledger_api::contracts::claims::{
-    AppealStatus, AuthorisationStatus, CLAIM_SECONDS, ClaimStatus, Waiting, WaitingAuthorisation,
-    WaitingClaim, WaitingQuery, WaitingStep,
+    AuthorisationStatus, CLAIM_SECONDS, ClaimStatus, Waiting, WaitingAuthorisation, WaitingClaim,
+    WaitingQuery, WaitingStep,
 };
 use careledger_api::roles::Role;
 use fabric_contract_core::ReadContext;
@@ -30,22 +32,30 @@ pub(super) fn waiting(
     let pair = Collection::pair(&consortium, payer, provider)?;
     let own = Own::of(ctx, &consortium, payer)?;
     let mut found = Waiting::default();
-    found.next = each_claim(ctx, &pair, query.after, |stored| {
-        let claim = claim(ctx, &pair, &own, provider, stored, query.step)?;
-        found.claims.extend(claim);
-        Ok(())
-    })?;
-    if query == WaitingQuery::default() {
-        found.authorisations = authorisations(ctx, &pair, &own, provider)?;
+    if query.requests_after.is_none() {
+        found.next = each_claim(ctx, &pair, query.after, |id, stored| {
+            let row = stored.map(|stored| claim(ctx, (&pair, &own), provider, stored, query.step));
+            match row {
+                Some(Ok(row)) => found.claims.extend(row),
+                // What its provider wrote in a form of its own, or withholds, ends nobody's list.
+                Some(Err(_)) | None => found.unreadable.push(id),
+            }
+            Ok(())
+        })?;
+    }
+    if query == WaitingQuery::default() || query.requests_after.is_some() {
+        let requests = authorisation::items(ctx, (&pair, &own), provider, query.requests_after)?;
+        found.authorisations = authorisations(requests.found);
+        (found.unreadable_requests, found.next_request) = (requests.unreadable, requests.next);
     }
     Ok(found)
 }
 
-/// The claim, if it waits for the payer, and for that step.
+/// The claim, if it waits for the payer, and for that step. `CONFLICT_STATE` where its keys are not as the contract writes them, or the peer does not know
+/// what its provider said.
 fn claim(
     ctx: &ReadContext<'_>,
-    pair: &Collection,
-    own: &Own,
+    (pair, own): (&Collection, &Own),
     provider: &str,
     stored: StoredClaim,
     wanted: Option<WaitingStep>,
@@ -53,9 +63,20 @@ fn claim(
     let StoredClaim { claim, received, .. } = stored;
     let submitted = received.days() * 86_400;
     let book: Option<Book> = own.get(ctx, &book_key(&book_hash(own, provider, &claim.id)))?;
+    if let Some(book) = book.as_ref().filter(|book| is_over(book.status)) {
+        return Ok(match wanted {
+            None | Some(WaitingStep::Recover) => to_recover(&claim, book, submitted),
+            Some(_) => None,
+        });
+    }
+    let word = Word::of(ctx, pair, &word_key(&claim.id));
+    word.require()?;
     let status = match &book {
-        None => ClaimStatus::Submitted,
-        Some(book) => Entry::status(ctx, pair, book)?,
+        None => {
+            require_written(ctx, pair, provider, &claim.id)?;
+            ClaimStatus::Submitted
+        }
+        Some(book) => said_of(ctx, pair, book, &word)?,
     };
     let (step, due) = match status {
         // A second person looks at it first.
@@ -77,6 +98,10 @@ fn claim(
         },
         ClaimStatus::Approved | ClaimStatus::Partial => (WaitingStep::Remit, None),
         ClaimStatus::Payable => (WaitingStep::Pay, None),
+        // Its provider is told, once for each decision.
+        ClaimStatus::Denied if book.as_ref().is_some_and(|book| book.advised().is_none()) => {
+            (WaitingStep::Remit, None)
+        }
         ClaimStatus::Denied | ClaimStatus::Paid => (WaitingStep::Appeal, None),
         _ => return Ok(None),
     };
@@ -89,9 +114,15 @@ fn claim(
             | ClaimStatus::Paid
     );
     // Money that is appealed about waits for the appeal's end.
-    let appealed = decided && Appeal::of(ctx, pair, &claim.id)?.is_some_and(is_the_payers);
-    let step = if appealed { WaitingStep::Appeal } else { step };
-    let none = step == WaitingStep::Appeal && !appealed;
+    let appeal = match &book {
+        Some(book) if decided => Appeal::booked(ctx, pair, book, &word)?.filter(Appeal::is_the_payers),
+        _ => None,
+    };
+    let (step, due) = match &appeal {
+        Some(appeal) => (WaitingStep::Appeal, appeal.due().map(appeal::last_second)),
+        None => (step, due),
+    };
+    let none = step == WaitingStep::Appeal && appeal.is_none();
     if none || wanted.is_some_and(|wanted| wanted != step) {
         return Ok(None);
     }
@@ -109,6 +140,7 @@ fn claim(
     Ok(Some(WaitingClaim {
         claim: claim.id,
         coverage: claim.coverage,
+        provider_npi: claim.provider_npi.clone(),
         status,
         step,
         since: match step {
@@ -120,34 +152,54 @@ fn claim(
         charged: claim.total,
         currency: claim.currency,
         payable,
+        out: None,
         remittance,
         held,
     }))
 }
 
-/// Whether it is open at one of the payer's own levels; the last one is decided outside.
-fn is_the_payers(appeal: Appeal) -> bool {
-    !appeal.is_external() && matches!(appeal.view().status, AppealStatus::First | AppealStatus::Second)
+/// A claim whose money has to come back, whatever stands in its place.
+fn to_recover(claim: &Claim, book: &Book, submitted: i64) -> Option<WaitingClaim> {
+    let out = book.money.out();
+    let decided = || book.decision.as_ref().map(|decision| decision.at);
+    (out > 0).then(|| WaitingClaim {
+        claim: claim.id,
+        coverage: claim.coverage,
+        provider_npi: claim.provider_npi.clone(),
+        status: book.status,
+        step: WaitingStep::Recover,
+        since: book.reversed_at.or_else(decided).unwrap_or(submitted),
+        due: None,
+        corrects: claim.frequency != Frequency::Original,
+        charged: claim.total,
+        currency: claim.currency.clone(),
+        payable: None,
+        out: Some(out),
+        remittance: None,
+        held: None,
+    })
+}
+
+/// Whether nothing of it waits for the payer any more but money that comes back, whatever its provider says.
+fn is_over(status: ClaimStatus) -> bool {
+    use ClaimStatus::{Rejected, Replaced, Reversed, Voided};
+    matches!(status, Rejected | Replaced | Reversed | Voided)
 }
 
 /// The requests that are the payer's to decide, the most pressing first.
-fn authorisations(
-    ctx: &ReadContext<'_>,
-    pair: &Collection,
-    own: &Own,
-    provider: &str,
-) -> Result<Vec<WaitingAuthorisation>, HealthError> {
-    let mut found: Vec<WaitingAuthorisation> = authorisation::items(ctx, pair, own, provider)?
+fn authorisations(requests: Vec<OpenRequest>) -> Vec<WaitingAuthorisation> {
+    let open = requests
         .into_iter()
-        .filter(|(.., item)| matches!(item.open, Open::Payer))
-        .map(|(authorisation, urgent, seconds, item)| WaitingAuthorisation {
-            authorisation,
+        .filter(|of| matches!(of.item.open, Open::Payer));
+    let mut found: Vec<WaitingAuthorisation> = open
+        .map(|request| WaitingAuthorisation {
+            authorisation: request.id,
             status: AuthorisationStatus::Requested,
-            urgent,
-            since: item.received,
-            due: item.received.saturating_add(seconds),
+            urgent: request.urgent,
+            since: request.item.received,
+            due: request.item.received.saturating_add(request.seconds),
         })
         .collect();
     found.sort_by_key(|request| (request.due, request.authorisation));
-    Ok(found)
+    found
 }

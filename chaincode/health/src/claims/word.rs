@@ -3,6 +3,9 @@
 //! Either member of the pair writes what is absent there, so that a statement is there proves nothing. It counts once this key lists it, under its subject,
 //! by its own key and the hash of its value. A statement's key ends with its transaction, so that nobody takes it before its provider does. The payer's steps
 //! read this key: of a statement and a step in one block only the first is valid.
+//!
+//! A provider with altered code lists what it likes. A statement is one if its key is such as the contract writes for that claim or request; a word that is
+//! longer than the contract lets it grow says nothing.
 
 use crate::state::{Collection, tx_id};
 use careledger_api::HealthError;
@@ -26,7 +29,24 @@ pub(super) struct Word {
     /// The peer has not got it: it is on its way, or somebody withholds it.
     #[serde(skip)]
     missing: bool,
+    /// What the keys of its statements begin with.
+    #[serde(skip)]
+    under: Vec<String>,
 }
+
+/// Most statements: questions of the payer may be answered so often that no appeal is in want of room.
+const MAX_STATEMENTS: usize = 64;
+/// Statements that are no answers: three levels of an appeal, each with its withdrawal, or the end of a request.
+const OTHERS: usize = 8;
+/// Bytes of a word, and of a statement, above which there is none: the contract's own are shorter by far.
+const MAX_BYTES: usize = 64 << 10;
+/// Bytes of a statement's key.
+const MAX_KEY: usize = 256;
+/// Kinds of keys of statements, by the kind of the word's own.
+const STATEMENTS: [(&str, &[&str]); 2] = [
+    ("conf", &["info", "appeal", "appwd"]),
+    ("authsaid", &["authans", "authcan"]),
+];
 
 /// Where a statement lies, and of which value.
 #[derive(Serialize, Deserialize)]
@@ -58,14 +78,20 @@ impl Word {
     /// What was said so far. Where the key is absent or has another form, which only altered code brings about, nothing was. Where the peer has not got it,
     /// views show nothing of it either; whoever decides by it asks [`Word::require`].
     pub(super) fn of(ctx: &ReadContext<'_>, pair: &Collection, key: &str) -> Self {
-        match ctx.private_get(&pair.name, key) {
+        let word = match ctx.private_get(&pair.name, key) {
             Ok(value) => value
+                .filter(|value| value.len() <= MAX_BYTES)
                 .and_then(|value| serde_json::from_slice(&value).ok())
+                .filter(|word: &Self| word.said.len() <= MAX_STATEMENTS)
                 .unwrap_or_default(),
             Err(_) => Self {
                 missing: true,
                 ..Self::default()
             },
+        };
+        Self {
+            under: beginnings(key),
+            ..word
         }
     }
 
@@ -89,6 +115,11 @@ impl Word {
         let Some(Statement { key, hash }) = self.said.get(subject) else {
             return Ok(None);
         };
+        // Of another key nobody asks the ledger, which refuses some.
+        let is_plain = key.len() <= MAX_KEY && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_plain || !self.under.iter().any(|under| key.starts_with(under)) {
+            return Ok(None);
+        }
         let there = ctx.private_hash(&pair.name, key)?;
         Ok((there.as_deref() == Some(hash.as_bytes().as_slice())).then_some(key.as_str()))
     }
@@ -104,6 +135,7 @@ impl Word {
             Some(key) => Ok(ctx
                 .private_get(&pair.name, key)
                 .unwrap_or_default()
+                .filter(|value| value.len() <= MAX_BYTES)
                 .and_then(|value| serde_json::from_slice(&value).ok())),
             None => Ok(None),
         }
@@ -124,7 +156,7 @@ impl Word {
         Ok(found)
     }
 
-    /// Writes a statement, once, under `key` and the transaction. The word is the caller's to keep.
+    /// Writes a statement, once, under `key` and the transaction. The word is the caller's to keep. `LIMIT` if there is no room for it.
     pub(super) fn say<T: Serialize>(
         &mut self,
         ctx: &Context<'_>,
@@ -133,6 +165,16 @@ impl Word {
         key: &str,
         value: &T,
     ) -> Result<(), HealthError> {
+        let most = match subject.starts_with(ANSWERS) {
+            true => MAX_STATEMENTS - OTHERS,
+            false => MAX_STATEMENTS,
+        };
+        if self.said.len() >= most && !self.said.contains_key(&subject) {
+            return Err(HealthError::Limit(
+                "as much was said of this as one key keeps; what is left is settled outside of the ledger"
+                    .into(),
+            ));
+        }
         let key = format!("{key}~{}", tx_id(ctx)?);
         let value = serde_json::to_vec(value)
             .map_err(|_| HealthError::Ledger("a value could not be written".into()))?;
@@ -161,6 +203,16 @@ impl Word {
         self.salt = Some(salt);
         pair.put(ctx, key, &self)
     }
+}
+
+/// What the keys of statements begin with, by the key of the word.
+fn beginnings(word: &str) -> Vec<String> {
+    let (kind, of) = word.split_once('~').unwrap_or_default();
+    let kinds = STATEMENTS.iter().filter(|(own, _)| *own == kind);
+    kinds
+        .flat_map(|(_, kinds)| *kinds)
+        .map(|kind| format!("{kind}~{of}~"))
+        .collect()
 }
 
 /// The subject of the answer to what the payer asked by that transaction.

@@ -9,7 +9,7 @@ use crate::intent::{key_revocation_key, proves};
 use crate::record::{DescribedDocument, described_where};
 use crate::state::{Collection, registered};
 use careledger_api::HealthError;
-use careledger_api::codes::{Action, Category, Label, Purpose};
+use careledger_api::codes::{Category, Label, Purpose};
 use careledger_api::consortium::{Consortium, Policy};
 use careledger_api::contracts::consent::{
     AccessKind, AccessRecord, AccessRequest, BreakGlassRequest, Consent, Effect, Outcome, Power, Provision,
@@ -197,19 +197,7 @@ pub(super) fn emergency(
         .iter()
         .flat_map(Label::closure)
         .collect();
-    let request = AccessRequest {
-        patient: *patient,
-        purpose: Purpose::BreakTheGlass,
-        action: Action::Access,
-        categories: Category::ALL.to_vec(),
-        labels: None,
-        codes: None,
-        data_period: None,
-        authored_by: None,
-        documents: None,
-        encounter: None,
-        kem_key: glass.kem_key,
-    };
+    let request = AccessRequest::new(*patient, Purpose::BreakTheGlass, Category::ALL, glass.kem_key);
     let opens = |metadata: &DocumentMetadata| {
         let item = item(metadata);
         !item.labels.iter().any(|label| by_law.contains(label))

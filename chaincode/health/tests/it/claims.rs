@@ -3,7 +3,7 @@
 use crate::fixture::{HOSPITAL, INSURER, World, bytes, world};
 use careledger_api::HealthError;
 use careledger_api::adjudication::{
-    Claim, ClaimLine, Coverage, Frequency, NetworkRules, Plan, Price, ProcedureRules,
+    Claim, ClaimLine, Coverage, Frequency, NetworkRules, Plan, Price, ProcedureRules, Sex,
 };
 use careledger_api::contracts::claims::{
     AdjudicationStep, AuthorisationRequest, BookView, ClaimBatch, ClaimBody, ClaimStep, ClaimView,
@@ -98,6 +98,22 @@ pub fn person(world: &World, organisation: &str, role: Role) -> MockClient {
     let person = world.newcomer(organisation, role);
     world.issue(organisation, &person).unwrap();
     person
+}
+
+/// A member whose sex the payer does not know, though the price list asks for it with that procedure. X-1002 costs what X-1001 does.
+pub async fn asking(procedure: &str) -> World {
+    let world = world().await;
+    covered_by(&world, |plan| {
+        let rules = ProcedureRules {
+            sex: Some(Sex::Female),
+            ..ProcedureRules::default()
+        };
+        plan.procedures.insert(procedure.into(), rules);
+        let price = plan.prices["X-1001"];
+        plan.prices.insert("X-1002".into(), price);
+    })
+    .await;
+    world
 }
 
 /// What the payer's book says.

@@ -1,13 +1,13 @@
 //! What a provider is asked, and the days that it has for its answer.
 
-use crate::claims::{adjudicate, claim, covered_by, id, payers, person, providers, submit, view};
+use crate::claims::{adjudicate, asking, claim, covered_by, id, payers, person, providers, submit, view};
 use crate::claims_review::{aside, step};
 use crate::fixture::{HOSPITAL, INSURER, World, world};
 use careledger_api::HealthError;
 use careledger_api::adjudication::{AppealRoute, ClaimLine, EditCode, Group, ProcedureRules, Sex};
 use careledger_api::contracts::claims::{
     ANSWER_DAYS, AppealAct, AppealBody, AppealDecision, ClaimStatus, ClaimsClient, ExplanationOfBenefits,
-    FlagClearance, FraudFlag, Information, OpenItem, ServiceLevel, ServiceReport,
+    FlagClearance, FraudFlag, Information, OpenItem, ReportQuery, ServiceLevel, ServiceReport,
 };
 use careledger_api::date::Date;
 use careledger_api::ids::TxId;
@@ -16,25 +16,9 @@ use fabric_contract_mock::now;
 
 const DAY: u64 = 86_400;
 
-/// A member whose sex the payer does not know, though the price list of X-1001 asks for it.
-async fn asking() -> World {
-    let world = world().await;
-    covered_by(&world, |plan| {
-        let rules = ProcedureRules {
-            sex: Some(Sex::Female),
-            ..ProcedureRules::default()
-        };
-        plan.procedures.insert("X-1001".into(), rules);
-        let price = plan.prices["X-1001"];
-        plan.prices.insert("X-1002".into(), price);
-    })
-    .await;
-    world
-}
-
 /// A pended claim.
 async fn asked() -> World {
-    let world = asking().await;
+    let world = asking("X-1001").await;
     submit(&world, claim(&world, 1, "X-1001")).await.unwrap();
     adjudicate(&world, id(1)).await.unwrap();
     assert_eq!(view(&world, 1).await.status, ClaimStatus::Pended);
@@ -75,7 +59,7 @@ fn flagging(world: &World, line: u16) -> TxId {
 
 fn report(world: &World) -> ServiceReport {
     let payer = world.client(INSURER, Role::Payer);
-    let asked = ClaimsClient::new(&payer).service_report(INSURER, HOSPITAL);
+    let asked = ClaimsClient::new(&payer).service_report(INSURER, HOSPITAL, ReportQuery::default());
     now(asked.endorsed_by([INSURER]).send()).unwrap()
 }
 
@@ -146,6 +130,7 @@ async fn what_is_not_answered_in_time_is_denied_and_appealed() {
     let reviewer = person(&world, INSURER, Role::Payer);
     let decision = AppealDecision {
         act: AppealAct::Overturn,
+        level: None,
         step: step(&world),
         rulings: aside(EditCode::Procedure),
         reason: "it does".into(),
@@ -238,7 +223,7 @@ async fn an_answer_stays_one_whatever_comes_between_and_what_is_newly_asked_has_
 
 #[tokio::test]
 async fn the_payers_own_look_has_no_days_for_the_provider_and_denies_nothing() {
-    let world = asking().await;
+    let world = asking("X-1001").await;
     submit(&world, claim(&world, 1, "X-1002")).await.unwrap();
     flagging(&world, 1);
     adjudicate(&world, id(1)).await.unwrap();
@@ -258,7 +243,7 @@ async fn the_payers_own_look_has_no_days_for_the_provider_and_denies_nothing() {
 
 #[tokio::test]
 async fn of_a_claim_that_is_asked_and_looked_at_only_what_was_asked_is_denied() {
-    let world = asking().await;
+    let world = asking("X-1001").await;
     let mut body = claim(&world, 1, "X-1001");
     body.claim
         .lines

@@ -17,7 +17,7 @@ use careledger_api::ids::{RemittanceId, TxId};
 use careledger_api::roles::Role;
 use fabric_contract_mock::{MockClient, now};
 
-fn said(world: &World) -> AppealBody {
+pub fn said(world: &World) -> AppealBody {
     AppealBody {
         claim: id(1),
         text: "the wait was waived".into(),
@@ -26,29 +26,35 @@ fn said(world: &World) -> AppealBody {
     }
 }
 
-fn decision(world: &World, act: AppealAct, rulings: Rulings) -> AppealDecision {
+pub fn decision(world: &World, act: AppealAct, rulings: Rulings) -> AppealDecision {
     AppealDecision {
         act,
+        level: None,
         step: step(world),
         rulings,
         reason: "as the plan says".into(),
     }
 }
 
-fn appealed(world: &World) -> Result<TxId, HealthError> {
+pub fn appealed(world: &World) -> Result<TxId, HealthError> {
     let biller = world.client(HOSPITAL, Role::ProviderBilling);
     now(async { providers!(world, &biller, appeal(said(world))) })
 }
 
-fn answered(world: &World, by: &MockClient, act: AppealAct, rulings: Rulings) -> Result<TxId, HealthError> {
+pub fn answered(
+    world: &World,
+    by: &MockClient,
+    act: AppealAct,
+    rulings: Rulings,
+) -> Result<TxId, HealthError> {
     now(async { payers!(world, by, decide_appeal(decision(world, act, rulings))) })
 }
 
-fn upheld(world: &World, by: &MockClient) -> Result<TxId, HealthError> {
+pub fn upheld(world: &World, by: &MockClient) -> Result<TxId, HealthError> {
     answered(world, by, AppealAct::Uphold, Rulings::new())
 }
 
-fn withdrawn(world: &World) -> Result<TxId, HealthError> {
+pub fn withdrawn(world: &World) -> Result<TxId, HealthError> {
     let biller = world.client(HOSPITAL, Role::ProviderBilling);
     let step = ClaimStep {
         claim: id(1),
@@ -58,7 +64,7 @@ fn withdrawn(world: &World) -> Result<TxId, HealthError> {
 }
 
 /// Two units under a limit of one in a year, or priced for one on a line: a reduction that promises an appeal.
-async fn reduced(limited: bool) -> World {
+pub async fn reduced(limited: bool) -> World {
     let world = world().await;
     covered_by(&world, |plan| {
         (plan.deductible, plan.coinsurance) = (0, 0);
@@ -409,6 +415,7 @@ async fn what_was_paid_is_not_taken_back_by_an_appeal_and_the_reviewer_learns_wh
     let standing = StandingBody {
         npi: "1234567893".into(),
         standing: ended,
+        bills_for: Default::default(),
         salt: world.wallet.salt(),
     };
     at!(&world, &payer, INSURER, set_standing(INSURER, standing)).unwrap();

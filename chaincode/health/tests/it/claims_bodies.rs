@@ -7,13 +7,16 @@ use careledger_api::adjudication::{Claim, Coverage, Standing};
 use careledger_api::contracts::claims::{
     AdjudicationStep, AppealAct, AppealBody, AppealDecision, Attachment, AuthorisationAct,
     AuthorisationAnswer, AuthorisationDecision, AuthorisationRequest, ClaimBatch, ClaimBody, ClaimStep,
-    ClaimsClient, CoverageAmendment, CoverageEnd, Feedback, FingerprintPeriod, FlagClearance, Fold,
-    FraudFlag, Information, ListQuery, MemberClaimQuery, MemberKey, MemberQuery, PaymentConsent, Period,
-    RemittanceBody, RemittanceQuery, Reversal, RulingConfirmation, RulingProposal, Rulings, SelfPayment,
-    StandingBody, WaitingQuery,
+    ClaimsClient, CoverageAmendment, CoverageEnd, EligibilityQuestion, Feedback, FingerprintPeriod,
+    FlagClearance, Fold, FraudFlag, Information, ListQuery, MemberClaimQuery, MemberKey, MemberQuery,
+    PaymentConsent, Period, QuestionBatch, QuestionQuery, QuestionStep, Recovery, RemittanceBody,
+    RemittanceConfirmation, RemittancePayment, RemittanceQuery, ReportQuery, Reversal, RulingConfirmation,
+    RulingProposal, Rulings, SelfPayment, StandingBody, WaitingQuery,
 };
 use careledger_api::date::DateRange;
-use careledger_api::ids::{AuthorisationId, ClaimId, CoverageId, Hash, PlanId, RemittanceId, Salt};
+use careledger_api::ids::{
+    AuthorisationId, ClaimId, CoverageId, Hash, PlanId, QuestionId, RemittanceId, Salt,
+};
 use careledger_api::roles::Role;
 use fabric_contract_mock::now;
 
@@ -40,6 +43,11 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
     let coverage = CoverageId::from_bytes(bytes(1));
     let authorisation = AuthorisationId::from_bytes(bytes(1));
     let remittance = RemittanceId::from_bytes(bytes(1));
+    let question = QuestionId::from_bytes(bytes(1));
+    let batch = move || QuestionBatch {
+        questions: [question].into(),
+        salt,
+    };
     let day = world.today();
     let period = DateRange {
         from: day,
@@ -85,6 +93,7 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
                         network: None,
                         excluded_from: None
                     },
+                    bills_for: Default::default(),
                     salt
                 }
             )
@@ -142,6 +151,45 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
             "claims:authorisation",
             either(),
             authorisation(INSURER, HOSPITAL, authorisation)
+        ),
+        reader!(
+            "claims:askEligibility",
+            provider(),
+            ask_eligibility(
+                INSURER,
+                HOSPITAL,
+                EligibilityQuestion::new(question, coverage, day, salt)
+            )
+        ),
+        reader!(
+            "claims:answerEligibility",
+            payer(),
+            answer_eligibility(INSURER, HOSPITAL, QuestionStep { question, salt })
+        ),
+        reader!(
+            "claims:dropQuestions",
+            provider(),
+            drop_questions(INSURER, HOSPITAL, batch())
+        ),
+        reader!(
+            "claims:dropAnswers",
+            payer(),
+            drop_answers(INSURER, HOSPITAL, batch())
+        ),
+        reader!(
+            "claims:eligibilityAnswer",
+            either(),
+            eligibility_answer(INSURER, HOSPITAL, question)
+        ),
+        reader!(
+            "claims:eligibilityQuestions",
+            either(),
+            eligibility_questions(INSURER, HOSPITAL, QuestionQuery::default())
+        ),
+        reader!(
+            "claims:eligibilityOver",
+            either(),
+            eligibility_over(INSURER, HOSPITAL, QuestionQuery::default())
         ),
         reader!(
             "claims:replaceClaim",
@@ -217,6 +265,7 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
                 HOSPITAL,
                 AppealDecision {
                     act: AppealAct::Uphold,
+                    level: None,
                     step: step(),
                     rulings: Rulings::new(),
                     reason: text()
@@ -247,6 +296,41 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
             remitted(INSURER, HOSPITAL, remittance)
         ),
         reader!(
+            "claims:payRemittance",
+            payer(),
+            pay_remittance(
+                INSURER,
+                HOSPITAL,
+                RemittancePayment {
+                    remittance,
+                    claims: [claim].into(),
+                    expected: None,
+                    set_off: [claim].into(),
+                    reference: "r".into(),
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:confirmRemittance",
+            provider(),
+            confirm_remittance(
+                INSURER,
+                HOSPITAL,
+                RemittanceConfirmation {
+                    remittance,
+                    claims: [claim].into(),
+                    expected: None,
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:remittanceMoney",
+            either(),
+            remittance_money(INSURER, HOSPITAL, remittance)
+        ),
+        reader!(
             "claims:reverse",
             payer(),
             reverse(
@@ -255,6 +339,19 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
                 Reversal {
                     claim,
                     reason: text(),
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:recover",
+            payer(),
+            recover(
+                INSURER,
+                HOSPITAL,
+                Recovery {
+                    claim,
+                    reference: "r".into(),
                     salt
                 }
             )
@@ -372,7 +469,11 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
             either(),
             remittances(INSURER, HOSPITAL, RemittanceQuery::default())
         ),
-        reader!("claims:serviceReport", payer(), service_report(INSURER, HOSPITAL)),
+        reader!(
+            "claims:serviceReport",
+            payer(),
+            service_report(INSURER, HOSPITAL, ReportQuery::default())
+        ),
         reader!(
             "claims:waiting",
             payer(),

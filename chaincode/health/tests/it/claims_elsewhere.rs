@@ -692,3 +692,47 @@ async fn what_is_withheld_asks_and_is_replaced_on_the_regulators_word_alone() {
     opening(&world, "2026Q4", 3, Some(3)).unwrap();
     assert_eq!(key_of(&world, "2026Q4").unwrap().as_bytes(), [3; 32]);
 }
+
+/// A regulator names a salt that it gives nobody, or one that is not there.
+#[tokio::test]
+async fn a_salt_that_nobody_has_stops_no_decision_and_releases_no_mark() {
+    let world = two_payers().await;
+    assert_eq!(claimed(&world, INSURER, 1, 14, 7), ClaimStatus::Approved);
+    let vault = world.client(REGULATOR, Role::Vault);
+    let period = FingerprintPeriod {
+        period: QUARTER.parse().unwrap(),
+        salt: SALT,
+    };
+    let laid = ClaimsClient::new(&vault).open_fingerprints(REGULATOR, period);
+    let laid = vault
+        .endorse(laid.endorsed_by([REGULATOR]).call().clone())
+        .unwrap();
+    let withheld: TxId = laid.tx_id.parse().unwrap();
+    assert_eq!(codes(&world, [laid.withholding_private_values()]), ["VALID"]);
+    let anew = |fingerprint| {
+        let client = world.client(INSURER, Role::Payer);
+        let mut step = step(&world, 1, fingerprint);
+        step.anew = true;
+        now(async { at!(world, &client, INSURER, adjudicate(INSURER, HOSPITAL, step)) }).unwrap();
+        seen(&world, INSURER, 1).status
+    };
+    let salts = [(4, withheld), (5, "ab".repeat(32).parse().unwrap())];
+    for (n, (key, salted_by)) in (2u8..).zip(salts) {
+        announcing(
+            &world,
+            REGULATOR,
+            opening_of(QUARTER, key, salted_by, Some(key - 1)),
+        )
+        .unwrap();
+        for fingerprint in [None, Some(7)] {
+            assert_eq!(anew(fingerprint), ClaimStatus::Approved);
+            assert_eq!(marked(&world, 7), [INSURER]);
+        }
+        // What is new is not compared.
+        assert_eq!(claimed(&world, OTHER, n, 14 - n, 8), ClaimStatus::Approved);
+        assert!(marked(&world, 8).is_empty());
+    }
+    // It goes with what it stood for.
+    replaced(&world, INSURER, body(&world, INSURER, 9, 14), 1, Frequency::Void);
+    assert!(marked(&world, 7).is_empty());
+}

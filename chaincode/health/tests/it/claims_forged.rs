@@ -8,7 +8,9 @@ use crate::claims::{
 use crate::fixture::{CLINIC, HOSPITAL, INSURER, World, world};
 use careledger_api::HealthError;
 use careledger_api::adjudication::Frequency;
-use careledger_api::contracts::claims::{AdjudicationStep, ClaimBody, ClaimStatus, ClaimsClient};
+use careledger_api::contracts::claims::{
+    AdjudicationStep, ClaimBody, ClaimStatus, ClaimsClient, ReportQuery,
+};
 use careledger_api::ids::TxId;
 use careledger_api::roles::Role;
 use fabric_contract_core::{KeyPolicy, Principal};
@@ -202,7 +204,7 @@ async fn a_provider_that_skipped_its_checks_gains_nothing() {
     let odd = json!({"salt": salt(&world)});
     assert!(forge(&world, HOSPITAL, &[(format!("claim~{}", id(7)), odd)]));
     let payer = world.client(INSURER, Role::Payer);
-    let report = ClaimsClient::new(&payer).service_report(INSURER, HOSPITAL);
+    let report = ClaimsClient::new(&payer).service_report(INSURER, HOSPITAL, ReportQuery::default());
     let report = report.endorsed_by([INSURER]).send().await.unwrap();
     assert_eq!(report.claims.in_time, 2);
 }

@@ -30,7 +30,7 @@ async fn approved(days: &[&str]) -> World {
     world
 }
 
-async fn excluded(world: &World, from: Option<&str>) {
+pub async fn excluded(world: &World, from: Option<&str>) {
     let year = DateRange {
         from: date("2027-01-01"),
         until: date("2027-12-31"),
@@ -42,6 +42,7 @@ async fn excluded(world: &World, from: Option<&str>) {
             network: Some(year),
             excluded_from: from.map(date),
         },
+        bills_for: Default::default(),
         salt: world.wallet.salt(),
     };
     let payer = world.client(INSURER, Role::Payer);
@@ -71,7 +72,7 @@ async fn listed(world: &World, step: WaitingStep) -> Vec<WaitingClaim> {
     let payer = world.client(INSURER, Role::Payer);
     let query = WaitingQuery {
         step: Some(step),
-        after: None,
+        ..WaitingQuery::default()
     };
     let asked = ClaimsClient::new(&payer).waiting(INSURER, HOSPITAL, query);
     asked.endorsed_by([INSURER]).send().await.unwrap().claims

@@ -1,13 +1,13 @@
 //! Lists for both sides: a claim under the one step that it waits for at its provider, by status, day and coverage, and remittances that are found again.
 
 use crate::claims::{
-    adjudicate, claim, covered_by, id, instead, member, on, payers, paying, providers, receive, remittance,
-    replace, request, submit, view,
+    adjudicate, asking, claim, covered_by, id, instead, member, on, payers, paying, providers, receive,
+    remittance, replace, request, submit, view,
 };
 use crate::claims_forged::forge;
 use crate::claims_money::reversal;
 use crate::fixture::{HOSPITAL, INSURER, World, bytes, world};
-use careledger_api::adjudication::{Frequency, ProcedureRules, Sex};
+use careledger_api::adjudication::Frequency;
 use careledger_api::contracts::claims::{
     ANSWER_DAYS, APPEAL_DAYS, AppealBody, AuthorisationAct, AuthorisationDecision, ClaimList, ClaimStatus,
     ClaimStep, ClaimsClient, Information, ListQuery, ListedClaim, ProviderStep, RemittanceList,
@@ -24,6 +24,7 @@ const FOR_PROVIDER: ListQuery = ListQuery {
     coverage: None,
     for_provider: true,
     after: None,
+    requests_after: None,
 };
 
 async fn list(world: &World, query: ListQuery) -> ClaimList {
@@ -33,37 +34,21 @@ async fn list(world: &World, query: ListQuery) -> ClaimList {
 }
 
 /// What waits for the provider: claim, step, last day.
-async fn steps(world: &World) -> Vec<(u8, ProviderStep, Option<Date>)> {
+pub async fn steps(world: &World) -> Vec<(u8, ProviderStep, Option<Date>)> {
     let rows = list(world, FOR_PROVIDER).await.claims;
     rows.iter()
         .map(|row| (row.claim.as_bytes()[0], row.step.unwrap(), row.until))
         .collect()
 }
 
-async fn remittances(world: &World, query: RemittanceQuery) -> RemittanceList {
+pub async fn remittances(world: &World, query: RemittanceQuery) -> RemittanceList {
     let biller = world.client(HOSPITAL, Role::ProviderBilling);
     let asked = ClaimsClient::new(&biller).remittances(INSURER, HOSPITAL, query);
     asked.endorsed_by([HOSPITAL]).send().await.unwrap()
 }
 
-fn in_days(world: &World, days: i64) -> Option<Date> {
+pub fn in_days(world: &World, days: i64) -> Option<Date> {
     Some(Date::from_unix(world.now() + days * 86_400).unwrap())
-}
-
-/// X-1002 asks for the sex of a member, which the payer does not know.
-async fn asking() -> World {
-    let world = world().await;
-    covered_by(&world, |plan| {
-        let rules = ProcedureRules {
-            sex: Some(Sex::Female),
-            ..ProcedureRules::default()
-        };
-        plan.procedures.insert("X-1002".into(), rules);
-        let price = plan.prices["X-1001"];
-        plan.prices.insert("X-1002".into(), price);
-    })
-    .await;
-    world
 }
 
 #[tokio::test]
@@ -103,14 +88,17 @@ async fn money_waits_for_its_provider_one_step_after_the_other() {
         .unwrap();
     assert_eq!(
         steps(&world).await,
-        [(2, ProviderStep::Receipt, None)],
-        "the correction waits in the place of what it corrects"
+        [
+            (1, ProviderStep::GiveBack, None),
+            (2, ProviderStep::Receipt, None)
+        ],
+        "the correction waits in the place of what it corrects, whose money has to come back"
     );
     let all = list(&world, ListQuery::default()).await.claims;
     assert_eq!((all[0].correction, all[1].corrects), (Some(id(2)), Some(id(1))));
     assert_eq!(all[0].allowed, None, "it was taken back");
     receive(&world, &[2]).await.unwrap();
-    assert_eq!(steps(&world).await, []);
+    assert_eq!(steps(&world).await, [(1, ProviderStep::GiveBack, None)]);
     assert_eq!(
         list(&world, ListQuery::default()).await.claims[0].successor,
         Some(id(2))
@@ -119,7 +107,7 @@ async fn money_waits_for_its_provider_one_step_after_the_other() {
 
 #[tokio::test]
 async fn questions_and_denials_wait_for_their_provider_until_their_last_day() {
-    let world = asking().await;
+    let world = asking("X-1002").await;
     let biller = world.client(HOSPITAL, Role::ProviderBilling);
     submit(&world, claim(&world, 1, "X-1002")).await.unwrap();
     adjudicate(&world, id(1)).await.unwrap();

@@ -358,6 +358,7 @@ async fn coverage_ends_and_standing_counts_on_the_day_of_service() {
             network: Some(year),
             excluded_from: Some("2027-01-05".parse().unwrap()),
         },
+        bills_for: Default::default(),
         salt: world.wallet.salt(),
     };
     let wrong = at!(

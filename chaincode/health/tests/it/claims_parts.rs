@@ -28,7 +28,10 @@ async fn what_waits_comes_in_parts() {
     let (world, last) = far_apart().await;
     let payer = world.client(INSURER, Role::Payer);
     let part = async |after| {
-        let query = WaitingQuery { step: None, after };
+        let query = WaitingQuery {
+            after,
+            ..WaitingQuery::default()
+        };
         let asked = ClaimsClient::new(&payer).waiting(INSURER, HOSPITAL, query);
         let found = asked.endorsed_by([INSURER]).send().await.unwrap();
         let claims: Vec<ClaimId> = found.claims.iter().map(|row| row.claim).collect();

@@ -10,7 +10,7 @@ use careledger_api::HealthError;
 use careledger_api::adjudication::{Accumulators, Frequency};
 use careledger_api::contracts::claims::{
     AdjudicationStep, ClaimBatch, ClaimBody, ClaimStatus, ClaimsClient, Feedback, FraudFlag, PaymentConsent,
-    SelfPayment,
+    ReportQuery, SelfPayment,
 };
 use careledger_api::date::{Date, DateRange};
 use careledger_api::roles::Role;
@@ -196,10 +196,10 @@ async fn flags_and_the_members_word_go_over_to_the_replacement() {
         adjudicate(&world, id(n + 1)).await.unwrap();
         assert_eq!(view(&world, n + 1).await.status, ClaimStatus::Pended, "{n}");
     }
-    // On the same line; on the whole claim where that line is gone, of which the member said nothing.
+    // On the line that has the service, whatever its number is.
     let (same, other) = (book(&world, 2).await, book(&world, 4).await);
     assert_eq!((same.flags[0].line, same.feedback[&1]), (Some(1), false));
-    assert_eq!((other.flags[0].line, other.feedback.len()), (None, 0));
+    assert_eq!((other.flags[0].line, other.feedback[&2]), (Some(2), false));
 }
 
 /// A transaction does not see what it wrote itself: two of one member at once would lose what one of them gives back.
@@ -394,7 +394,7 @@ async fn the_report_counts_a_replaced_claim_once() {
         .unwrap();
     let payer = world.client(INSURER, Role::Payer);
     let report = || async {
-        let asked = ClaimsClient::new(&payer).service_report(INSURER, HOSPITAL);
+        let asked = ClaimsClient::new(&payer).service_report(INSURER, HOSPITAL, ReportQuery::default());
         asked.endorsed_by([INSURER]).send().await.unwrap().claims
     };
     assert_eq!(report().await.open, 1);
@@ -402,4 +402,20 @@ async fn the_report_counts_a_replaced_claim_once() {
     assert_eq!(report().await.open, 1);
     adjudicate(&world, id(2)).await.unwrap();
     assert_eq!((report().await.open, report().await.in_time), (0, 1));
+}
+
+/// As billing systems do after a void. Taken for the same claim it would be nobody's to pay, and nobody would hear of it.
+#[tokio::test]
+async fn a_claim_that_was_taken_back_is_not_submitted_again() {
+    let world = covered().await;
+    let first = on_day(claim(&world, 1, "X-1001"), "2027-01-14");
+    submit(&world, first.clone()).await.unwrap();
+    submit(&world, first.clone()).await.unwrap();
+    adjudicate(&world, id(1)).await.unwrap();
+    submit(&world, first.clone()).await.unwrap();
+    let void = on_day(instead(&world, 2, 1, Frequency::Void), "2027-01-14");
+    correct(&world, void).await.unwrap();
+    is_conflict(submit(&world, first).await, "is VOIDED");
+    let anew = on_day(claim(&world, 3, "X-1001"), "2027-01-14");
+    submit(&world, anew).await.unwrap();
 }

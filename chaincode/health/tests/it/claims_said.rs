@@ -12,7 +12,8 @@ use careledger_api::HealthError;
 use careledger_api::adjudication::{Frequency, ProcedureRules, Sex};
 use careledger_api::contracts::claims::{
     AppealAct, AppealBody, AppealDecision, AppealStatus, AuthorisationAct, AuthorisationAnswer,
-    AuthorisationDecision, AuthorisationStatus, ClaimBody, ClaimStatus, ClaimsClient, Information, Rulings,
+    AuthorisationDecision, AuthorisationStatus, ClaimBody, ClaimStatus, ClaimsClient, Information,
+    ReportQuery, Rulings,
 };
 use careledger_api::ids::{CoverageId, TxId};
 use careledger_api::roles::Role;
@@ -53,6 +54,7 @@ fn appealing(world: &World) -> AppealBody {
 fn upholding(world: &World) -> AppealDecision {
     AppealDecision {
         act: AppealAct::Uphold,
+        level: None,
         step: step(world),
         rulings: Rulings::new(),
         reason: "as the plan says".into(),
@@ -125,7 +127,7 @@ async fn a_payer_neither_appeals_nor_takes_an_appeal_back() {
     forge_word(&world, 1, |word| *word = json!({"said": 1, "salt": salt(&world)}));
     assert_eq!(view(&world, 1).await.status, ClaimStatus::Denied);
     let payer = world.client(INSURER, Role::Payer);
-    let report = ClaimsClient::new(&payer).service_report(INSURER, HOSPITAL);
+    let report = ClaimsClient::new(&payer).service_report(INSURER, HOSPITAL, ReportQuery::default());
     report.endorsed_by([INSURER]).send().await.unwrap();
 }
 
@@ -200,7 +202,7 @@ async fn a_word_that_is_withheld_stops_no_reversal_and_no_report() {
     let withheld = waiting!(&biller, HOSPITAL, confirm(came(&world))).withholding_private_values();
     assert_eq!(codes(&world, [withheld]), ["VALID"]);
     assert_eq!(view(&world, 1).await.status, ClaimStatus::Paid);
-    let report = ClaimsClient::new(&payer).service_report(INSURER, HOSPITAL);
+    let report = ClaimsClient::new(&payer).service_report(INSURER, HOSPITAL, ReportQuery::default());
     report.endorsed_by([INSURER]).send().await.unwrap();
     let stopped = paying(&world, 1, 0).await;
     assert!(

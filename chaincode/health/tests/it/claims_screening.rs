@@ -9,7 +9,7 @@ use careledger_api::adjudication::EditCode;
 use careledger_api::contracts::claims::{
     Attachment, AuthorisationAct, AuthorisationDecision, AuthorisationRequest, CLAIM_SECONDS, ClaimStatus,
     ClaimsClient, Feedback, FlagClearance, FraudFlag, MAX_SCORE, NOT_RENDERED, OpenItem, PaymentConsent,
-    SelfPayment, ServiceReport,
+    ReportQuery, SelfPayment, ServiceReport,
 };
 use careledger_api::date::DateRange;
 use careledger_api::ids::{AuthorisationId, Hash, TxId};
@@ -221,7 +221,7 @@ async fn documents_are_attached_by_their_hash_once() {
 }
 
 async fn report(world: &World, payer: &MockClient) -> ServiceReport {
-    let asked = ClaimsClient::new(payer).service_report(INSURER, HOSPITAL);
+    let asked = ClaimsClient::new(payer).service_report(INSURER, HOSPITAL, ReportQuery::default());
     asked
         .endorsed_by([INSURER])
         .send()

@@ -1,7 +1,7 @@
 //! What waits for a payer: each claim under the one step that it waits for, in parts, and nothing that somebody made up.
 
 use crate::claims::{
-    adjudicate, claim, covered_by, id, member, on, payers, payment, providers, submit, view,
+    adjudicate, claim, covered_by, id, member, on, payers, payment, providers, remitting, submit, view,
 };
 use crate::claims_forged::{forge, forge_word, salt};
 use crate::claims_review::{decided, denying};
@@ -75,10 +75,17 @@ async fn a_claim_waits_for_one_step_after_the_other() {
     // Denied: it came too late.
     submit(&world, on(&world, 3, "2026-01-05")).await.unwrap();
     adjudicate(&world, id(3)).await.unwrap();
+    let denied = |step| [(id(1), WaitingStep::Review), (id(3), step)];
+    assert_eq!(
+        steps(&world).await,
+        denied(WaitingStep::Remit),
+        "its provider is told"
+    );
+    remitting(&world, 3).await.unwrap();
     assert_eq!(
         steps(&world).await,
         one(WaitingStep::Review),
-        "nor does a denied one"
+        "once, and it waits for nobody"
     );
     let appeal = AppealBody {
         claim: id(3),
@@ -104,7 +111,7 @@ async fn a_claim_waits_for_one_step_after_the_other() {
     // From behind the first on.
     let rest = WaitingQuery {
         after: Some(id(1)),
-        step: None,
+        ..WaitingQuery::default()
     };
     let rest = waiting(&world, rest).await;
     assert_eq!(
@@ -145,7 +152,7 @@ async fn requests_for_authorisations_come_by_their_time() {
     assert_eq!(order, [(true, true), (false, true)]);
     let decide = WaitingQuery {
         step: Some(WaitingStep::Decide),
-        after: None,
+        ..WaitingQuery::default()
     };
     let claims = waiting(&world, decide).await;
     assert_eq!((claims.claims.len(), claims.authorisations.len()), (1, 0));
@@ -156,7 +163,8 @@ async fn no_appeal_that_somebody_makes_up_hides_what_waits() {
     let world = decided(denying()).await;
     submit(&world, on(&world, 2, "2027-01-13")).await.unwrap();
     let waits = (id(2), WaitingStep::Decide);
-    assert_eq!(steps(&world).await, [waits]);
+    let unsaid = [(id(1), WaitingStep::Remit), waits];
+    assert_eq!(steps(&world).await, unsaid);
     let said = |level: u8| AppealBody {
         claim: id(1),
         text: format!("level {level}"),
@@ -174,7 +182,7 @@ async fn no_appeal_that_somebody_makes_up_hides_what_waits() {
         });
     };
     list(2);
-    assert_eq!(steps(&world).await, [waits], "no second level without a first");
+    assert_eq!(steps(&world).await, unsaid, "no second level without a first");
     list(1);
     let open = [(id(1), WaitingStep::Appeal), waits];
     assert_eq!(steps(&world).await, open, "the first one is open");

@@ -2,7 +2,7 @@
 
 use crate::exposure;
 use crate::wallet::Wallet;
-use careledger_api::codes::{Action, Category, Code, ICD10_CM, OverrideReason, Purpose};
+use careledger_api::codes::{Category, Code, ICD10_CM, OverrideReason, Purpose};
 use careledger_api::consortium::{Consortium, Organisation, OrganisationRole};
 use careledger_api::contracts::consent::{
     AccessRecord, AccessRequest, BreakGlassRequest, Consent, ConsentsClient, Notification, Release,
@@ -315,19 +315,12 @@ impl World {
     }
 
     pub fn request(&self, patient: PatientId, categories: &[Category]) -> AccessRequest {
-        AccessRequest {
+        AccessRequest::new(
             patient,
-            purpose: Purpose::Treatment,
-            action: Action::Access,
-            categories: categories.to_vec(),
-            labels: None,
-            codes: None,
-            data_period: None,
-            authored_by: None,
-            documents: None,
-            encounter: None,
-            kem_key: KemPublicKey::from_bytes([9; 32]),
-        }
+            Purpose::Treatment,
+            categories,
+            KemPublicKey::from_bytes([9; 32]),
+        )
     }
 
     /// A clinician of the clinic asks for categories of the patient.

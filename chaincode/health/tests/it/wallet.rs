@@ -129,19 +129,10 @@ impl Wallet {
     /// A consent that opens categories to everybody for treatment, for two hours.
     pub fn consent(&self, categories: &[Category]) -> Consent {
         let provision = Provision {
-            effect: Effect::Permit,
             actors: vec![],
             purposes: vec![careledger_api::codes::Purpose::Treatment],
-            actions: vec![],
             categories: categories.to_vec(),
-            labels: vec![],
-            codes: vec![],
-            data_period: None,
-            authored_by: vec![],
-            documents: vec![],
-            encounters: vec![],
-            period: None,
-            obligations: vec![],
+            ..Provision::new(Effect::Permit)
         };
         Consent {
             id: self.consent_id(),

@@ -29,13 +29,13 @@ pub struct DeskArgs {
 /// `careledger claim work`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  careledger claim work --as InsurerMSP\n  careledger claim work --as InsurerMSP --with HospitalMSP --remit\nIt may be stopped and started again at any time: what is decided stays decided, and no claim is on two remittances."
+    after_help = "Examples:\n  careledger claim work --as InsurerMSP\n  careledger claim work --as InsurerMSP --with HospitalMSP --remit\nIt may be stopped and started again at any time: what is decided stays decided, and no claim is on two remittances. SIGTERM or Ctrl-C has it\nend what is under way and say what is left; a second one ends it at once."
 )]
 pub struct WorkArgs {
     /// At whose desk.
     #[command(flatten)]
     pub desk: DeskArgs,
-    /// Put what is approved on remittances, afterwards.
+    /// Put what is approved or denied on remittances, afterwards: of what is denied its provider is told.
     #[arg(long, conflicts_with = "receive")]
     pub remit: bool,
     /// Receive what was submitted, and decide nothing yet: its day counts, and the provider learns what its form lacks.
@@ -70,7 +70,7 @@ pub struct SidesArgs {
 /// `careledger claim waiting`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  careledger claim waiting --as InsurerMSP --step appeal\n  careledger claim waiting --as HospitalMSP\nA payer's steps are decide, review, appeal, remit and pay; a provider's answer, correct, appeal, confirm, replace and receipt."
+    after_help = "Examples:\n  careledger claim waiting --as InsurerMSP --step appeal\n  careledger claim waiting --as HospitalMSP\nA payer's steps are decide, review, appeal, remit, pay and recover; a provider's answer, correct, appeal, confirm, replace, receipt and give-back.\nWhat cannot be read is told beside, and keeps nothing else from the list."
 )]
 pub struct WaitingArgs {
     /// Who asks.
@@ -127,6 +127,8 @@ pub enum Step {
     Remit,
     /// Its payment, on a remittance.
     Pay,
+    /// That what was paid of it comes back: it was reversed.
+    Recover,
     /// The provider's answer.
     Answer,
     /// To be submitted anew: the payer's front end rejected it.
@@ -137,21 +139,25 @@ pub enum Step {
     Replace,
     /// The payer's receipt of a correction.
     Receipt,
+    /// That what was paid of it is given back: it was reversed.
+    GiveBack,
 }
 
 impl Step {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Decide,
         Self::Review,
         Self::Appeal,
         Self::Remit,
         Self::Pay,
+        Self::Recover,
         Self::Answer,
         Self::Correct,
         Self::Confirm,
         Self::Replace,
         Self::Receipt,
+        Self::GiveBack,
     ];
 
     /// The payer's step; none for a provider's.
@@ -162,6 +168,7 @@ impl Step {
             Self::Appeal => WaitingStep::Appeal,
             Self::Remit => WaitingStep::Remit,
             Self::Pay => WaitingStep::Pay,
+            Self::Recover => WaitingStep::Recover,
             _ => return None,
         })
     }
@@ -175,6 +182,7 @@ impl Step {
             Self::Confirm => ProviderStep::Confirm,
             Self::Replace => ProviderStep::Replace,
             Self::Receipt => ProviderStep::Receipt,
+            Self::GiveBack => ProviderStep::GiveBack,
             _ => return None,
         })
     }

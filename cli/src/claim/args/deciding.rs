@@ -35,6 +35,9 @@ pub struct RuleArgs {
 
 /// `careledger claim appeal`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  careledger claim appeal 0011… --as HospitalMSP --with InsurerMSP --text appeal.txt\nThe same again takes an appeal to the next level: after the answer to the level before, or once the 30 days that the payer has for one are over."
+)]
 pub struct AppealArgs {
     /// The claim.
     #[command(flatten)]
@@ -49,7 +52,10 @@ pub struct AppealArgs {
 
 /// `careledger claim decide`.
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("act").required(true))]
+#[command(
+    group = clap::ArgGroup::new("act").required(true),
+    after_help = "Example:\n  careledger claim decide 0011… --as InsurerMSP --with HospitalMSP --overturn 1:TIMELY_FILING --reason 'the flood of May'\nEach of the payer's two levels is answered within 30 days of the appeal. An answer after that counts until the provider goes to the next level."
+)]
 pub struct DecideArgs {
     /// The claim.
     #[command(flatten)]
@@ -66,9 +72,17 @@ pub struct DecideArgs {
     /// Why: up to 2,000 bytes, for payer and provider.
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+    /// The level that is decided, 1 to 3; without it the newest one. Needed once the provider went on from one that was not answered in time.
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    pub level: Option<usize>,
     /// At the last level, which is not the payer's: the regulator whose lawyer decides, by MSP id.
     #[arg(long, value_name = "MSP")]
     pub by: Option<String>,
+}
+
+fn level(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|level| (1..=3).contains(level));
+    number.ok_or_else(|| format!("{text:?} is no level; the payer's are 1 and 2, the one outside is 3"))
 }
 
 fn line_and_rule(text: &str) -> Result<(u16, EditCode), String> {

@@ -78,18 +78,6 @@ pub struct MemberArgs {
     pub payer: String,
 }
 
-/// `careledger claim eligible`.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  careledger claim eligible 0011… --as InsurerMSP --on 2026-11-22")]
-pub struct EligibleArgs {
-    /// Whose coverage.
-    #[command(flatten)]
-    pub member: MemberArgs,
-    /// On which day; today unless said.
-    #[arg(long, value_name = "DATE", value_parser = values::date)]
-    pub on: Option<Date>,
-}
-
 /// `careledger claim end`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  careledger claim end 0011… --as InsurerMSP --last 2026-11-30")]
@@ -117,7 +105,7 @@ pub struct FoldArgs {
 /// `careledger claim standing`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  careledger claim standing standing.json --as InsurerMSP\nwhere standing.json is {\"npi\": \"1234567893\", \"standing\": {\"active\": {\"from\": \"2026-01-01\", \"until\": \"2026-12-31\"},\n\"network\": {\"from\": \"2026-01-01\", \"until\": \"2026-12-31\"}, \"excluded_from\": \"2026-11-01\"}}: network and excluded_from only where they are so."
+    after_help = "Example:\n  careledger claim standing standing.json --as InsurerMSP\nwhere standing.json is {\"npi\": \"1234567893\", \"standing\": {\"active\": {\"from\": \"2026-01-01\", \"until\": \"2026-12-31\"},\n\"network\": {\"from\": \"2026-01-01\", \"until\": \"2026-12-31\"}, \"excluded_from\": \"2026-11-01\"},\n\"bills_for\": [\"HospitalMSP\"]}: network and excluded_from only where they are so. A claim under the number that another organisation than those of\nbills_for sends is denied; without it, whoever knows the number bills under it."
 )]
 pub struct StandingArgs {
     /// How the provider stands.

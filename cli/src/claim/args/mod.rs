@@ -3,6 +3,7 @@
 mod authorisation;
 mod day;
 mod deciding;
+mod eligible;
 mod members;
 mod money;
 mod screening;
@@ -13,10 +14,11 @@ mod x12;
 pub use authorisation::{AnswerArgs, AuthorisationArgs, AuthoriseCommand, GrantArgs, RequestArgs};
 pub use day::{DeskArgs, ListArgs, ReportArgs, SidesArgs, Step, WaitingArgs, WorkArgs};
 pub use deciding::{AppealArgs, DecideArgs, RuleArgs};
+pub use eligible::{EligibleArgs, ReplyArgs};
 pub use members::{
-    AmendArgs, EligibleArgs, EndArgs, EnrolArgs, FoldArgs, MemberArgs, PayersFileArgs, PlanArgs, StandingArgs,
+    AmendArgs, EndArgs, EnrolArgs, FoldArgs, MemberArgs, PayersFileArgs, PlanArgs, StandingArgs,
 };
-pub use money::{ConfirmArgs, PaidArgs, PayArgs, RemitArgs, ReverseArgs};
+pub use money::{ConfirmArgs, PaidArgs, PayArgs, RecoverArgs, RemitArgs, ReverseArgs};
 pub use screening::{ClearArgs, FeedbackArgs, FlagArgs};
 pub use showing::{ExplainArgs, FhirAnswer};
 pub use submission::{
@@ -47,8 +49,10 @@ pub enum ClaimCommand {
     Amend(AmendArgs),
     /// End a coverage before its period does. As the role `payer`.
     End(EndArgs),
-    /// Say whether a coverage holds on a day, under which of its versions, and what the member has paid this year. As the role `payer`.
+    /// Say whether a coverage holds on a day, and what is left of it: as the role `payer`; or ask the payer, also what a service would come to, as the role `provider-billing`.
     Eligible(EligibleArgs),
+    /// Answer what providers' front desks ask about coverages. As the role `payer`.
+    Reply(ReplyArgs),
     /// Add what claims added beside to the sum of what a member has paid in a year. As the role `payer`.
     Fold(FoldArgs),
     /// Say how a provider stands: credential, network, exclusion. As the role `payer`.
@@ -79,11 +83,12 @@ pub enum ClaimCommand {
     List(ListArgs),
     /// Decide everything that waits, many claims at once, those of a member one after the other. As the role `payer`.
     Work(WorkArgs),
-    /// Say how the payer keeps its times: 72 hours for what is urgent, 7 days for all else. As the role `payer`.
+    /// Say how the payer keeps its times: 72 hours for what is urgent, 30 days for each level of an appeal, 7 days for all else. As the role `payer`.
     Report(ReportArgs),
     /// Flag undecided claims for a person's look. As the role `payer`.
     Flag(FlagArgs),
-    /// Show a claim's flags and what its member said. As the role `payer`.
+    /// Show a claim's flags, what its member said, and other claims on which its services are doubted: `claim flags CLAIM --as InsurerMSP --with HospitalMSP`. As
+    /// the role `payer`.
     Flags(StepArgs),
     /// Take a flag away, as a person who has looked. As the role `payer`.
     Clear(ClearArgs),
@@ -97,13 +102,13 @@ pub enum ClaimCommand {
     Show(StepArgs),
     /// Say line by line what was paid, what the member owes and why not more.
     Explain(ExplainArgs),
-    /// Appeal an adjudication. As the role `provider-billing`.
+    /// Appeal an adjudication, or take an appeal to the next level. As the role `provider-billing`.
     Appeal(AppealArgs),
     /// Take an open appeal back; there is no other one of the claim afterwards. As the role `provider-billing`.
     Withdraw(StepArgs),
     /// Decide an appeal; nobody decides who decided about the claim before. As the role `payer`; at the last level as the regulator's `legal`.
     Decide(DecideArgs),
-    /// Put decided claims on a remittance, show one, or list them. As the role `payer`; a provider shows and lists them, too.
+    /// Put decided claims, denied ones too, on a remittance, show one, or list them. As the role `payer`; a provider shows and lists them, too.
     Remit(RemitArgs),
     /// Record the payment of a claim, or of each claim of a remittance. As the role `payer`.
     Pay(PayArgs),
@@ -111,6 +116,8 @@ pub enum ClaimCommand {
     Confirm(ConfirmArgs),
     /// Take a remittance or payment of a claim back, with what the claim used up. As the role `payer`.
     Reverse(ReverseArgs),
+    /// Say that what was paid of a reversed claim came back. As the role `payer`.
+    Recover(RecoverArgs),
     /// Quarters whose services payers compare with each other: open, close. As the regulator.
     #[command(subcommand)]
     Period(PeriodCommand),

@@ -41,7 +41,7 @@ pub struct ReadingArgs {
     /// ledger's own JSON names its coverage itself.
     #[arg(long, value_name = "ID", value_parser = values::id::<CoverageId>)]
     pub coverage: Option<CoverageId>,
-    /// The provider's secret for ids; without it, `billing-MSP.secret` in the network's directory, MSP being the provider's, made where there is none. Keep it: with another one, the
+    /// The provider's secret for ids; without it, `billing-MSP.secret` in the network's directory, MSP being the provider's, made where there is none; one that is named has to be there. Keep it: with another one, the
     /// same file is other claims.
     #[arg(long, value_name = "FILE")]
     pub secret: Option<PathBuf>,
@@ -133,7 +133,7 @@ pub struct ConsentArgs {
 /// `careledger claim self-paid`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  careledger claim self-paid paid.json --as HospitalMSP\nwhere paid.json is {\"coverage\": \"00112233445566778899aabbccddeeff\", \"services\": [[\"X-0042\", \"2026-11-20\"]], \"restricted\": true}: codes and days\nas they would be claimed; with \"restricted\": false the restriction is lifted."
+    after_help = "Example:\n  careledger claim self-paid paid.json --as HospitalMSP\nwhere paid.json is {\"coverage\": \"00112233445566778899aabbccddeeff\", \"services\": [[\"X-0042\", \"2026-11-20\"]], \"restricted\": true}: codes and days\nas they would be claimed; with \"restricted\": false the restriction is lifted. Refused is what a payer has already in a claim that stands: void that first (frequency 8)."
 )]
 pub struct SelfPaidArgs {
     /// What the patient paid: a file of JSON, or `-` for the standard input.

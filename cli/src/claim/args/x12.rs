@@ -29,7 +29,7 @@ pub struct X12ReadArgs {
 /// `careledger claim x12 bill`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  careledger claim x12 bill parties.json --as HospitalMSP --with InsurerMSP --x12 copy.837\nwhere parties.json is {\"sender\": [\"ZZ\", \"HOSPITAL\"], \"receiver\": [\"ZZ\", \"OTHER\"], \"control\": 1, \"production\": false,\n\"biller\": {\"name\": \"…\", \"tax_number\": \"123456789\", \"telephone\": \"…\", \"payer_name\": \"…\", \"payer_number\": \"…\",\n\"address\": {\"street\": \"…\", \"city\": \"…\", \"state\": \"MA\", \"postcode\": \"…\"}},\n\"claims\": {\"0011…\": {\"number\": \"A-1\", \"member_number\": \"…\", \"last_name\": \"…\", \"first_name\": \"…\", \"born\": \"1980-02-29\", \"sex\": \"female\", \"address\": {…}}}}.\nAn institution's claim has \"institution\" besides: {\"bill\": \"13\", \"admission\": [\"3\", \"\", \"01\"], \"revenue\": {\"1\": \"0450\"}}. With \"before\":\n{\"name\": \"…\", \"number\": \"…\", \"paid\": \"2026-07-01\"} the receiver pays after the ledger's payer, and hears what that one decided."
+    after_help = "Example:\n  careledger claim x12 bill parties.json --as HospitalMSP --with InsurerMSP --x12 copy.837\nwhere parties.json is {\"sender\": [\"ZZ\", \"HOSPITAL\"], \"receiver\": [\"ZZ\", \"OTHER\"], \"production\": false,\n\"biller\": {\"name\": \"…\", \"tax_number\": \"123456789\", \"telephone\": \"…\", \"payer_name\": \"…\", \"payer_number\": \"…\",\n\"address\": {\"street\": \"…\", \"city\": \"…\", \"state\": \"MA\", \"postcode\": \"…\"}},\n\"claims\": {\"0011…\": {\"number\": \"A-1\", \"member_number\": \"…\", \"last_name\": \"…\", \"first_name\": \"…\", \"born\": \"1980-02-29\", \"sex\": \"female\", \"address\": {…}}}}.\nAn institution's claim has \"institution\" besides: {\"bill\": \"13\", \"admission\": [\"3\", \"\", \"01\"], \"revenue\": {\"1\": \"0450\"}}. With \"before\":\n{\"name\": \"…\", \"number\": \"…\", \"paid\": \"2026-07-01\"} the receiver pays after the ledger's payer, and hears what that one decided."
 )]
 pub struct X12BillArgs {
     /// Who bills whom for which claims of which members: a file of JSON.
@@ -41,4 +41,8 @@ pub struct X12BillArgs {
     /// Write the 837P, 837I or 837D to this new file.
     #[arg(long, value_name = "FILE")]
     pub x12: PathBuf,
+    /// The file's number, in place of `control` of FILE. Without either, one that follows from the time. A number that was used between the two for
+    /// another content is refused: `billed-MSP.json` in the network's directory, MSP being the provider's, has those that were used.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=999_999_999))]
+    pub control: Option<u32>,
 }

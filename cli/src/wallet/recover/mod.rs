@@ -5,7 +5,7 @@ pub mod args;
 use careledger_api::HealthError;
 use careledger_api::contracts::identity::{PatientQuery, RecoveryApproval};
 use careledger_api::roles::Role;
-use careledger_sdk::wallet::{GuardianCard, Signed};
+use careledger_sdk::wallet::{GuardianCard, Signed, StartedRecovery};
 use fabric_contract_core::CallError;
 use serde_json::json;
 
@@ -140,13 +140,16 @@ async fn approve(args: &ApproveArgs, output: &Output) -> Result<()> {
     Ok(())
 }
 
+/// What the wallet restores at a custodian.
+fn started(patient: &Patient, custodian: &str) -> Result<StartedRecovery> {
+    let started = patient.file.started_recovery(custodian);
+    Ok(started.ok_or("this wallet restores nobody's keys there: careledger wallet recover start")?)
+}
+
 async fn attest(args: &AttestArgs, output: &Output) -> Result<()> {
     let patient = Patient::open(&args.wallet)?;
     patient.site.require_custodian(&args.at)?;
-    let started = patient
-        .file
-        .started_recovery(&args.at)
-        .ok_or("this wallet restores nobody's keys there: careledger wallet recover start")?;
+    let started = started(&patient, &args.at)?;
     let restoring = patient.file.restoring(&args.at, patient.site.consortium())?;
     let officer = patient.site.client(&args.officer, Role::RecoveryOfficer).await?;
     let suffix = format!("proof-{}", args.officer);
@@ -215,10 +218,7 @@ async fn veto(args: &VetoArgs, output: &Output) -> Result<()> {
 async fn execute(args: &ExecuteArgs, output: &Output) -> Result<()> {
     let mut patient = Patient::open(&args.wallet)?;
     patient.site.require_custodian(&args.at)?;
-    let started = patient
-        .file
-        .started_recovery(&args.at)
-        .ok_or("this wallet restores nobody's keys there: careledger wallet recover start")?;
+    let started = started(&patient, &args.at)?;
     let restoring = patient.file.restoring(&args.at, patient.site.consortium())?;
     let carrier = args.carrier.as_deref().unwrap_or(&args.at);
     let portal = patient.site.client(carrier, Role::Portal).await?;

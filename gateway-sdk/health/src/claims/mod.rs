@@ -61,6 +61,10 @@ pub struct Account {
     pub claim_number: Option<String>,
     /// The payer's number of the member (X12 NM109 of the subscriber).
     pub member_number: Option<String>,
+    /// The patient's last name, as an X12 file has it (NM103).
+    pub last_name: Option<String>,
+    /// The patient's first name (NM104).
+    pub first_name: Option<String>,
 }
 
 impl fmt::Debug for Account {

@@ -3,8 +3,9 @@
 use aws_lc_rs::hmac;
 use careledger_api::HealthError;
 use careledger_api::adjudication::Site;
+use careledger_api::contracts::claims::EligibilityQuestion;
 use careledger_api::hashing::canonical;
-use careledger_api::ids::{AuthorisationId, ClaimId, CoverageId, DocumentId, PlanId, Salt};
+use careledger_api::ids::{AuthorisationId, ClaimId, CoverageId, DocumentId, PlanId, QuestionId, Salt};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -126,6 +127,25 @@ impl Numbers {
     pub fn authorisation(&self, npi: &str, system: &str, number: &str, line: u16) -> AuthorisationId {
         let line = line.to_string();
         AuthorisationId::from_bytes(self.first_half(&["authorisation", npi, system, number, &line]))
+    }
+
+    /// The id of the question about a coverage that a provider calls `number`.
+    pub fn question(&self, npi: &str, system: &str, number: &str) -> QuestionId {
+        QuestionId::from_bytes(self.first_half(&["question", npi, system, number]))
+    }
+
+    /// The question under that number's id, with a salt that the same question always gets. Fails only for what is no JSON.
+    pub(crate) fn asked(
+        &self,
+        mut question: EligibilityQuestion,
+        system: &str,
+        number: &str,
+    ) -> Result<EligibilityQuestion, HealthError> {
+        let npi = question.provider_npi.as_deref().unwrap_or_default();
+        question.id = self.question(npi, system, number);
+        question.salt = Salt::from_bytes([0; 32]);
+        question.salt = self.salt("question", &question)?;
+        Ok(question)
     }
 
     /// A salt that the same value always gets. Fails only for what is no JSON.

@@ -1,7 +1,7 @@
 //! What a patient does about accesses: reads the own record and the log, disputes, and can be found in an emergency.
 
 use careledger_api::HealthError;
-use careledger_api::codes::{Action, Category, Purpose};
+use careledger_api::codes::{Category, Purpose};
 use careledger_api::contracts::consent::{
     AccessRequest, CodeRegistration, CodeRemoval, Dispute, LogCursor, LogKind, LogQuery, NotificationChoice,
 };
@@ -16,19 +16,7 @@ impl PatientAt {
         categories: &[Category],
         kem_key: KemPublicKey,
     ) -> Result<Signed<AccessRequest>, HealthError> {
-        let body = AccessRequest {
-            patient: self.id,
-            purpose: Purpose::PatientRequest,
-            action: Action::Access,
-            categories: categories.to_vec(),
-            labels: None,
-            codes: None,
-            data_period: None,
-            authored_by: None,
-            documents: None,
-            encounter: None,
-            kem_key,
-        };
+        let body = AccessRequest::new(self.id, Purpose::PatientRequest, categories, kem_key);
         self.sign("consent", "accessOwn", "request", nonce(), INTENT_SECONDS, body)
     }
 

@@ -138,7 +138,10 @@ impl WalletFile {
             content: Content::of_secret(&secret),
             passphrase,
         };
-        file.store()?;
+        // A name without a wallet behind it would be refused from then on.
+        file.store().inspect_err(|_| {
+            let _stays_empty = fs::remove_file(path);
+        })?;
         Ok(file)
     }
 

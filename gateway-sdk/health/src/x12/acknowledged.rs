@@ -83,6 +83,7 @@ impl Reading {
                 account: Account {
                     claim_number: Some(segment.element(2).to_owned()),
                     member_number: self.member.clone(),
+                    ..Account::default()
                 },
                 accepted: true,
                 ..AcknowledgedClaim::default()

@@ -26,6 +26,8 @@ pub struct Advice {
 /// A claim of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AdvisedClaim {
+    /// The provider's own number of it (CLP01); the ledger's id where whoever wrote it did not know that.
+    pub number: String,
     /// The ledger's id, where the payer's number is one.
     pub claim: Option<ClaimId>,
     /// CLP02, such as `1` paid, `4` denied, `22` taken back.
@@ -122,6 +124,7 @@ impl Advice {
             "TRN" => self.trace = segment.element(2).to_owned(),
             "CLP" => {
                 let claim = AdvisedClaim {
+                    number: segment.element(1).to_owned(),
                     claim: payers_number(segment.element(7)),
                     status: segment.element(2).to_owned(),
                     charge: self.amount(segment, 3)?,

@@ -76,7 +76,7 @@ pub(super) struct Copied {
 }
 
 impl Copied {
-    fn of(segment: &Segment<'_>) -> Self {
+    pub(super) fn of(segment: &Segment<'_>) -> Self {
         let element = |number: usize| {
             let parts = segment.components(number);
             let parts: Vec<String> = parts

@@ -9,12 +9,18 @@ use crate::claims::{Account, Decimal, MAX_PROBLEMS, Problem, Read, Resolver, Sub
 use careledger_api::adjudication::{Claim, ClaimLine, Edit, Frequency, OtherPayer, Site};
 use std::collections::{BTreeMap, BTreeSet};
 
+fn said(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
 impl Open {
     /// The claim, once all of it is read, and what acknowledgments say of it.
     pub(super) fn close(mut self, level: &Level, resolver: &dyn Resolver) -> (Read, Noted) {
         let account = Account {
             claim_number: Some(self.number.clone()),
             member_number: level.member_number.clone(),
+            last_name: said(&level.patient.last),
+            first_name: said(&level.patient.first),
         };
         let at = self.at.clone();
         self.problems

@@ -7,6 +7,7 @@
 //! Received --acknowledgment--> 999 or TA1 --acknowledgments_from_x12--> Acknowledged
 //! Received + Word of each claim --claim_acknowledgment--> 277CA --acknowledged_from_x12--> AcknowledgedClaim
 //! Received + Decision on each service --review_response--> 278
+//! 270 --inquiries_from_x12(Resolver)--> Inquiries: an EligibilityQuestion of each patient; Inquiries + answers --response--> 271
 //! claims --claims_to_x12--> 837P, 837I, 837D
 //! remitted claims --remittance_to_x12--> 835 --advice_from_x12--> Advice
 //! ```
@@ -25,7 +26,9 @@ mod billed;
 mod claim_status;
 mod claims;
 mod closing;
+mod eligibility;
 mod form;
+mod inquiry;
 mod level;
 mod open;
 mod parts;
@@ -50,6 +53,7 @@ pub use answer::{
 };
 pub use bill::{After, Attending, Billed, Biller, Institution, claims_to_x12};
 pub use claims::{claims_from_x12, received_from_x12};
+pub use inquiry::{Inquiries, Inquiry, inquiries_from_x12};
 pub use parts::interchanges;
 pub use received::Received;
 pub use remittance::{Address, Payee, Payer, Remittance, Remitted, remittance_to_x12};

@@ -75,7 +75,8 @@ pub struct Address {
     pub postcode: String,
 }
 
-/// A claim of a remittance. What an appeal changed of a payment is written as two of them: the decision before taken back, and the new one.
+/// A claim of a remittance, paid or denied. What an appeal changed of what a remittance before said of it is written as two of them: the decision before taken
+/// back, and the new one.
 #[derive(Debug, Clone)]
 pub struct Remitted<'a> {
     /// The claim.
@@ -84,7 +85,7 @@ pub struct Remitted<'a> {
     pub adjudication: &'a Adjudication,
     /// Its payment is taken back.
     pub reversed: bool,
-    /// By which numbers the provider knows it; the ledger's id stands for a number that is not given.
+    /// By which numbers and name the provider knows it; the ledger's id stands for a claim's number that is not given.
     pub account: Account,
     /// Another payer paid before.
     pub secondary: bool,
@@ -289,12 +290,20 @@ fn write_claim(
             frequency,
         ],
     );
+    let name = |text: &Option<String>, longest: usize| {
+        let text = text.as_deref().unwrap_or_default();
+        Writer::tamed(text, longest, "")
+    };
+    let (last, first) = (
+        name(&remitted.account.last_name, 60),
+        name(&remitted.account.first_name, 35),
+    );
     match remitted.account.member_number.as_deref() {
         Some(member) => {
             let member = out.plain("NM1", 9, member, 80);
-            out.segment("NM1", &["QC", "1", "", "", "", "", "", "MI", member]);
+            out.segment("NM1", &["QC", "1", &last, &first, "", "", "", "MI", member]);
         }
-        None => out.segment("NM1", &["QC", "1"]),
+        None => out.segment("NM1", &["QC", "1", &last, &first]),
     }
     for (asked, line) in claim.lines.iter().zip(&decided.lines) {
         let mut code = vec!["HC", asked.procedure.as_str()];

@@ -53,6 +53,7 @@ impl Reading<'_> {
         let account = Account {
             claim_number: event.number.clone(),
             member_number: self.member.clone(),
+            ..Account::default()
         };
         let requests = self.requests(&mut event);
         let asked = Asked {

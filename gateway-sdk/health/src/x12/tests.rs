@@ -6,8 +6,8 @@ use crate::claims::testing::{
 };
 use crate::claims::{Account, FileError, Problem, Read, Submission};
 use careledger_api::adjudication::{
-    Accumulators, Adjudication, Claim, EditCode, Effect, Facts, Frequency, Group, Ruling, Sex, adjudicate,
-    check,
+    Accumulators, Adjudication, Claim, EditCode, Effect, Facts, Frequency, Group, Ruling, adjudicate, check,
+    deny_unknown_coverage,
 };
 use careledger_api::ids::RemittanceId;
 use proptest::prelude::*;
@@ -23,23 +23,12 @@ mod reading;
 mod response;
 mod review;
 
-use parties::{address, biller, envelope, payee, payer};
+use parties::{biller, envelope, payee, payer};
 
 const SYSTEM: &str = "CLM01";
 
 fn billed(claim: &Claim) -> Billed<'_> {
-    Billed {
-        claim,
-        number: "A-1".into(),
-        member_number: "M-0001".into(),
-        last_name: "DOE".into(),
-        first_name: "ANN".into(),
-        born: date("1980-02-29"),
-        sex: Some(Sex::Female),
-        address: address(),
-        institution: None,
-        after: None,
-    }
+    parties::billed(claim, "A-1")
 }
 
 fn remittance<'a>(claims: Vec<Remitted<'a>>, currency: &'a str, brought_forward: i64) -> Remittance<'a> {
@@ -88,6 +77,8 @@ fn remitted<'a>(claim: &'a Claim, adjudication: &'a Adjudication, reversed: bool
         account: Account {
             claim_number: Some("A-1".into()),
             member_number: Some("M-0001".into()),
+            last_name: Some("DOE".into()),
+            first_name: Some("JANE".into()),
         },
         secondary: false,
     }
@@ -166,6 +157,50 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_denial_is_told_with_nothing_paid_and_taken_back_by_what_is_decided_instead() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let claim = Claim {
+        currency: "USD".into(),
+        ..any_claim(SYSTEM).new_tree(&mut runner).unwrap().current()
+    };
+    let denied = deny_unknown_coverage(&claim);
+    let told = |remitted: Vec<Remitted<'_>>| {
+        let file = remittance_to_x12(&remittance(remitted, "USD", 0), &envelope()).unwrap();
+        let advice = advice_from_x12(file.as_bytes()).unwrap().remove(0);
+        (file, advice)
+    };
+    let (file, advice) = told(vec![remitted(&claim, &denied, false)]);
+    assert!(file.contains("BPR*H*0*C*NON*"), "{file}");
+    let of = &advice.claims[0];
+    assert_eq!((of.status.as_str(), of.charge, of.paid), ("4", claim.total, 0));
+    let kept = |of: &AdvisedClaim| -> i64 {
+        let lines = of.lines.iter().flat_map(|line| &line.adjustments);
+        lines.map(|(.., amount)| *amount).sum()
+    };
+    assert_eq!(
+        (advice.paid, kept(of)),
+        (0, claim.total),
+        "the reasons say all of it"
+    );
+
+    let right = decided(&claim);
+    let (_, advice) = told(vec![
+        remitted(&claim, &denied, true),
+        remitted(&claim, &right, false),
+    ]);
+    let [before, instead] = advice.claims.as_slice() else {
+        panic!("{advice:?}")
+    };
+    assert_eq!(
+        (before.status.as_str(), before.charge, before.paid, kept(before)),
+        ("22", -claim.total, 0, -claim.total)
+    );
+    assert_eq!((instead.charge, instead.paid), (claim.total, right.allowed));
+    assert_eq!(advice.paid, right.allowed);
 }
 
 /// A remittance by hand: a claim of one line, less what was brought forward.

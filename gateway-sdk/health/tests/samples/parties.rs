@@ -1,6 +1,7 @@
 //! Who bills and pays whom, for the tests of X12 within the crate and beside it.
 
-use super::{Address, Biller, Envelope, Payee, Payer};
+use super::{Address, Attending, Billed, Biller, Envelope, Institution, Payee, Payer};
+use careledger_api::adjudication::{Claim, ClaimLine, Sex};
 
 pub(super) fn envelope() -> Envelope {
     Envelope {
@@ -45,5 +46,42 @@ pub(super) fn payee() -> Payee {
     Payee {
         name: "CLINIC".into(),
         npi: "1234567893".into(),
+    }
+}
+
+/// A claim of the member M-0001, under the provider's number.
+pub(super) fn billed<'a>(claim: &'a Claim, number: &str) -> Billed<'a> {
+    Billed {
+        claim,
+        number: number.into(),
+        member_number: "M-0001".into(),
+        last_name: "DOE".into(),
+        first_name: "ANN".into(),
+        born: "1980-02-29".parse().unwrap(),
+        sex: Some(Sex::Female),
+        address: address(),
+        institution: None,
+        after: None,
+    }
+}
+
+/// What an outpatient's bill says besides, with a revenue code for each line.
+pub(super) fn institution(claim: &Claim, revenue: impl Fn(&ClaimLine) -> String) -> Institution {
+    Institution {
+        bill: "13".into(),
+        statement: None,
+        admitted: None,
+        admission: ["3".into(), String::new(), "01".into()],
+        admitting: None,
+        attending: Some(Attending {
+            last_name: "WHO".into(),
+            first_name: "ATTENDS".into(),
+            npi: "1000000004".into(),
+        }),
+        revenue: claim
+            .lines
+            .iter()
+            .map(|line| (line.sequence, revenue(line)))
+            .collect(),
     }
 }

@@ -102,7 +102,7 @@ async fn a_busy_chain_collects_and_keeps_the_order() {
 #[tokio::test]
 async fn a_timer_fills_blocks_and_then_cuts_them() {
     // Long enough for five messages on a busy machine.
-    const TIMEOUT: Duration = Duration::from_secs(2);
+    const TIMEOUT: Duration = Duration::from_secs(5);
     let world = World::with(|spec| {
         spec.orderer.batch_size.max_message_count = 3;
         spec.orderer.batch_timeout = TIMEOUT;

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use careledger_api::codes::{Action, Category, Obligation, Purpose};
+use careledger_api::codes::{Category, Obligation, Purpose};
 use careledger_api::contracts::consent::{AccessKind, AccessRecord, AccessRequest, Outcome, Requester};
 use careledger_api::ids::{DocumentId, PatientId, Salt};
 use careledger_api::roles::Role;
@@ -90,19 +90,12 @@ async fn world() -> World {
         category: Category::Laboratory,
         proof: None,
     };
-    let request = AccessRequest {
-        patient: PatientId::from_bytes([9; 32]),
-        purpose: Purpose::Treatment,
-        action: Action::Access,
-        categories: vec![Category::Laboratory, Category::Note],
-        labels: None,
-        codes: None,
-        data_period: None,
-        authored_by: None,
-        documents: None,
-        encounter: None,
-        kem_key: kem.public(),
-    };
+    let request = AccessRequest::new(
+        PatientId::from_bytes([9; 32]),
+        Purpose::Treatment,
+        [Category::Laboratory, Category::Note],
+        kem.public(),
+    );
     let record = AccessRecord {
         tx: tx.clone(),
         kind: AccessKind::Access,

@@ -1,6 +1,6 @@
 //! A stand-in for the vault's peer: it shows one committed access, which permits one imaging document, and nothing else.
 
-use careledger_api::codes::{Action, Category, Purpose};
+use careledger_api::codes::{Category, Purpose};
 use careledger_api::contracts::consent::{
     AccessKind, AccessRecord, AccessRequest, FindAnswer, OfflineOpening, OfflineReport, Outcome,
     ReleasableDocument, Release, Requester, SignedTicket,
@@ -33,19 +33,12 @@ pub(super) struct OneAccess {
 impl OneAccess {
     /// An access of transaction `tx`, made by `creator` (a SerializedIdentity), to `document`, with the key that the vault seals to.
     pub(super) fn new(tx: TxId, creator: Vec<u8>, document: DocumentId, kem_key: KemPublicKey) -> Self {
-        let request = AccessRequest {
-            patient: PatientId::from_bytes([9; 32]),
-            purpose: Purpose::Treatment,
-            action: Action::Access,
-            categories: vec![Category::Imaging],
-            labels: None,
-            codes: None,
-            data_period: None,
-            authored_by: None,
-            documents: None,
-            encounter: None,
+        let request = AccessRequest::new(
+            PatientId::from_bytes([9; 32]),
+            Purpose::Treatment,
+            [Category::Imaging],
             kem_key,
-        };
+        );
         let record = AccessRecord {
             tx,
             kind: AccessKind::Access,

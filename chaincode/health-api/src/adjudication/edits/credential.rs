@@ -4,6 +4,14 @@ use super::{AppealRoute, Case, Finding, Group};
 
 pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     let billing = case.claim.provider_npi.as_str();
+    if case.facts.bills_for_others {
+        return Some(Finding::deny(
+            Group::Contractual,
+            "B7",
+            "the provider's number bills for another organisation than the one that sent the claim",
+            AppealRoute::Appeal,
+        ));
+    }
     let mut asked = [billing, case.performer()].into_iter();
     asked.find_map(|npi| standing(case, npi))
 }
@@ -67,6 +75,16 @@ mod tests {
         change(&mut standing);
         trial.facts.standing.insert("1234567893".into(), standing);
         trial
+    }
+
+    #[test]
+    fn a_number_under_which_others_bill_is_not_paid() {
+        let mut trial = trial(|_| ());
+        trial.facts.bills_for_others = true;
+        assert_eq!(
+            trial.denial(),
+            Some((EditCode::Credential, Group::Contractual, "B7".into()))
+        );
     }
 
     #[test]

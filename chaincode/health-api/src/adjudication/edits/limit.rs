@@ -1,7 +1,7 @@
 //! Most units of a procedure in a day, a year, a lifetime; of all services of it, or of those on one tooth or part of the body.
 
 use super::{AppealRoute, Beside, Case, Finding, Grain, Group};
-use crate::adjudication::{Limit, Site, Span};
+use crate::adjudication::{Limit, LimitLeft, Site, Span};
 
 /// Denied once nothing is left; where some units are left, those are covered and the rest is the member's (`money`). Asked where it depends on services of
 /// which it is not clear whether they were at the line's place.
@@ -44,6 +44,21 @@ fn left_of(case: &Case<'_>, places: &[Beside]) -> Option<Left> {
     let limits = case.rules()?.limits.iter();
     // Of equal ones the shorter time, whatever the plan's order.
     limits.map(of).min_by_key(|left| (left.units, left.span))
+}
+
+/// Every limit of the line's procedure, with what it leaves.
+pub(in crate::adjudication) fn each_left(case: &Case<'_>) -> Vec<LimitLeft> {
+    let limits = case.rules().into_iter().flat_map(|rules| &rules.limits);
+    let of = |limit: &Limit| {
+        let units = allowed(case, limit);
+        LimitLeft {
+            units,
+            within: limit.within,
+            per_site: limit.per_site,
+            left: units.saturating_sub(used(case, limit, &[Beside::Same])),
+        }
+    };
+    limits.map(of).collect()
 }
 
 /// The units of a limit for the line.

@@ -39,6 +39,8 @@ crate::codes::code_enum! {
         Divide = "divide",
         /// The provider goes to the next level.
         Escalate = "escalate",
+        /// The payer let its last day pass, and the provider goes to the next level without its answer.
+        Lapse = "lapse",
         /// The provider takes the appeal back.
         Withdraw = "withdraw",
     }
@@ -49,12 +51,14 @@ super::transitions! { AppealStatus, AppealAct, "the appeal", [
     First Divide FirstPartial,
     First Overturn Overturned,
     First Withdraw Withdrawn,
+    First Lapse Second,
     FirstUpheld Escalate Second,
     FirstPartial Escalate Second,
     Second Uphold SecondUpheld,
     Second Divide SecondPartial,
     Second Overturn Overturned,
     Second Withdraw Withdrawn,
+    Second Lapse External,
     SecondUpheld Escalate External,
     SecondPartial Escalate External,
     External Uphold Upheld,
@@ -84,12 +88,14 @@ mod tests {
              FIRST divide FIRST_PARTIAL
              FIRST overturn OVERTURNED
              FIRST withdraw WITHDRAWN
+             FIRST lapse SECOND
              FIRST_UPHELD escalate SECOND
              FIRST_PARTIAL escalate SECOND
              SECOND uphold SECOND_UPHELD
              SECOND divide SECOND_PARTIAL
              SECOND overturn OVERTURNED
              SECOND withdraw WITHDRAWN
+             SECOND lapse EXTERNAL
              SECOND_UPHELD escalate EXTERNAL
              SECOND_PARTIAL escalate EXTERNAL
              EXTERNAL uphold UPHELD

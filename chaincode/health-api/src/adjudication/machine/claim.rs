@@ -6,6 +6,7 @@
 //! PENDED | PARTIAL | DENIED ─ rulings or an appeal ─> APPROVED | PARTIAL | DENIED | PENDED: behind what is set aside another rule may stand
 //! APPROVED | PARTIAL ─ remittance ─> PAYABLE ─ payment ─> PAID ─ confirmation ─> CLEARED
 //! APPROVED | PARTIAL ─ payment, without a remittance ─> PAID
+//! DENIED ─ remittance, which tells it and pays nothing ─> DENIED
 //! APPROVED | PARTIAL | DENIED ─ a flag, or the payer decides anew, before a payment ─> ACCEPTED
 //! PAYABLE | PAID ─ an appeal that allows more ─> APPROVED | PARTIAL, of which what is due then is paid
 //! PAYABLE | PAID | CLEARED ─ reversal ─> REVERSED;  so is what was paid in part and waits for the difference
@@ -65,7 +66,7 @@ crate::codes::code_enum! {
         Inform = "inform",
         /// The payer takes its decision back, before money moves, to decide anew.
         Reconsider = "reconsider",
-        /// The payer puts it on a remittance.
+        /// The payer puts it on a remittance; of a denied one that tells the denial.
         Remit = "remit",
         /// The payer has paid.
         Pay = "pay",
@@ -119,6 +120,7 @@ super::transitions! { ClaimStatus, ClaimAct, "the claim", [
     // The money.
     Approved Remit Payable,
     Partial Remit Payable,
+    Denied Remit Denied,
     Approved Pay Paid,
     Partial Pay Paid,
     Payable Pay Paid,
@@ -200,6 +202,7 @@ mod tests {
              DENIED approve-partly PARTIAL
              DENIED deny DENIED
              DENIED pend PENDED
+             DENIED remit DENIED
              DENIED void VOIDED
              DENIED replace REPLACED
              PAYABLE pay PAID

@@ -295,6 +295,7 @@ impl Random {
         };
         Facts {
             standing,
+            bills_for_others: self.one_in(40),
             payment: match self.below(40) {
                 0 => PaymentBasis::NoConsent,
                 1 => PaymentBasis::SelfPaid,
@@ -331,6 +332,10 @@ impl Random {
                 false => BTreeSet::new(),
             },
             rulings,
+            doubted: match self.one_in(12) {
+                true => [3].into(),
+                false => BTreeSet::new(),
+            },
             ..Facts::new(
                 *self.of(&[date("2026-05-02"), date("2026-05-02"), date("2026-04-01")]),
                 Accumulators {

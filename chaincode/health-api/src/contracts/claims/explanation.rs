@@ -1,5 +1,6 @@
 //! An adjudication in words: what was paid, what the member owes, and why.
 
+use super::TakenBack;
 use crate::adjudication::machine::ClaimStatus;
 use crate::adjudication::{Adjudication, Claim, Edit, Site};
 use crate::date::Date;
@@ -26,9 +27,15 @@ pub struct ExplanationOfBenefits {
     pub owed: i64,
     /// The last day on which the adjudication is appealed.
     pub appeal_until: Date,
+    /// The last day for the payer's answer to the appeal that is open; none without one, and outside of the payer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub appeal_due: Option<Date>,
     /// The last day on which the provider answers what the adjudication asks; none where it asks nothing, or was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_until: Option<Date>,
+    /// What was paid of it and taken back, where that is so: what is out of it is the payer's, though nothing is paid or owed of the claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_back: Option<TakenBack>,
 }
 
 /// A line of it.
@@ -87,7 +94,9 @@ impl ExplanationOfBenefits {
             owed: lines.iter().fold(0, |sum, line| sum.saturating_add(line.owed)),
             lines,
             appeal_until,
+            appeal_due: None,
             answer_until: None,
+            taken_back: None,
         }
     }
 }

@@ -7,6 +7,7 @@
 use crate::HealthError;
 use crate::date::Date;
 use crate::ids::{Salt, TxId};
+use crate::text::as_text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -85,18 +86,7 @@ impl FromStr for Period {
     }
 }
 
-impl TryFrom<String> for Period {
-    type Error = HealthError;
-    fn try_from(text: String) -> Result<Self, HealthError> {
-        text.parse()
-    }
-}
-
-impl From<Period> for String {
-    fn from(value: Period) -> Self {
-        value.to_string()
-    }
-}
+as_text!(Period FingerprintKey);
 
 /// The public key by which the vault's answers of a quarter are checked: a compressed point of 32 or 33 bytes, in lower-case hex. Whether it is a point
 /// is checked where it is used.
@@ -144,19 +134,6 @@ impl FromStr for FingerprintKey {
             true => hex::decode(text).unwrap_or_default(),
             false => Vec::new(),
         })
-    }
-}
-
-impl TryFrom<String> for FingerprintKey {
-    type Error = HealthError;
-    fn try_from(text: String) -> Result<Self, HealthError> {
-        text.parse()
-    }
-}
-
-impl From<FingerprintKey> for String {
-    fn from(value: FingerprintKey) -> Self {
-        value.to_string()
     }
 }
 

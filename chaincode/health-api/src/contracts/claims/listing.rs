@@ -1,9 +1,10 @@
 //! Claims and remittances between a payer and a provider, for both: by status, day and coverage, and what waits for the provider.
 
-use super::{AuthorisationStatus, ClaimStatus};
+use super::{AuthorisationStatus, ClaimStatus, TakenBack};
 use crate::date::{Date, DateRange};
 use crate::ids::{AuthorisationId, ClaimId, CoverageId, RemittanceId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Most remittances that one answer looks at; the rest is asked for with [`RemittanceList::next`]. Each may have 50 claims, whose
 /// states are read for it; [`MAX_LOOKED_AT`](super::MAX_LOOKED_AT) says why there are no more.
@@ -19,10 +20,13 @@ pub struct ListQuery {
     pub since: Option<Date>,
     /// Only those of that coverage.
     pub coverage: Option<CoverageId>,
-    /// Only those with something for the provider to do, and requests for authorisations that the payer asked it about.
+    /// Only those with something for the provider to do, or with money to give back, and requests for authorisations that the payer asked it about.
     pub for_provider: bool,
-    /// Where the answer before ended; none: from the beginning.
+    /// Where the claims of the answer before ended; none: from the beginning.
     pub after: Option<ClaimId>,
+    /// Where its requests ended: what comes after that one, and no claims.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_after: Option<AuthorisationId>,
 }
 
 crate::codes::code_enum! {
@@ -32,7 +36,7 @@ crate::codes::code_enum! {
         Answer = "answer",
         /// Submit it anew, as a replacement: the payer's front end refused it.
         Correct = "correct",
-        /// Appeal the decision, or take an appeal to the next level.
+        /// Appeal the decision, or take an appeal to the next level: after its answer, or after the payer's last day for one.
         Appeal = "appeal",
         /// Confirm that the money came.
         Confirm = "confirm",
@@ -40,6 +44,8 @@ crate::codes::code_enum! {
         Replace = "replace",
         /// Wait: it corrects another one, and the payer has not received it.
         Receipt = "receipt",
+        /// Give back what was paid of it: it was reversed.
+        GiveBack = "give-back",
     }
 }
 
@@ -49,13 +55,20 @@ crate::codes::code_enum! {
 pub struct ClaimList {
     /// Claims, in the order of their ids.
     pub claims: Vec<ListedClaim>,
-    /// Requests that the payer asked about; in the first part alone, and there only for [`ListQuery::for_provider`] and nothing else.
+    /// Requests that the payer asked about; in the first part, for [`ListQuery::for_provider`] and nothing else, and in those that go on with them.
     pub authorisations: Vec<AskedAuthorisation>,
-    /// Claims of which the peer cannot read where they stand: something is on its way to it, or has another form than the contract writes.
+    /// Claims of which the peer cannot read where they stand: something is on its way to it, or somebody wrote it otherwise than the contract does. Nothing
+    /// says that their provider made them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<ClaimId>,
+    /// Requests of which that is so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable_requests: Vec<AuthorisationId>,
     /// For [`ListQuery::after`], where there may be more.
     pub next: Option<ClaimId>,
+    /// For [`ListQuery::requests_after`], where there may be more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_request: Option<AuthorisationId>,
 }
 
 /// A claim of a list.
@@ -82,6 +95,9 @@ pub struct ListedClaim {
     pub allowed: Option<i64>,
     /// What the payer has paid, also where that was taken back since.
     pub paid: i64,
+    /// What was paid of it and taken back, where that is so. While some of that is out, the provider has to give it back, beside what its step is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_back: Option<TakenBack>,
     /// Remittances that it was put on, the newest last; not those of before this was kept.
     pub remittances: Vec<RemittanceId>,
     /// The claim that it replaces or voids.
@@ -145,6 +161,12 @@ pub struct ListedRemittance {
     pub remittance: RemittanceId,
     /// The day on which it was issued; not kept by older ones.
     pub issued: Option<Date>,
+    /// The second in which it was (seconds since 1970); not kept by older ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<i64>,
+    /// The bank's references by which claims were paid by it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub references: BTreeSet<String>,
     /// How many claims are on it.
     pub claims: usize,
     /// The sum as it was issued, in minor units.
@@ -153,8 +175,14 @@ pub struct ListedRemittance {
     pub standing: i64,
     /// Its currency (ISO 4217); none where its first claim is not there.
     pub currency: Option<String>,
-    /// How many of its claims wait for the payer's payment.
+    /// How many of its claims it tells as denied: nothing is paid of them by it.
+    #[serde(default)]
+    pub denied: usize,
+    /// How many of its claims wait for the payer's payment by it.
     pub to_pay: usize,
-    /// How many of its claims are paid, and not confirmed.
+    /// How many of its claims are paid by it, and not confirmed.
     pub to_confirm: usize,
+    /// What was paid by it of claims that were reversed since, and has to come back, in minor units.
+    #[serde(default)]
+    pub out: i64,
 }

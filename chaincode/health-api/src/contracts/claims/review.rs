@@ -4,12 +4,16 @@ use super::authorisation::{MAX_ATTACHMENTS, MAX_TEXT};
 use crate::HealthError;
 use crate::adjudication::machine::{AppealAct, AppealStatus};
 use crate::adjudication::{EditCode, Ruling};
+use crate::date::Date;
 use crate::ids::{ClaimId, DocumentId, Hash, Salt, TxId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Days from an adjudication, or from the answer to the level before, within which its provider appeals.
 pub const APPEAL_DAYS: i64 = 180;
+/// Days from an appeal within which the payer answers it, at each of its two levels: where a plan has two for services that were rendered, each has 30 days
+/// (29 CFR 2560.503-1(i)(2)(iii)(A)). The level outside has none here.
+pub const APPEAL_ANSWER_DAYS: i64 = 30;
 /// Days from an adjudication within which its provider answers what it asks.
 pub const ANSWER_DAYS: i64 = 45;
 
@@ -149,6 +153,9 @@ pub struct AppealDecision {
     pub act: AppealAct,
     /// The step; its adjudication is made anew unless the decision is upheld.
     pub step: AdjudicationStep,
+    /// The level that is answered, from 1: its answer does not count as another one's where the provider went on meanwhile. None: the one that is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<usize>,
     /// What is set aside; none where the decision is upheld.
     #[serde(default)]
     pub rulings: Rulings,
@@ -166,8 +173,11 @@ pub struct AppealView {
     pub said: Vec<String>,
     /// Documents that it named.
     pub documents: BTreeSet<DocumentId>,
-    /// What the payer answered, level by level.
+    /// What the payer answered, level by level; empty for a level that the provider went on from without an answer.
     pub answered: Vec<String>,
+    /// The last day for the payer's answer to the level that is open; none outside of the payer, and for an appeal of before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Date>,
 }
 
 /// `INVALID_CODE` unless a text has 1 to [`MAX_TEXT`] bytes and names at most [`MAX_ATTACHMENTS`] documents.

@@ -86,6 +86,18 @@ pub struct FlagView {
     pub cleared: Option<String>,
 }
 
+/// A line's service was flagged, called not rendered by the member, or denied by people on another claim, and that was not settled there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DoubtView {
+    /// The line.
+    pub line: u16,
+    /// Who made the other claim.
+    pub provider: String,
+    /// The other claim.
+    pub claim: ClaimId,
+}
+
 /// The member says whether a service was rendered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -149,7 +161,19 @@ pub struct SelfPayment {
     pub salt: Salt,
 }
 
-/// How a payer keeps its times with a provider (CMS-0057-F for authorisations: 72 hours, 7 days).
+/// Which part of a payer's report is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReportQuery {
+    /// Where the claims of the part before ended: those after that one, and no requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<ClaimId>,
+    /// Where its requests ended: those after that one, and no claims.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_after: Option<AuthorisationId>,
+}
+
+/// How a payer keeps its times with a provider (CMS-0057-F for authorisations: 72 hours, 7 days): a part of it, or what several come to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceReport {
@@ -161,8 +185,37 @@ pub struct ServiceReport {
     pub urgent: ServiceLevel,
     /// Other requests.
     pub standard: ServiceLevel,
+    /// Levels of appeals that are the payer's to answer; one that the provider went on from without an answer counts as late.
+    #[serde(default)]
+    pub appeals: ServiceLevel,
     /// What is open and overdue, the oldest first.
     pub overdue: Vec<Overdue>,
+    /// Claims that are not counted, because the peer cannot read where they stand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<ClaimId>,
+    /// Requests that are not counted, for the same reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable_requests: Vec<AuthorisationId>,
+    /// For [`ReportQuery::after`], where there may be more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<ClaimId>,
+    /// For [`ReportQuery::requests_after`], where there may be more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_request: Option<AuthorisationId>,
+}
+
+impl ServiceReport {
+    /// Adds another part. Where that goes on is the caller's to see.
+    pub fn add(&mut self, part: Self) {
+        self.claims.add(part.claims);
+        self.urgent.add(part.urgent);
+        self.standard.add(part.standard);
+        self.appeals.add(part.appeals);
+        self.overdue.extend(part.overdue);
+        self.overdue.sort();
+        self.unreadable.extend(part.unreadable);
+        self.unreadable_requests.extend(part.unreadable_requests);
+    }
 }
 
 /// Counts of one kind.
@@ -179,6 +232,20 @@ pub struct ServiceLevel {
     pub in_time: u32,
     /// Decided first after it.
     pub late: u32,
+}
+
+impl ServiceLevel {
+    fn add(&mut self, part: Self) {
+        for (count, more) in [
+            (&mut self.open, part.open),
+            (&mut self.overdue, part.overdue),
+            (&mut self.pended, part.pended),
+            (&mut self.in_time, part.in_time),
+            (&mut self.late, part.late),
+        ] {
+            *count = count.saturating_add(more);
+        }
+    }
 }
 
 /// Something open and overdue.
@@ -199,6 +266,8 @@ pub enum OpenItem {
     Claim(ClaimId),
     /// A request for an authorisation.
     Authorisation(AuthorisationId),
+    /// The appeal of a claim.
+    Appeal(ClaimId),
 }
 
 impl SelfPayment {

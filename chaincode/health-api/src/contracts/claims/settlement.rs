@@ -1,7 +1,9 @@
 //! Money: remittances, payments, reversals, what members have paid. A payment is an instruction and a bank's reference, never a token.
 
+use super::paying::MoneyState;
+use super::recovering::Recovered;
 use super::review::{MadeRulings, ProposedRulings, Rulings};
-use super::screening::FlagView;
+use super::screening::{DoubtView, FlagView};
 use crate::adjudication::machine::ClaimStatus;
 use crate::adjudication::{Adjudication, Claim, Coverage, Standing};
 use crate::date::Date;
@@ -12,13 +14,16 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Most claims of a remittance.
 pub const MAX_REMITTED: usize = 50;
 
+/// Most organisations that bill under one provider's number.
+pub const MAX_BILLING: usize = 64;
+
 /// The payer puts claims on a remittance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemittanceBody {
     /// Its id, drawn by the payer.
     pub id: RemittanceId,
-    /// 1 to [`MAX_REMITTED`] approved or partly approved claims of the pair.
+    /// 1 to [`MAX_REMITTED`] claims of the pair: approved, partly approved, or denied by a decision that no remittance has told.
     pub claims: BTreeSet<ClaimId>,
     /// Salts the private values.
     pub salt: Salt,
@@ -40,15 +45,33 @@ pub struct RemittanceView {
     /// The sum without these, and without claims that were decided anew before they were paid.
     #[serde(default)]
     pub standing: i64,
+    /// Those of its claims that it tells as denied: nothing is paid of them by it, whatever was decided since.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub denied: BTreeSet<ClaimId>,
     /// Where each of its claims stands.
     #[serde(default)]
     pub statuses: BTreeMap<ClaimId, ClaimStatus>,
+    /// Where the money of each of its claims stands, as far as it is this remittance's.
+    #[serde(default)]
+    pub money: BTreeMap<ClaimId, MoneyState>,
+    /// What was paid by it of claims that were reversed since, and has to come back.
+    #[serde(default)]
+    pub out: i64,
+    /// What came back of other claims, which were reversed, by so much less being paid of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set_off: BTreeMap<ClaimId, i64>,
     /// Its currency (ISO 4217), that of its first claim.
     #[serde(default)]
     pub currency: Option<String>,
     /// The day on which it was issued, by the payer's clock; not kept by older ones.
     #[serde(default)]
     pub issued: Option<Date>,
+    /// The second in which it was issued (seconds since 1970), by the same clock; not kept by older ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<i64>,
+    /// The bank's references by which its claims were paid by it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub references: BTreeSet<String>,
     /// The transaction.
     pub tx: TxId,
 }
@@ -63,10 +86,19 @@ pub struct RemittedClaim {
     pub adjudication: Adjudication,
     /// What was put on the remittance: what the decision allowed, less what was paid before.
     pub amount: i64,
-    /// The decision is still in force, or was paid as the remittance says. A claim that was decided anew or reversed before that is paid otherwise, or not.
+    /// The decision is still in force, or was paid as the remittance says, or denied all: a later remittance takes that back. A claim that was decided anew or
+    /// reversed before it was paid is paid otherwise, or not.
     pub stands: bool,
     /// It was on a remittance before that was never paid: both together say more than is paid.
     pub again: bool,
+    /// What a remittance before told of it, and this one takes back and says what stands in its place: a denial, or the decision that was paid, where this one
+    /// pays the difference. Less what the former allowed, the decision comes to the amount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Adjudication>,
+    /// It is none of the remittance's claims: it was reversed, and its money, the amount, came back by so much less being paid of this remittance. The decision
+    /// is the one that was paid.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub set_off: bool,
 }
 
 /// A payment made outside the ledger.
@@ -111,6 +143,12 @@ pub struct BookView {
     pub paid: i64,
     /// What is still to be paid of it.
     pub due: i64,
+    /// What was paid of it, was taken back and has to come back.
+    #[serde(default)]
+    pub out: i64,
+    /// How that came back, once it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<Recovered>,
     /// How many people decided about it so far.
     pub deciders: usize,
     /// What reviewers made of what rules found.
@@ -126,8 +164,14 @@ pub struct BookView {
     /// Whether the member says that lines were rendered, by line.
     #[serde(default)]
     pub feedback: BTreeMap<u16, bool>,
+    /// Other claims of its services that are doubted; not named are those of a procedure that is doubted too often in a year to keep them all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<DoubtView>,
     /// Remittances that it was put on.
     pub remittances: Vec<RemittanceId>,
+    /// The one that told the decision in force, where that denied all lines and was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advised: Option<RemittanceId>,
     /// The claim that stands in its place, or takes it back.
     pub successor: Option<ClaimId>,
     /// Why it was reversed.
@@ -183,6 +227,10 @@ pub struct StandingBody {
     pub npi: String,
     /// How it stands.
     pub standing: Standing,
+    /// Which organisations bill under the number, by MSP id; at most [`MAX_BILLING`]. Where it names some, another one's claim under the number is denied;
+    /// where it names none, any provider's is taken. Who performs may work for anybody.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub bills_for: BTreeSet<String>,
     /// Salts the private value.
     pub salt: Salt,
 }

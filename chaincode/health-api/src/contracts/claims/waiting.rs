@@ -8,14 +8,20 @@ use serde::{Deserialize, Serialize};
 /// peer for; a part has to be answered within the five seconds that clients give an evaluation.
 pub const MAX_LOOKED_AT: usize = 200;
 
+/// Bytes of values from which on a look ends, also before it came to [`MAX_LOOKED_AT`]: what others wrote has any size.
+pub const MAX_READ: u64 = 8 << 20;
+
 /// Which part of a payer's list is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WaitingQuery {
     /// Only claims that wait for this; none: for anything, and requests for authorisations with them.
     pub step: Option<WaitingStep>,
-    /// Where the answer before ended; none: from the beginning.
+    /// Where the claims of the answer before ended; none: from the beginning.
     pub after: Option<ClaimId>,
+    /// Where its requests ended: what comes after that one, and no claims.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_after: Option<AuthorisationId>,
 }
 
 /// What a claim waits for.
@@ -28,10 +34,12 @@ pub enum WaitingStep {
     Review,
     /// Somebody of the payer decides its appeal.
     Appeal,
-    /// To be put on a remittance.
+    /// To be put on a remittance; a denied one, so that its provider is told.
     Remit,
     /// It is on a remittance, and its payment is not recorded.
     Pay,
+    /// It was reversed, and what was paid of it has not come back.
+    Recover,
 }
 
 impl WaitingStep {
@@ -43,6 +51,7 @@ impl WaitingStep {
             Self::Appeal => "appeal",
             Self::Remit => "remit",
             Self::Pay => "pay",
+            Self::Recover => "recover",
         }
     }
 }
@@ -53,11 +62,20 @@ impl WaitingStep {
 pub struct Waiting {
     /// Claims, in the order of their ids.
     pub claims: Vec<WaitingClaim>,
-    /// Requests for authorisations that the payer has not decided, in the order of their due times; in the first part alone, and there only if nothing else
-    /// was asked for.
+    /// Requests for authorisations that the payer has not decided, in the order of their due times; in the first part, where nothing else was asked for, and
+    /// in those that go on with them.
     pub authorisations: Vec<WaitingAuthorisation>,
+    /// Claims of which the peer cannot read where they stand: something is on its way to it, or somebody wrote it otherwise than the contract does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<ClaimId>,
+    /// Requests of which that is so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable_requests: Vec<AuthorisationId>,
     /// For [`WaitingQuery::after`], where there may be more.
     pub next: Option<ClaimId>,
+    /// For [`WaitingQuery::requests_after`], where there may be more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_request: Option<AuthorisationId>,
 }
 
 /// A claim that waits for its payer.
@@ -68,13 +86,16 @@ pub struct WaitingClaim {
     pub claim: ClaimId,
     /// Its member's coverage: claims of one are decided one after the other.
     pub coverage: CoverageId,
+    /// Who bills (NPI), which is who is paid by an 835; not told by older ones.
+    #[serde(default)]
+    pub provider_npi: String,
     /// Where it stands.
     pub status: ClaimStatus,
     /// What it waits for.
     pub step: WaitingStep,
-    /// Since when (seconds since 1970): the beginning of the day of its submission by the provider's clock, or the payer's decision.
+    /// Since when (seconds since 1970): the beginning of the day of its submission by the provider's clock, or the payer's decision, or its reversal.
     pub since: i64,
-    /// By when it is decided (seconds since 1970), if that is what it waits for.
+    /// By when it is decided, or its appeal answered (seconds since 1970), if that is what it waits for.
     pub due: Option<i64>,
     /// It replaces or voids another one.
     pub corrects: bool,
@@ -85,6 +106,9 @@ pub struct WaitingClaim {
     /// What is to be paid of it, in minor units, where it waits for a remittance or its payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payable: Option<i64>,
+    /// What has to come back of it, in minor units, where it waits for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out: Option<i64>,
     /// The remittance that it waits on for its payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remittance: Option<RemittanceId>,

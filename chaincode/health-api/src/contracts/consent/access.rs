@@ -48,6 +48,30 @@ pub struct AccessRequest {
     pub kem_key: KemPublicKey,
 }
 
+impl AccessRequest {
+    /// Asks to read everything of these categories; its other fields narrow that.
+    pub fn new(
+        patient: PatientId,
+        purpose: Purpose,
+        categories: impl Into<Vec<Category>>,
+        kem_key: KemPublicKey,
+    ) -> Self {
+        Self {
+            patient,
+            purpose,
+            action: Action::Access,
+            categories: categories.into(),
+            labels: None,
+            codes: None,
+            data_period: None,
+            authored_by: None,
+            documents: None,
+            encounter: None,
+            kem_key,
+        }
+    }
+}
+
 /// A glass to break.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

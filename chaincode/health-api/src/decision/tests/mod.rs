@@ -29,24 +29,6 @@ fn date(text: &str) -> Date {
     text.parse().unwrap()
 }
 
-fn provision(effect: Effect) -> Provision {
-    Provision {
-        effect,
-        actors: vec![],
-        purposes: vec![],
-        actions: vec![],
-        categories: vec![],
-        labels: vec![],
-        codes: vec![],
-        data_period: None,
-        authored_by: vec![],
-        documents: vec![],
-        encounters: vec![],
-        period: None,
-        obligations: vec![],
-    }
-}
-
 fn consent(id: u8, provisions: Vec<Provision>) -> Consent {
     Consent {
         id: ConsentId::from_bytes([id; 16]),
@@ -73,19 +55,12 @@ fn requester() -> Requester {
 }
 
 fn request(categories: &[Category]) -> AccessRequest {
-    AccessRequest {
-        patient: PatientId::from_bytes([1; 32]),
-        purpose: Purpose::Treatment,
-        action: Action::Access,
-        categories: categories.to_vec(),
-        labels: None,
-        codes: None,
-        data_period: None,
-        authored_by: None,
-        documents: None,
-        encounter: None,
-        kem_key: KemPublicKey::from_bytes([0; 32]),
-    }
+    AccessRequest::new(
+        PatientId::from_bytes([1; 32]),
+        Purpose::Treatment,
+        categories,
+        KemPublicKey::from_bytes([0; 32]),
+    )
 }
 
 fn item(category: Category, labels: &[&str], codes: &[&str]) -> Item {
@@ -103,7 +78,7 @@ fn item(category: Category, labels: &[&str], codes: &[&str]) -> Item {
 fn permit(categories: &[Category]) -> Provision {
     Provision {
         categories: categories.to_vec(),
-        ..provision(Effect::Permit)
+        ..Provision::new(Effect::Permit)
     }
 }
 
@@ -166,7 +141,7 @@ fn a_deny_in_another_consent_stands_over_a_permit() {
         2,
         vec![Provision {
             categories: vec![Category::Note],
-            ..provision(Effect::Deny)
+            ..Provision::new(Effect::Deny)
         }],
     );
     for consents in [[open.clone(), closed.clone()], [closed, open]] {
@@ -242,7 +217,7 @@ fn skin_cancer_opens_and_mental_health_only_when_named() {
 fn a_denied_label_redacts_the_request_and_closes_its_group() {
     let deny = Provision {
         labels: vec![label("ETH")],
-        ..provision(Effect::Deny)
+        ..Provision::new(Effect::Deny)
     };
     let everything = Provision {
         labels: vec![label("SPI")],
@@ -296,7 +271,7 @@ fn confidentiality_is_an_order() {
     assert_eq!(at(&normal, &[]), Verdict::NotApplicable);
     let closed = Provision {
         labels: vec![label("R")],
-        ..provision(Effect::Deny)
+        ..Provision::new(Effect::Deny)
     };
     let closed = [consent(1, vec![permit(&[]), closed])];
     assert_eq!(at(&closed, &["V"]), Verdict::Deny);
@@ -451,7 +426,7 @@ fn a_group_is_its_organisations_own_and_one_unsaid_meets_a_deny() {
     };
     let of = |effect| Provision {
         actors: vec![team.clone()],
-        ..provision(effect)
+        ..Provision::new(effect)
     };
     let member = |organisation: &str, groups: &[&str]| Requester {
         organisation: organisation.into(),
@@ -537,7 +512,7 @@ fn where_no_consent_speaks_the_policy_does() {
         assert_eq!(verdict(&[], closed), Verdict::NotApplicable);
     }
     assert_eq!(
-        verdict(&[consent(1, vec![provision(Effect::Deny)])], &plain),
+        verdict(&[consent(1, vec![Provision::new(Effect::Deny)])], &plain),
         Verdict::Deny
     );
     let mut research = request(&[Category::Note]);

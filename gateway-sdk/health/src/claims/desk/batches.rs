@@ -39,7 +39,7 @@ pub struct Issued {
 }
 
 impl Desk {
-    /// Puts approved claims of a provider on remittances of up to [`MAX_REMITTED`], in the order in which they are given. Where one claim is refused, the
+    /// Puts decided claims of a provider, approved and denied ones, on remittances of up to [`MAX_REMITTED`], in the order in which they are given. Where one claim is refused, the
     /// others of its remittance are put on smaller ones, until that claim is told alone; one that somebody else put on a remittance meanwhile is told with
     /// that. Work goes on only while the stream is polled.
     pub fn remit(
@@ -77,7 +77,10 @@ impl Desk {
             async move {
                 let mut done = Vec::new();
                 let mut parts = Parts::of(batch);
-                while let Some(claims) = parts.next() {
+                // Of a desk that was stopped the rest is not begun.
+                while !desk.is_stopped()
+                    && let Some(claims) = parts.next()
+                {
                     let tried = once(&desk, &provider, &claims).await;
                     done.extend(parts.judge(claims, tried));
                 }
@@ -143,16 +146,18 @@ impl Desk {
         })
     }
 
-    /// The remittance on which somebody else has put a claim, where it waits for its payment or is paid.
+    /// The remittance on which somebody else has put a claim, where it waits for its payment or is paid, or tells that it is denied.
     async fn elsewhere(&self, provider: &str, claim: ClaimId) -> Result<Option<Issued>, HealthCallError> {
         let book = self.book(provider, claim).await?;
         let total = match book.status {
             ClaimStatus::Payable => book.due,
             ClaimStatus::Paid => book.paid,
+            ClaimStatus::Denied if book.advised.is_some() => 0,
             _ => return Ok(None),
         };
-        Ok(book.remittances.last().map(|id| Issued {
-            id: *id,
+        let by = book.advised.or(book.remittances.last().copied());
+        Ok(by.map(|id| Issued {
+            id,
             total,
             committed: None,
             elsewhere: true,

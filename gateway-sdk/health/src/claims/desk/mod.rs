@@ -1,10 +1,11 @@
 //! The payer's desk: works what waits for the payer, many claims at once, those of one member one after the other.
 //!
 //! ```text
-//! waiting ──▶ Vec<Task> ──work──▶ Stream of Outcome ──▶ approved ──remit──▶ Stream of Batched
+//! waiting ──▶ Vec<Task> ──work──▶ Stream of Outcome ──▶ decided ──remit──▶ Stream of Batched
 //!                            turns: one claim of a member at a time, in order
 //!                            again: met another transaction, or no answer: made anew, a bounded number of times
-//! remittance ──parts──▶ Vec<Part> ──pay──▶ Stream of Settled; at its provider a Till: parts, confirm
+//! remittance ──money──▶ Vec<RemittedMoney> ──pay──▶ Settlement: one transaction; at its provider a Till: money, confirm
+//! questions ──replies──▶ Stream of Replied; at its provider a FrontDesk: ask, wait
 //! ```
 //! Claims of one member count together (deductible, limits, duplicates): two of them in one block conflict, and the peers let only the first count. A desk
 //! never has two under way, and where somebody else's transaction got in between, it has the claim endorsed anew on what that one left.
@@ -20,35 +21,41 @@
 //! let desk = Desk::new(client, "InsurerMSP");
 //! let waiting = desk.waiting("HospitalMSP", Some(WaitingStep::Decide)).await?;
 //! let mut decided = desk.work(waiting.claims.iter().map(|claim| Task::of("HospitalMSP", claim)));
-//! let mut payable = Vec::new();
+//! let mut told = Vec::new();
 //! while let Some(outcome) = decided.next().await {
 //!     match &outcome.result {
-//!         Ok(decided) if decided.is_payable() => payable.push(outcome.task.claim),
+//!         Ok(decided) if decided.is_remittable() => told.push(outcome.task.claim),
 //!         Ok(decided) => println!("{} is {}", outcome.task.claim, decided.status),
 //!         Err(refused) => println!("{}: {refused}", outcome.task.claim),
 //!     }
 //! }
-//! let remitted: Vec<_> = desk.remit("HospitalMSP", payable).collect().await;
+//! let remitted: Vec<_> = desk.remit("HospitalMSP", told).collect().await;
 //! # Ok(()) }
 //! ```
 
 mod again;
 mod batches;
+mod questions;
 mod settling;
 #[cfg(test)]
 mod tests;
 mod turns;
 
 pub use batches::{Batched, Issued};
-pub use settling::{Part, PartState, Settled, Till};
+pub use questions::{FrontDesk, Replied};
+pub use settling::{Settlement, Till};
 
 use careledger_api::HealthError;
 use careledger_api::contracts::claims::{
-    AdjudicationStep, BookView, ClaimStatus, Noticed, Waiting, WaitingClaim, WaitingQuery, WaitingStep,
+    AdjudicationStep, BookView, ClaimStatus, Noticed, ReportQuery, ServiceReport, Waiting, WaitingClaim,
+    WaitingQuery, WaitingStep,
 };
 use careledger_api::ids::{ClaimId, CoverageId};
 use fabric_contract_core::CallError;
+use futures::future::ready;
 use futures::stream::{self, BoxStream, StreamExt};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::again::{Tried, again};
 use self::turns::{Turns, lanes};
@@ -111,9 +118,14 @@ pub struct Decided {
 }
 
 impl Decided {
-    /// Whether it can be put on a remittance.
+    /// Whether it is paid once it is on a remittance; what is all the member's is paid with nothing.
     pub fn is_payable(&self) -> bool {
         matches!(self.status, ClaimStatus::Approved | ClaimStatus::Partial)
+    }
+
+    /// Whether it can be put on a remittance: of a denied one that says that nothing is paid, and why.
+    pub fn is_remittable(&self) -> bool {
+        self.is_payable() || self.status == ClaimStatus::Denied
     }
 }
 
@@ -126,6 +138,7 @@ pub struct Desk {
     together: usize,
     tries: u32,
     turns: Turns,
+    stopped: Arc<AtomicBool>,
 }
 
 impl Desk {
@@ -137,6 +150,7 @@ impl Desk {
             together: TOGETHER,
             tries: TRIES,
             turns: Turns::default(),
+            stopped: Arc::default(),
         }
     }
 
@@ -163,28 +177,90 @@ impl Desk {
         }
     }
 
-    /// What waits for the payer with a provider, for one step or for any, all parts of it: claims that correct others first, then the oldest.
+    /// Begins nothing more, here and at this desk's clones, for good: what is under way ends, its outcomes still come, and then the streams end. Whatever
+    /// was not begun waits as before.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was told to [`stop`](Self::stop).
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// What waits for the payer with a provider, for one step or for any, all parts of it: claims that correct others first, then the oldest; requests by their
+    /// due times. What the peer cannot read is told beside.
     pub async fn waiting(
         &self,
         provider: &str,
         step: Option<WaitingStep>,
     ) -> Result<Waiting, HealthCallError> {
         let mut found = Waiting::default();
-        let mut query = WaitingQuery { step, after: None };
+        let mut query = WaitingQuery {
+            step,
+            ..WaitingQuery::default()
+        };
+        let mut requests = None;
         loop {
             let asked = self.client.claims().waiting(&self.payer, provider, query);
             let part = asked.endorsed_by([&self.payer]).send().await?;
             found.claims.extend(part.claims);
             found.authorisations.extend(part.authorisations);
-            match part.next {
-                Some(next) => query.after = Some(next),
-                None => break,
+            found.unreadable.extend(part.unreadable);
+            found.unreadable_requests.extend(part.unreadable_requests);
+            // Requests come with the first part of the claims, and go on after the last one.
+            if query.after.is_none() {
+                requests = part.next_request;
             }
+            query = match (part.next, requests) {
+                (Some(next), _) => WaitingQuery {
+                    step,
+                    after: Some(next),
+                    ..WaitingQuery::default()
+                },
+                (None, Some(next)) => WaitingQuery {
+                    requests_after: Some(next),
+                    ..WaitingQuery::default()
+                },
+                (None, None) => break,
+            };
         }
         found
             .claims
             .sort_by_key(|claim| (!claim.corrects, claim.since, claim.claim));
+        found
+            .authorisations
+            .sort_by_key(|request| (request.due, request.authorisation));
         Ok(found)
+    }
+
+    /// How the payer keeps its times with a provider, all parts of it. What the peer cannot read is not counted, and told beside.
+    pub async fn report(&self, provider: &str) -> Result<ServiceReport, HealthCallError> {
+        let part = async |query: ReportQuery| {
+            let asked = self.client.claims().service_report(&self.payer, provider, query);
+            asked.endorsed_by([&self.payer]).send().await
+        };
+        let mut report = part(ReportQuery::default()).await?;
+        let (mut claims, mut requests) = (report.next.take(), report.next_request.take());
+        while let Some(after) = claims {
+            let query = ReportQuery {
+                after: Some(after),
+                ..ReportQuery::default()
+            };
+            let more = part(query).await?;
+            claims = more.next;
+            report.add(more);
+        }
+        while let Some(after) = requests {
+            let query = ReportQuery {
+                requests_after: Some(after),
+                ..ReportQuery::default()
+            };
+            let more = part(query).await?;
+            requests = more.next_request;
+            report.add(more);
+        }
+        Ok(report)
     }
 
     /// Decides a claim once no other one of its member is under way at this desk. Those that wait for one member come in the order in which they were polled
@@ -218,11 +294,13 @@ impl Desk {
         let together = self.together;
         let lane = move |lane: Vec<Task>| {
             let desk = desk.clone();
+            let stopped = desk.clone();
             let one = move |task: Task| {
                 let desk = desk.clone();
                 async move { desk.adjudicate(task).await }
             };
-            stream::iter(lane).then(one).boxed()
+            let begun = stream::iter(lane).take_while(move |_| ready(!stopped.is_stopped()));
+            begun.then(one).boxed()
         };
         stream::iter(lanes(tasks, |task| task.coverage))
             .map(lane)

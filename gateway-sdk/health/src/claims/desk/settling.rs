@@ -1,149 +1,97 @@
-//! The money of a remittance: paid by its payer, confirmed by its provider; each claim in a transaction of its own, many at once.
+//! The money of a remittance: paid by its payer, confirmed by its provider, in one transaction.
 
-use careledger_api::contracts::claims::{ClaimStatus, ClaimStep, ClaimView, Payment, RemittanceView};
+use careledger_api::contracts::claims::{
+    MoneyState, RemittanceConfirmation, RemittancePayment, RemittedMoney, StillOut,
+};
 use careledger_api::ids::{ClaimId, RemittanceId};
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::again::{self, Tried, again};
-use super::{Desk, TOGETHER, TRIES, stands};
+use super::{Desk, TRIES, stands};
 use crate::wallet::salt;
 use crate::{HealthCallError, HealthClient};
 
-/// A claim of a remittance, and where its money stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
-    /// The claim.
-    pub claim: ClaimId,
-    /// Where it stands.
-    pub status: ClaimStatus,
-    /// What is to be paid of it or was paid, in minor units; 0 where it is [`Elsewhere`](PartState::Elsewhere).
-    pub amount: i64,
-    /// Its currency (ISO 4217).
-    pub currency: String,
-    /// Where its money stands.
-    pub state: PartState,
-}
-
-/// Where the money of a claim on a remittance stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PartState {
-    /// It waits for its payment.
-    ToPay,
-    /// It is paid, and its provider has not confirmed that.
-    Paid,
-    /// Its provider has the money.
-    Confirmed,
-    /// It is reversed, decided anew, or on a later remittance.
-    Elsewhere,
-}
-
-impl Part {
-    /// What a claim's view says of a remittance. Of a claim whose remittances were not kept any counts as its newest.
-    pub fn of(remittance: RemittanceId, view: &ClaimView) -> Self {
-        let newest = view.remittances.last().is_none_or(|last| *last == remittance);
-        let state = match view.status {
-            ClaimStatus::Payable if newest => PartState::ToPay,
-            ClaimStatus::Paid if newest => PartState::Paid,
-            ClaimStatus::Cleared if newest => PartState::Confirmed,
-            _ => PartState::Elsewhere,
-        };
-        let amount = match state {
-            PartState::ToPay => {
-                let allowed = view.adjudication.as_ref().map_or(0, |decided| decided.allowed);
-                let paid = view
-                    .payments
-                    .iter()
-                    .fold(0i64, |sum, paid| sum.saturating_add(paid.amount));
-                allowed.saturating_sub(paid).max(0)
-            }
-            PartState::Paid | PartState::Confirmed => view.payment.as_ref().map_or(0, |paid| paid.amount),
-            PartState::Elsewhere => 0,
-        };
-        Self {
-            claim: view.claim.id,
-            status: view.status,
-            amount,
-            currency: view.claim.currency.clone(),
-            state,
-        }
-    }
-}
-
-/// What became of a claim's payment, or of its confirmation.
-#[derive(Debug)]
-pub struct Settled {
-    /// The claim.
-    pub claim: ClaimId,
-    /// What is paid of it, in minor units of its currency.
-    pub amount: i64,
+/// What became of claims of a remittance that were paid, or confirmed, together.
+#[derive(Debug, Default)]
+pub struct Settlement {
+    /// What is done, by this payment or word or by the same one before.
+    pub done: Vec<RemittedMoney>,
+    /// The transaction that did it and its block; none where it was done before.
+    pub committed: Option<(String, u64)>,
+    /// What is not done, each with the reason. It keeps back nothing else.
+    pub refused: Vec<(RemittedMoney, String)>,
     /// How often it met another transaction and was made anew.
     pub conflicts: u32,
-    /// The transaction and its block, none if it was done before; or why it is not done.
-    pub result: Result<Option<(String, u64)>, HealthCallError>,
 }
 
 impl Desk {
-    /// The claims of a remittance, in the order of their ids, as the payer's peer has them.
-    pub async fn parts(
+    /// The claims of a remittance and their money, in the order of their ids, as the payer's peer has them, with what holds each.
+    pub async fn money(
         &self,
         provider: &str,
         remittance: RemittanceId,
-    ) -> Result<Vec<Part>, HealthCallError> {
-        parts(&self.client, &self.payer, (&self.payer, provider), remittance).await
+    ) -> Result<Vec<RemittedMoney>, HealthCallError> {
+        money(&self.client, &self.payer, (&self.payer, provider), remittance).await
     }
 
-    /// Records the payments of claims, each of that amount and all of that reference. One that is paid by that reference already is done; one that is refused
-    /// stops no other one. Work goes on only while the stream is polled.
-    pub fn pay(
-        &self,
-        provider: impl Into<String>,
-        claims: impl IntoIterator<Item = (ClaimId, i64)>,
-        reference: impl Into<String>,
-    ) -> BoxStream<'static, Settled> {
-        let (desk, provider, reference) = (self.clone(), provider.into(), reference.into());
-        settling(claims, self.together, move |claim, amount| {
-            let (desk, provider, reference) = (desk.clone(), provider.clone(), reference.clone());
-            async move { desk.pay_once(&provider, claim, amount, &reference).await }.boxed()
-        })
-    }
-
-    async fn pay_once(
+    /// Records one payment of claims of a remittance, as [`money`](Self::money) shows them, in one transaction: all of them but those that are held, and those
+    /// of which somebody else was first. What is paid by the same reference already is done, so that a payment whose answer was lost is repeated. An error
+    /// is none of a claim's: where it is not a refusal, nobody told whether the payment counts.
+    pub async fn pay(
         &self,
         provider: &str,
-        claim: ClaimId,
-        amount: i64,
+        remittance: RemittanceId,
+        claims: Vec<RemittedMoney>,
         reference: &str,
-    ) -> Tried<Option<(String, u64)>> {
-        let send = || async move {
-            let payment = Payment {
-                claim,
-                amount,
-                reference: reference.to_owned(),
-                salt: salt(),
+    ) -> Result<Settlement, HealthCallError> {
+        self.pay_less(provider, remittance, claims, reference, &[]).await
+    }
+
+    /// The same, with money of reversed claims set off against it, which is recovered in the same transaction: so much less was paid. Nothing is set off where
+    /// nothing is left to be paid.
+    pub async fn pay_less(
+        &self,
+        provider: &str,
+        remittance: RemittanceId,
+        claims: Vec<RemittedMoney>,
+        reference: &str,
+        set_off: &[StillOut],
+    ) -> Result<Settlement, HealthCallError> {
+        let off = set_off
+            .iter()
+            .fold(0i64, |sum, out| sum.saturating_add(out.amount));
+        let mut left = Left::of(claims, true);
+        loop {
+            let Some((claims, sum)) = left.next() else {
+                return Ok(left.settled);
             };
-            let sent = self
-                .client
-                .claims()
-                .pay(&self.payer, provider, payment)
-                .send()
-                .await;
-            match sent {
-                Ok(done) => Ok(Some((done.tx_id, done.block_number))),
-                // A try whose answer was lost, or somebody else with the same payment.
-                Err(refused) if stands(&refused) => {
-                    let found = view(&self.client, &self.payer, (&self.payer, provider), claim).await?;
-                    let paid = matches!(found.status, ClaimStatus::Paid | ClaimStatus::Cleared);
-                    let same = found
-                        .payment
-                        .is_some_and(|paid| (paid.reference.as_str(), paid.amount) == (reference, amount));
-                    if paid && same { Ok(None) } else { Err(refused) }
-                }
-                Err(error) => Err(error),
+            let expected = sum.saturating_sub(off);
+            let send = || async {
+                let payment = RemittancePayment {
+                    remittance,
+                    claims: claims.clone(),
+                    expected: Some(expected),
+                    set_off: set_off.iter().map(|out| out.claim).collect(),
+                    reference: reference.to_owned(),
+                    salt: salt(),
+                };
+                let contract = self.client.claims();
+                let sent = contract
+                    .pay_remittance(&self.payer, provider, payment)
+                    .send()
+                    .await?;
+                Ok((sent.tx_id, sent.block_number))
+            };
+            if let Some(refused) = left.tried(again(self.tries, again::pause, send).await)? {
+                let now = self.money(provider, remittance).await?;
+                left.look(now, refused, |now| match now.state {
+                    MoneyState::Paid | MoneyState::Confirmed => {
+                        Some(now.reference.as_deref() == Some(reference))
+                    }
+                    _ => None,
+                })?;
             }
-        };
-        again(self.tries, again::pause, send).await
+        }
     }
 }
 
@@ -163,100 +111,155 @@ impl Till {
         }
     }
 
-    /// The claims of a remittance, in the order of their ids, as the provider's peer has them.
-    pub async fn parts(&self, payer: &str, remittance: RemittanceId) -> Result<Vec<Part>, HealthCallError> {
-        parts(&self.client, &self.provider, (payer, &self.provider), remittance).await
-    }
-
-    /// Confirms the newest payments of claims, whose amounts are only told. One that is confirmed already is done; one that is refused stops no other one.
-    /// Work goes on only while the stream is polled.
-    pub fn confirm(
+    /// The claims of a remittance and their money, in the order of their ids, as the provider's peer has them.
+    pub async fn money(
         &self,
-        payer: impl Into<String>,
-        claims: impl IntoIterator<Item = (ClaimId, i64)>,
-    ) -> BoxStream<'static, Settled> {
-        let (till, payer) = (self.clone(), payer.into());
-        settling(claims, TOGETHER, move |claim, _| {
-            let (till, payer) = (till.clone(), payer.clone());
-            async move { till.confirm_once(&payer, claim).await }.boxed()
-        })
+        payer: &str,
+        remittance: RemittanceId,
+    ) -> Result<Vec<RemittedMoney>, HealthCallError> {
+        money(&self.client, &self.provider, (payer, &self.provider), remittance).await
     }
 
-    async fn confirm_once(&self, payer: &str, claim: ClaimId) -> Tried<Option<(String, u64)>> {
-        let send = || async move {
-            let step = ClaimStep { claim, salt: salt() };
-            let sent = self
-                .client
-                .claims()
-                .confirm(payer, &self.provider, step)
-                .send()
-                .await;
-            match sent {
-                Ok(done) => Ok(Some((done.tx_id, done.block_number))),
-                Err(refused) if stands(&refused) => {
-                    let found = view(&self.client, &self.provider, (payer, &self.provider), claim).await?;
-                    match found.status {
-                        ClaimStatus::Cleared => Ok(None),
-                        _ => Err(refused),
-                    }
-                }
-                Err(error) => Err(error),
+    /// Confirms the newest payments of claims of a remittance, as [`money`](Self::money) shows them, in one transaction; as [`Desk::pay`] otherwise.
+    pub async fn confirm(
+        &self,
+        payer: &str,
+        remittance: RemittanceId,
+        claims: Vec<RemittedMoney>,
+    ) -> Result<Settlement, HealthCallError> {
+        let mut left = Left::of(claims, false);
+        loop {
+            let Some((claims, expected)) = left.next() else {
+                return Ok(left.settled);
+            };
+            let send = || async {
+                let confirmation = RemittanceConfirmation {
+                    remittance,
+                    claims: claims.clone(),
+                    expected: Some(expected),
+                    salt: salt(),
+                };
+                let contract = self.client.claims();
+                let sent = contract
+                    .confirm_remittance(payer, &self.provider, confirmation)
+                    .send()
+                    .await?;
+                Ok((sent.tx_id, sent.block_number))
+            };
+            if let Some(refused) = left.tried(again(TRIES, again::pause, send).await)? {
+                let now = self.money(payer, remittance).await?;
+                left.look(now, refused, |now| {
+                    (now.state == MoneyState::Confirmed).then_some(true)
+                })?;
             }
+        }
+    }
+}
+
+/// What is left of claims that go together. Each refusal takes one away at least, or ends it.
+pub(super) struct Left {
+    claims: BTreeMap<ClaimId, RemittedMoney>,
+    /// Where the money of those stands that wait for this step.
+    waits: MoneyState,
+    pub(super) settled: Settlement,
+}
+
+impl Left {
+    /// Of claims for their payment, or else for their confirmation. What is held is refused at once.
+    pub(super) fn of(claims: Vec<RemittedMoney>, payment: bool) -> Self {
+        let waits = match payment {
+            true => MoneyState::ToPay,
+            false => MoneyState::Paid,
         };
-        again(TRIES, again::pause, send).await
+        let mut left = Self {
+            claims: BTreeMap::new(),
+            waits,
+            settled: Settlement::default(),
+        };
+        for claim in claims {
+            match left.held(&claim) {
+                Some(reason) => left.settled.refused.push((claim, reason)),
+                None => {
+                    left.claims.insert(claim.claim, claim);
+                }
+            }
+        }
+        left
+    }
+
+    /// The claims that go next, and their sum; none once nothing is left.
+    pub(super) fn next(&self) -> Option<(BTreeSet<ClaimId>, i64)> {
+        let sum = |sum: i64, claim: &RemittedMoney| sum.saturating_add(claim.amount);
+        let claims: BTreeSet<ClaimId> = self.claims.keys().copied().collect();
+        (!claims.is_empty()).then(|| (claims, self.claims.values().fold(0, sum)))
+    }
+
+    /// Takes down what a try came to; gives the refusal that may be of one claim.
+    pub(super) fn tried(
+        &mut self,
+        tried: Tried<(String, u64)>,
+    ) -> Result<Option<HealthCallError>, HealthCallError> {
+        self.settled.conflicts = self.settled.conflicts.saturating_add(tried.conflicts);
+        match tried.result {
+            Ok(committed) => {
+                self.settled.committed = Some(committed);
+                let done = std::mem::take(&mut self.claims);
+                self.settled.done.extend(done.into_values());
+                Ok(None)
+            }
+            Err(refused) if stands(&refused) => Ok(Some(refused)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes out what does not wait any more, by how it stands now. `done` says of a claim whether it is done by the same step (a try whose answer was lost,
+    /// or somebody else) or by another one; none where it is not done. The refusal itself where nothing changed.
+    pub(super) fn look(
+        &mut self,
+        now: Vec<RemittedMoney>,
+        refused: HealthCallError,
+        done: impl Fn(&RemittedMoney) -> Option<bool>,
+    ) -> Result<(), HealthCallError> {
+        let before = self.claims.len();
+        for now in now {
+            let Some(then) = self.claims.remove(&now.claim) else {
+                continue;
+            };
+            match done(&now) {
+                Some(true) if now.amount == then.amount => self.settled.done.push(now),
+                Some(_) => {
+                    let reason = format!("it is {} by another payment", now.status);
+                    self.settled.refused.push((now, reason));
+                }
+                None => match self.held(&now) {
+                    Some(reason) => self.settled.refused.push((now, reason)),
+                    None => {
+                        self.claims.insert(now.claim, now);
+                    }
+                },
+            }
+        }
+        match self.claims.len() < before {
+            true => Ok(()),
+            false => Err(refused),
+        }
+    }
+
+    fn held(&self, claim: &RemittedMoney) -> Option<String> {
+        match claim.state {
+            state if state == self.waits => claim.held.clone(),
+            _ => Some(format!("it is {}, and does not wait for that", claim.status)),
+        }
     }
 }
 
-/// Each claim once, so many at a time.
-fn settling(
-    claims: impl IntoIterator<Item = (ClaimId, i64)>,
-    together: usize,
-    once: impl Fn(ClaimId, i64) -> BoxFuture<'static, Tried<Option<(String, u64)>>> + Send + 'static,
-) -> BoxStream<'static, Settled> {
-    let claims: Vec<(ClaimId, i64)> = claims.into_iter().collect();
-    stream::iter(claims)
-        .map(move |(claim, amount)| {
-            let tried = once(claim, amount);
-            async move {
-                let Tried { conflicts, result } = tried.await;
-                Settled {
-                    claim,
-                    amount,
-                    conflicts,
-                    result,
-                }
-            }
-        })
-        .buffer_unordered(together)
-        .boxed()
-}
-
-async fn parts(
+async fn money(
     client: &HealthClient,
     own: &str,
     (payer, provider): (&str, &str),
     remittance: RemittanceId,
-) -> Result<Vec<Part>, HealthCallError> {
+) -> Result<Vec<RemittedMoney>, HealthCallError> {
     let claims = client.claims();
-    let asked = claims.remittance(payer, provider, remittance);
-    let of: RemittanceView = asked.endorsed_by([own]).send().await?;
-    stream::iter(of.amounts.into_keys())
-        .map(|claim| async move {
-            let view = view(client, own, (payer, provider), claim).await?;
-            Ok(Part::of(remittance, &view))
-        })
-        .buffered(TOGETHER)
-        .try_collect()
-        .await
-}
-
-async fn view(
-    client: &HealthClient,
-    own: &str,
-    (payer, provider): (&str, &str),
-    claim: ClaimId,
-) -> Result<ClaimView, HealthCallError> {
-    let claims = client.claims();
-    let asked = claims.claim(payer, provider, claim);
+    let asked = claims.remittance_money(payer, provider, remittance);
     asked.endorsed_by([own]).send().await
 }

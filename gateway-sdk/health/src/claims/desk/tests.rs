@@ -3,16 +3,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use careledger_api::HealthError;
-use careledger_api::adjudication::Claim;
-use careledger_api::contracts::claims::{ClaimStatus, ClaimView, Payment};
-use careledger_api::ids::{ClaimId, CoverageId, RemittanceId, Salt};
+use careledger_api::contracts::claims::{ClaimStatus, MoneyState, RemittedMoney};
+use careledger_api::ids::{ClaimId, CoverageId};
 use fabric_contract_core::CallError;
 use fabric_gateway_sdk::{CommitError, Error, ValidationCode};
 use futures::future::join_all;
 
 use super::again::{Tried, again, pause};
 use super::batches::Parts;
-use super::settling::{Part, PartState};
+use super::settling::Left;
 use super::turns::{Turns, lanes};
 use crate::HealthCallError;
 
@@ -170,53 +169,104 @@ fn a_batch_is_halved_until_the_claim_that_is_refused_is_alone() {
     assert!(parts.next().is_none());
 }
 
-#[test]
-fn the_money_of_a_claim_is_on_its_newest_remittance_alone() {
-    let remittance = |n| RemittanceId::from_bytes([n; 16]);
-    let view = |status, remittances: &[u8]| {
-        let payment = Payment {
-            claim: claim(1),
-            amount: 700,
-            reference: "EFT-1".to_owned(),
-            salt: Salt::from_bytes([1; 32]),
-        };
-        ClaimView {
-            claim: Claim::new(
-                claim(1),
-                CoverageId::from_bytes([1; 16]),
-                "1234567893",
-                "USD",
-                Vec::new(),
-            ),
-            status,
-            adjudication: None,
-            payment: Some(payment.clone()),
-            payments: vec![payment],
-            rejection: Vec::new(),
-            remittances: remittances.iter().map(|n| remittance(*n)).collect(),
-            attachments: Vec::new(),
-            information: Vec::new(),
-            answer_until: None,
-            appeal: None,
-            successor: None,
-            correction: None,
-            reversal: None,
-            tx: "ab".repeat(32).parse().expect("an id"),
-        }
-    };
-    for (status, remittances, state, amount) in [
-        (ClaimStatus::Payable, [1, 2].as_slice(), PartState::ToPay, 0),
-        (ClaimStatus::Paid, &[2], PartState::Paid, 700),
-        (ClaimStatus::Cleared, &[], PartState::Confirmed, 700),
-        (ClaimStatus::Paid, &[2, 1], PartState::Elsewhere, 0),
-        (ClaimStatus::Reversed, &[2], PartState::Elsewhere, 0),
-        (ClaimStatus::Approved, &[2], PartState::Elsewhere, 0),
-    ] {
-        let part = Part::of(remittance(2), &view(status, remittances));
-        assert_eq!(
-            (part.state, part.amount),
-            (state, amount),
-            "{status} {remittances:?}"
-        );
+/// A claim that waits for its payment.
+fn waits(n: u8) -> RemittedMoney {
+    RemittedMoney {
+        claim: claim(n),
+        status: ClaimStatus::Payable,
+        amount: i64::from(n),
+        currency: "USD".to_owned(),
+        state: MoneyState::ToPay,
+        reference: None,
+        held: None,
+        before: None,
     }
+}
+
+/// The same, held.
+fn held(n: u8) -> RemittedMoney {
+    RemittedMoney {
+        held: Some("it is under appeal".to_owned()),
+        ..waits(n)
+    }
+}
+
+/// The same, paid by that reference.
+fn paid(n: u8, reference: &str) -> RemittedMoney {
+    RemittedMoney {
+        status: ClaimStatus::Paid,
+        state: MoneyState::Paid,
+        reference: Some(reference.to_owned()),
+        ..waits(n)
+    }
+}
+
+fn numbers(claims: &[RemittedMoney]) -> Vec<i64> {
+    claims.iter().map(|claim| claim.amount).collect()
+}
+
+fn by_reference(now: &RemittedMoney) -> Option<bool> {
+    (now.state == MoneyState::Paid).then(|| now.reference.as_deref() == Some("EFT-1"))
+}
+
+#[test]
+fn what_is_held_or_done_by_others_is_left_out_and_the_rest_goes_together() {
+    let mut left = Left::of(
+        vec![waits(1), held(2), waits(3), waits(4), waits(5), paid(6, "EFT-1")],
+        true,
+    );
+    let (claims, sum) = left.next().expect("some are left");
+    assert_eq!((claims, sum), ([1, 3, 4, 5].map(claim).into(), 13));
+    assert_eq!(left.settled.refused.len(), 2, "held, and paid before");
+    // One was paid by the same reference meanwhile, one by another, one is held now.
+    let meet = Tried {
+        conflicts: 2,
+        result: Err(refused()),
+    };
+    let why = left.tried(meet).expect("a refusal of a claim").expect("it");
+    let now = vec![
+        paid(1, "EFT-1"),
+        held(2),
+        paid(3, "EFT-2"),
+        held(4),
+        waits(5),
+        paid(6, "EFT-1"),
+    ];
+    left.look(now, why, by_reference).expect("something changed");
+    assert_eq!(left.next(), Some(([claim(5)].into(), 5)));
+    let done = Tried {
+        conflicts: 1,
+        result: Ok(("t".to_owned(), 7)),
+    };
+    assert!(left.tried(done).expect("done").is_none());
+    assert_eq!(left.next(), None);
+    let settled = left.settled;
+    assert_eq!((numbers(&settled.done), settled.conflicts), (vec![1, 5], 3));
+    let refused: Vec<i64> = settled.refused.iter().map(|(claim, _)| claim.amount).collect();
+    assert_eq!(refused, [2, 6, 3, 4]);
+    assert_eq!(settled.committed, Some(("t".to_owned(), 7)));
+}
+
+#[test]
+fn a_refusal_that_no_claim_explains_ends_it_and_another_sum_is_no_payment_of_this() {
+    let mut left = Left::of(vec![waits(1), waits(2)], true);
+    let same = left.look(vec![waits(1), waits(2)], refused(), by_reference);
+    assert!(same.is_err(), "nothing changed");
+    let other = RemittedMoney {
+        amount: 9,
+        ..paid(1, "EFT-1")
+    };
+    left.look(vec![other, waits(2)], refused(), by_reference)
+        .expect("one is gone");
+    assert!(left.settled.done.is_empty());
+    assert_eq!(left.next(), Some(([claim(2)].into(), 2)));
+    let forbidden = CallError::Contract(HealthError::Forbidden("the role payer".into()));
+    let tried = Tried {
+        conflicts: 0,
+        result: Err(forbidden),
+    };
+    assert!(left.tried(tried).is_err());
+    // What waits for its payment is not there to be confirmed.
+    let left = Left::of(vec![waits(1), paid(2, "EFT-1")], false);
+    assert_eq!(left.next(), Some(([claim(2)].into(), 2)));
 }

@@ -8,6 +8,7 @@ use crate::claims::{FileError, Identifier, Named, Problem, Resolver};
 use careledger_api::adjudication::{Coverage, Sex};
 use careledger_api::contracts::claims::{Eligibility, EligibilityQuery};
 use careledger_api::date::{Date, DateRange};
+use careledger_api::ids::CoverageId;
 
 /// A coverage as it was read, and what of it has no place on the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,14 +212,6 @@ fn asked<'n>(
         &["supportingInfo", "item", "facility"],
         &["priority", "provider", "enterer"],
     );
-    root.code("status", &[("active", ())]);
-    let insurer = root.named("insurer").map(|named| source.named(root, named));
-    if !insurer.is_some_and(|insurer| resolver.is_payer(&insurer)) {
-        root.wrong(
-            "insurer",
-            "it is not the payer that is asked; list its reference or number among the payer's names",
-        );
-    }
     for purpose in root.raws("purpose") {
         if !matches!(purpose.get(), "\"validation\"" | "\"benefits\"") {
             root.ignored(
@@ -226,6 +219,28 @@ fn asked<'n>(
                 "only whether the coverage holds, and what the member has paid, is answered",
             );
         }
+    }
+    let (coverage, on) = about(root, source, resolver);
+    let query = EligibilityQuery {
+        coverage: coverage?,
+        on: on?,
+    };
+    Some((query, root.identifiers().into_iter().next()))
+}
+
+/// Which coverage a question is about, and which day.
+pub(super) fn about<'n>(
+    root: &Node<'n>,
+    source: &Within<'n>,
+    resolver: &dyn Resolver,
+) -> (Option<CoverageId>, Option<Date>) {
+    root.code("status", &[("active", ())]);
+    let insurer = root.named("insurer").map(|named| source.named(root, named));
+    if !insurer.is_some_and(|insurer| resolver.is_payer(&insurer)) {
+        root.wrong(
+            "insurer",
+            "it is not the payer that is asked; list its reference or number among the payer's names",
+        );
     }
     let insurances = root.list("insurance");
     let focal: Vec<&Node<'_>> = match insurances.as_slice() {
@@ -249,19 +264,15 @@ fn asked<'n>(
             None
         }
     };
-    let on: Option<Date> = match (root.has("servicedDate"), root.object("servicedPeriod")) {
+    let on = match (root.has("servicedDate"), root.object("servicedPeriod")) {
         (true, _) => root.day("servicedDate"),
         (false, Some(period)) => period.day("start"),
         (false, None) => root.day("created"),
     };
-    let query = EligibilityQuery {
-        coverage: coverage?,
-        on: on?,
-    };
-    Some((query, root.identifiers().into_iter().next()))
+    (coverage, on)
 }
 
-fn outcome<T>(read: Option<T>, findings: Findings) -> Result<(T, Vec<Problem>), Vec<Problem>> {
+pub(super) fn outcome<T>(read: Option<T>, findings: Findings) -> Result<(T, Vec<Problem>), Vec<Problem>> {
     let (problems, ignored) = findings.into_parts();
     match read {
         Some(read) if problems.is_empty() => Ok((read, ignored)),

@@ -5,6 +5,7 @@ use super::paper::{
     APPEAL, CARC, CATEGORY, CLAIM, HL7_CATEGORY, Paper, RARC, RULE, insurance, kind, outcome, provider,
     service,
 };
+use crate::claims::amount_text;
 use careledger_api::adjudication::{AppealRoute, Claim, Edit, EditCode, Group};
 use careledger_api::contracts::claims::{ClaimStatus, ExplainedLine, ExplanationOfBenefits};
 
@@ -128,6 +129,12 @@ fn tail(explained: &ExplanationOfBenefits, mut notes: Notes) -> Members {
             ]),
         ));
     }
+    if let Some(back) = explained.taken_back.as_ref().filter(|back| back.out > 0) {
+        let out = amount_text(back.out, currency);
+        notes.number(&format!(
+            "{out} {currency} was paid before it was taken back, and has to come back."
+        ));
+    }
     if let Some(last) = explained.answer_until {
         notes.number(&format!("What is asked is answered until {last}."));
     }
@@ -139,6 +146,11 @@ fn tail(explained: &ExplanationOfBenefits, mut notes: Notes) -> Members {
         notes.number(&format!(
             "An appeal is made until {}; another person decides than who decided before.",
             explained.appeal_until
+        ));
+    }
+    if let Some(last) = explained.appeal_due {
+        notes.number(&format!(
+            "The appeal is answered until {last}; without an answer it is taken to the next level after that."
         ));
     }
     tail.push(("processNote", Out::List(notes.written())));

@@ -3,7 +3,7 @@
 use super::claim::{Reader, document};
 use super::node::Node;
 use super::site::site;
-use crate::claims::Decimal;
+use crate::claims::{Decimal, Resolver};
 use careledger_api::adjudication::{ClaimLine, MAX_LINES, Site};
 use careledger_api::date::Date;
 use careledger_api::ids::{AuthorisationId, DocumentId};
@@ -176,7 +176,7 @@ impl Item<'_, '_> {
         let (from, until) = days?;
         let (charge, currency) = money.unwrap_or_default();
         let mut line = ClaimLine::new(sequence?, &procedure?, from, units?, charge);
-        line.modifiers = self.modifiers();
+        line.modifiers = modifiers(node);
         line.place = self.place();
         line.site = self.site();
         line.diagnoses = self.diagnoses(diagnoses);
@@ -190,22 +190,7 @@ impl Item<'_, '_> {
     }
 
     fn procedure(&self) -> Option<String> {
-        let codings = self.node.codings("productOrService");
-        let resolver = self.reader.resolver;
-        let mapped = codings
-            .iter()
-            .find_map(|(system, code)| resolver.procedure(system.as_deref(), code));
-        let plain = |(_, code): &(Option<String>, String)| is_procedure(code).then(|| code.clone());
-        let found = mapped.or_else(|| codings.iter().find_map(plain));
-        if found.is_none() {
-            let reason =
-                "plans have codes of 1 to 16 capital letters, digits or -; map the code list's to them";
-            match codings.first() {
-                Some((_, code)) => self.node.wrong_is("productOrService", code, reason),
-                None => self.node.wrong("productOrService", reason),
-            }
-        }
-        found
+        procedure(self.node, self.reader.resolver)
     }
 
     /// The first and the last day. A line of a claim has one.
@@ -292,23 +277,6 @@ impl Item<'_, '_> {
         }
     }
 
-    fn modifiers(&self) -> Vec<String> {
-        let concepts = self.node.list("modifier");
-        let codes: Vec<String> = concepts
-            .iter()
-            .flat_map(|c| c.own_codings())
-            .map(|(_, code)| code)
-            .collect();
-        for code in &codes {
-            let two = code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-            if !two {
-                self.node
-                    .wrong_is("modifier", code, "a modifier is two capital letters or digits");
-            }
-        }
-        codes
-    }
-
     fn place(&self) -> Option<String> {
         let codings = self.node.codings("locationCodeableConcept");
         let two = |code: &String| code.len() == 2 && code.bytes().all(|b| b.is_ascii_digit());
@@ -368,6 +336,41 @@ impl Item<'_, '_> {
         }
         one.and_then(|(npi, _)| npi.clone())
     }
+}
+
+/// What a service is, as the plans call it.
+pub(super) fn procedure(node: &Node<'_>, resolver: &dyn Resolver) -> Option<String> {
+    let codings = node.codings("productOrService");
+    let mapped = codings
+        .iter()
+        .find_map(|(system, code)| resolver.procedure(system.as_deref(), code));
+    let plain = |(_, code): &(Option<String>, String)| is_procedure(code).then(|| code.clone());
+    let found = mapped.or_else(|| codings.iter().find_map(plain));
+    if found.is_none() {
+        let reason = "plans have codes of 1 to 16 capital letters, digits or -; map the code list's to them";
+        match codings.first() {
+            Some((_, code)) => node.wrong_is("productOrService", code, reason),
+            None => node.wrong("productOrService", reason),
+        }
+    }
+    found
+}
+
+/// Modifiers of a service.
+pub(super) fn modifiers(node: &Node<'_>) -> Vec<String> {
+    let concepts = node.list("modifier");
+    let codes: Vec<String> = concepts
+        .iter()
+        .flat_map(|c| c.own_codings())
+        .map(|(_, code)| code)
+        .collect();
+    for code in &codes {
+        let two = code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+        if !two {
+            node.wrong_is("modifier", code, "a modifier is two capital letters or digits");
+        }
+    }
+    codes
 }
 
 fn is_procedure(code: &str) -> bool {

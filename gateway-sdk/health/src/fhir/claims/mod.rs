@@ -3,6 +3,7 @@
 //! ```text
 //! Claim --claims_from_fhir--> ClaimBody | AuthorisationRequests        Coverage, Patient --coverage_from_fhir--> Coverage
 //! ClaimResponse | ExplanationOfBenefit --answer_from_fhir--> Answer    CoverageEligibilityRequest --eligibility_from_fhir--> EligibilityQuery
+//!                                                                      at a front desk: question_from_fhir--> EligibilityQuestion, answer_to_fhir
 //! claims, adjudications, authorisations, eligibility --*_to_fhir (Paper)--> Claim, ExplanationOfBenefit, ClaimResponse, Coverage, …
 //! ```
 //! A file is one resource or a Bundle; references are followed within it, everything else is asked of a [`Resolver`]. Amounts are read from
@@ -11,6 +12,7 @@
 mod answer;
 mod claim;
 mod coverage;
+mod eligibility;
 mod explanation;
 mod insurance;
 mod item;
@@ -28,6 +30,7 @@ pub use coverage::{
     EligibilityAsked, Member, coverage_from_fhir, coverage_to_fhir, eligibility_from_fhir,
     eligibility_to_fhir,
 };
+pub use eligibility::{QuestionAsked, answer_to_fhir, question_from_fhir};
 pub use explanation::{explanation_to_fhir, response_to_fhir};
 pub use paper::{APPEAL, AUTHORISATION, CATEGORY, CLAIM, COVERAGE, DOCUMENT, PLAN, PROCEDURE, Paper, RULE};
 pub use write::{authorisation_to_fhir, claim_to_fhir, refusal_to_fhir};

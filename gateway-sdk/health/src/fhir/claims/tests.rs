@@ -179,7 +179,20 @@ fn a_denial_names_rule_reason_and_what_can_be_done() {
     assert_eq!(codes.first(), Some(&"PRICE_LIST"));
     assert!(codes.contains(&"204") && codes.contains(&"APPEAL"), "{codes:?}");
     let notes = written["processNote"].to_string();
-    assert!(notes.contains("2026-12-31"), "{notes}");
+    assert!(
+        notes.contains("2026-12-31") && !notes.contains("is answered until"),
+        "{notes}"
+    );
+    let open = ExplanationOfBenefits {
+        appeal_due: Some(date("2026-08-02")),
+        ..explained
+    };
+    let written: Value = serde_json::from_slice(&explanation_to_fhir(&claim, &open, &paper())).unwrap();
+    let notes = written["processNote"].to_string();
+    assert!(
+        notes.contains("The appeal is answered until 2026-08-02"),
+        "{notes}"
+    );
 }
 
 #[test]
@@ -511,6 +524,16 @@ fn authorisations_that_a_file_cannot_hold_are_not_dropped() {
     assert!(claim_to_fhir(&claim, &paper()).is_ok());
 }
 
+/// Without it this payer would pay what another one has paid.
+#[test]
+fn what_another_payer_paid_is_not_dropped() {
+    let mut claim = one();
+    claim.lines.truncate(1);
+    claim.lines[0].other_payer = Some(careledger_api::adjudication::OtherPayer { paid: 0 });
+    let refused = claim_to_fhir(&claim, &paper()).unwrap_err();
+    assert!(refused.reason.contains("another payer"), "{refused:?}");
+}
+
 #[test]
 fn no_refusal_shows_anything_of_a_person() {
     let mut form = form();
@@ -667,6 +690,7 @@ fn a_question_about_eligibility_is_read_and_answered() {
             deductible: 1_250,
             out_of_pocket: 3_005,
         },
+        currency: Some("USD".into()),
     };
     let written = eligibility_to_fhir(&asked, &answer, "USD", &paper());
     let text = String::from_utf8(written.clone()).unwrap();

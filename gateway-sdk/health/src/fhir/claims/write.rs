@@ -11,14 +11,21 @@ use careledger_api::adjudication::{Claim, Frequency};
 use careledger_api::contracts::claims::{AuthorisationStatus, AuthorisationView};
 use std::collections::BTreeMap;
 
-/// Writes a claim as a FHIR R4 Claim. What another payer paid is not written: FHIR has it in that payer's ClaimResponse. Fails for lines with
-/// different authorisations, or with and without one (FHIR has one for all lines), and for a line of several teeth, areas or parts (FHIR has one for an item).
+/// Writes a claim as a FHIR R4 Claim. Fails for one of which another payer paid something (FHIR has that in that payer's own ClaimResponse, and without it
+/// the claim would be paid once more), for lines with different authorisations, or with and without one (FHIR has one for all lines), and for a line of
+/// several teeth, areas or parts (FHIR has one for an item).
 pub fn claim_to_fhir(claim: &Claim, paper: &Paper) -> Result<Vec<u8>, Problem> {
     let shared = claim.lines.first().and_then(|line| line.authorisation);
     if claim.lines.iter().any(|line| line.authorisation != shared) {
         return Err(Problem::new(
             format!("claim {}", claim.id),
             "a FHIR Claim has one authorisation for all lines: divide the claim by authorisation",
+        ));
+    }
+    if claim.lines.iter().any(|line| line.other_payer.is_some()) {
+        return Err(Problem::new(
+            format!("claim {}", claim.id),
+            "another payer decided before: the claim goes with that payer's ClaimResponse, which is not the ledger's to write; an 837 holds both",
         ));
     }
     let sites = claim.lines.iter().filter_map(|line| line.site.as_ref());

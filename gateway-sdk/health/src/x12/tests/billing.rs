@@ -3,30 +3,11 @@
 use super::*;
 use careledger_api::adjudication::{Area, ClaimKind, ClaimLine, Site};
 
+/// Revenue codes by the procedure: lines that nothing but a revenue code tells apart are not read.
 fn institution(claim: &Claim) -> Institution {
-    Institution {
-        bill: "13".into(),
-        statement: None,
-        admitted: None,
-        admission: ["3".into(), String::new(), "01".into()],
-        admitting: None,
-        attending: Some(Attending {
-            last_name: "WHO".into(),
-            first_name: "ATTENDS".into(),
-            npi: PERFORMER.into(),
-        }),
-        // By the procedure: lines that nothing but a revenue code tells apart are not read.
-        revenue: claim
-            .lines
-            .iter()
-            .map(|line| {
-                (
-                    line.sequence,
-                    format!("04{:0>2}", line.procedure.trim_start_matches("X-100")),
-                )
-            })
-            .collect(),
-    }
+    parties::institution(claim, |line| {
+        format!("04{:0>2}", line.procedure.trim_start_matches("X-100"))
+    })
 }
 
 /// As an 837I holds it.
