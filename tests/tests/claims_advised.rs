@@ -138,8 +138,20 @@ fn an_advice_has_the_providers_numbers_and_the_payments() {
     assert_eq!(shown["remittance"]["references"], json!(["EFT 77"]));
     let (_, told) = files.provider(&["remit", "--list"]);
     let rows = told["remittances"].as_array().expect("a list");
-    let place = |id: &str| rows.iter().position(|row| row["remittance"] == id);
-    assert!(place(&one) < place(&two), "in the order of time: {told}");
+    // Both may be of the same second, and then their ids decide.
+    let order = |id: &str| {
+        let row = rows
+            .iter()
+            .position(|row| row["remittance"] == id)
+            .expect("listed");
+        (row, rows[row]["at"].as_u64().expect("a time"), id.to_owned())
+    };
+    let ((first, at, id), (second, then, next)) = (order(&one), order(&two));
+    assert_eq!(
+        first < second,
+        (at, id) < (then, next),
+        "in the order of time: {told}"
+    );
 
     // A number stands for one file, and a payment's for one remittance.
     let control = ["--control", "4711", "--trace", "CHECK 1"];

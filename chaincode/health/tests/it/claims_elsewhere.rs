@@ -1,32 +1,29 @@
-//! The same service claimed from two payers: fingerprints, marks, quarters, and organisations with altered code.
+//! The same service claimed from two payers: fingerprints, marks, and organisations with altered code.
 
 use crate::claims::{at, claim, codes, id, person, plan};
+use crate::claims_quarters::{QUARTER, SALT, open};
 use crate::fixture::{CLINIC, HOSPITAL, INSURER, REGULATOR, World, bytes, consortium, opened};
 use careledger_api::HealthError;
 use careledger_api::adjudication::{Coverage, EditCode, Frequency, OtherPayer, Ruling};
 use careledger_api::consortium::{LOG_COLLECTION, Organisation, OrganisationRole};
 use careledger_api::contracts::claims::{
-    AdjudicationStep, ClaimBatch, ClaimBody, ClaimStatus, ClaimView, ClaimsClient, CoverageBody,
-    FingerprintKey, FingerprintOpening, FingerprintPeriod, Information, Payment, Period, PlanBody, Reversal,
-    RulingConfirmation, RulingProposal,
+    AdjudicationStep, ClaimBatch, ClaimBody, ClaimStatus, ClaimView, ClaimsClient, CoverageBody, Information,
+    Payment, PlanBody, Reversal, RulingConfirmation, RulingProposal,
 };
 use careledger_api::date::DateRange;
 use careledger_api::hashing::{keyed_hash, tagged_hash};
-use careledger_api::ids::{CoverageId, Hash, PlanId, Salt, TxId};
+use careledger_api::ids::{CoverageId, Hash, PlanId};
 use careledger_api::roles::Role;
 use fabric_contract_core::{KeyPolicy, Principal};
 use fabric_contract_mock::{Endorsed, now};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-const OTHER: &str = "MutualMSP";
+pub(crate) const OTHER: &str = "MutualMSP";
 const THIRD: &str = "FundMSP";
-/// Of the fixture's day.
-const QUARTER: &str = "2027Q1";
-const SALT: Salt = Salt::from_bytes([0x5a; 32]);
 
 /// Two payers, each with a plan and a member; the same person, who has the coverage 1 at the one and 2 at the other.
-async fn two_payers() -> World {
+pub(crate) async fn two_payers() -> World {
     payers(&[(INSURER, 1), (OTHER, 2)]).await
 }
 
@@ -76,55 +73,8 @@ async fn insured(world: &World, payer: &str, n: u8, secondary: bool) {
     .unwrap();
 }
 
-fn open(world: &World, period: &str) -> Result<TxId, HealthError> {
-    opening(world, period, 3, None)
-}
-
-/// Both halves of it; the key's bytes, and those of the one that it is to replace.
-fn opening(world: &World, period: &str, key: u8, instead_of: Option<u8>) -> Result<TxId, HealthError> {
-    let salted_by = salted(world, period)?;
-    announcing(world, REGULATOR, opening_of(period, key, salted_by, instead_of))
-}
-
-fn salted(world: &World, period: &str) -> Result<TxId, HealthError> {
-    let vault = world.client(REGULATOR, Role::Vault);
-    let period = FingerprintPeriod {
-        period: period.parse().unwrap(),
-        salt: SALT,
-    };
-    now(async { at!(world, &vault, REGULATOR, open_fingerprints(REGULATOR, period)) })
-}
-
-fn opening_of(period: &str, key: u8, salted_by: TxId, instead_of: Option<u8>) -> FingerprintOpening {
-    let bytes = |of: u8| FingerprintKey::new(vec![of; 32]).unwrap();
-    FingerprintOpening {
-        period: period.parse().unwrap(),
-        key: bytes(key),
-        salted_by,
-        instead_of: instead_of.map(bytes),
-    }
-}
-
-fn announcing(world: &World, organisation: &str, opening: FingerprintOpening) -> Result<TxId, HealthError> {
-    let vault = world.client(organisation, Role::Vault);
-    let sent = ClaimsClient::new(&vault).announce_fingerprints(opening).send();
-    now(async { world.receipt(sent.await) })
-}
-
-fn closing(world: &World, period: &str) -> Result<TxId, HealthError> {
-    let vault = world.client(REGULATOR, Role::Vault);
-    let period: Period = period.parse().unwrap();
-    now(async { at!(world, &vault, REGULATOR, close_fingerprints(REGULATOR, period)) })
-}
-
-fn key_of(world: &World, period: &str) -> Result<FingerprintKey, HealthError> {
-    let payer = world.client(OTHER, Role::Payer);
-    let asked = ClaimsClient::new(&payer).fingerprint_key(period.parse::<Period>().unwrap());
-    now(asked.endorsed_by([OTHER]).send()).map_err(|error| crate::fixture::contract_error::<()>(Err(error)))
-}
-
 /// The hospital's claim of that number from a payer, of a day of January.
-fn body(world: &World, payer: &str, n: u8, day: u8) -> ClaimBody {
+pub(crate) fn body(world: &World, payer: &str, n: u8, day: u8) -> ClaimBody {
     let mut body = claim(world, n, "X-1001");
     body.claim.lines[0].date = format!("2027-01-{day:02}").parse().unwrap();
     body.claim.coverage = match payer {
@@ -135,13 +85,13 @@ fn body(world: &World, payer: &str, n: u8, day: u8) -> ClaimBody {
     body
 }
 
-fn submit(world: &World, payer: &str, body: ClaimBody) {
+pub(crate) fn submit(world: &World, payer: &str, body: ClaimBody) {
     let biller = world.client(HOSPITAL, Role::ProviderBilling);
     now(async { at!(world, &biller, HOSPITAL, submit_claim(payer, HOSPITAL, body)) }).unwrap();
 }
 
 /// The step with the fingerprint of the first line, if it comes with one.
-fn step(world: &World, n: u8, fingerprint: Option<u8>) -> AdjudicationStep {
+pub(crate) fn step(world: &World, n: u8, fingerprint: Option<u8>) -> AdjudicationStep {
     let mut step = AdjudicationStep::new(id(n), world.wallet.salt());
     let fingerprint = fingerprint.map(|of| (1, Hash::from_bytes([of; 32])));
     step.noticed.fingerprints = fingerprint.into_iter().collect();
@@ -149,7 +99,7 @@ fn step(world: &World, n: u8, fingerprint: Option<u8>) -> AdjudicationStep {
 }
 
 /// Adjudicates; where the claim stands then.
-fn adjudicated(world: &World, payer: &str, n: u8, fingerprint: Option<u8>) -> ClaimStatus {
+pub(crate) fn adjudicated(world: &World, payer: &str, n: u8, fingerprint: Option<u8>) -> ClaimStatus {
     let client = world.client(payer, Role::Payer);
     let step = step(world, n, fingerprint);
     now(async { at!(world, &client, payer, adjudicate(payer, HOSPITAL, step)) }).unwrap();
@@ -157,12 +107,12 @@ fn adjudicated(world: &World, payer: &str, n: u8, fingerprint: Option<u8>) -> Cl
 }
 
 /// Submits and adjudicates a claim of a day.
-fn claimed(world: &World, payer: &str, n: u8, day: u8, fingerprint: u8) -> ClaimStatus {
+pub(crate) fn claimed(world: &World, payer: &str, n: u8, day: u8, fingerprint: u8) -> ClaimStatus {
     submit(world, payer, body(world, payer, n, day));
     adjudicated(world, payer, n, Some(fingerprint))
 }
 
-fn seen(world: &World, payer: &str, n: u8) -> ClaimView {
+pub(crate) fn seen(world: &World, payer: &str, n: u8) -> ClaimView {
     let client = world.client(payer, Role::Payer);
     let asked = ClaimsClient::new(&client).claim(payer, HOSPITAL, id(n));
     now(asked.endorsed_by([payer]).send()).unwrap()
@@ -189,7 +139,7 @@ fn informed(world: &World, payer: &str, n: u8) {
 }
 
 /// The provider takes a claim back, or puts another in its place, and the payer receives that.
-fn replaced(world: &World, payer: &str, by: ClaimBody, old: u8, frequency: Frequency) {
+pub(crate) fn replaced(world: &World, payer: &str, by: ClaimBody, old: u8, frequency: Frequency) {
     let mut by = by;
     (by.claim.frequency, by.claim.replaces) = (frequency, Some(id(old)));
     let batch = ClaimBatch {
@@ -221,7 +171,7 @@ fn mark(payer: &str, fingerprint: u8) -> String {
 }
 
 /// Who of the three has marked the service.
-fn marked(world: &World, fingerprint: u8) -> Vec<&'static str> {
+pub(crate) fn marked(world: &World, fingerprint: u8) -> Vec<&'static str> {
     let all = [INSURER, OTHER, THIRD].into_iter();
     all.filter(|payer| in_log(world, &mark(payer, fingerprint)).is_some())
         .collect()
@@ -267,7 +217,13 @@ fn in_log(world: &World, key: &str) -> Option<Value> {
 }
 
 /// An organisation's peer runs code of its own, which writes a value to `log`, or deletes the key. False where the ledger would not take it.
-fn forge(world: &World, organisation: &str, key: &str, value: Option<&Value>, hands: Option<&str>) -> bool {
+pub(crate) fn forge(
+    world: &World,
+    organisation: &str,
+    key: &str,
+    value: Option<&Value>,
+    hands: Option<&str>,
+) -> bool {
     let altered = world.client(organisation, Role::Vault);
     let own = Principal::new(organisation, fabric_contract_core::Role::Peer);
     let written = altered.transact(|ctx| {
@@ -421,56 +377,6 @@ async fn a_reversal_and_another_fingerprint_let_go() {
 }
 
 #[tokio::test]
-async fn a_quarter_is_opened_once_and_closed_when_its_claims_are_decided() {
-    let world = two_payers().await;
-    assert_eq!(key_of(&world, QUARTER).unwrap().as_bytes(), [3; 32]);
-    assert_eq!(key_of(&world, "2026Q4").unwrap_err(), HealthError::NotFound);
-    assert_eq!(claimed(&world, INSURER, 1, 14, 7), ClaimStatus::Approved);
-    for key in [3, 4] {
-        let again = opening(&world, QUARTER, key, None).unwrap_err();
-        assert!(
-            matches!(&again, HealthError::Duplicate(text) if text.contains(&"03".repeat(32))),
-            "{again:?}"
-        );
-    }
-    // Nothing of it changed: what was marked is met.
-    assert_eq!(claimed(&world, OTHER, 2, 14, 7), ClaimStatus::Pended);
-    let undrawn = FingerprintPeriod {
-        period: "2027Q2".parse().unwrap(),
-        salt: Salt::from_bytes([0; 32]),
-    };
-    let vault = world.client(REGULATOR, Role::Vault);
-    let undrawn = at!(&world, &vault, REGULATOR, open_fingerprints(REGULATOR, undrawn));
-    assert!(matches!(undrawn, Err(HealthError::SaltMissing(_))));
-    assert!(matches!(
-        closing(&world, QUARTER),
-        Err(HealthError::ConflictState(_))
-    ));
-    assert_eq!(closing(&world, "2026Q4").unwrap_err(), HealthError::NotFound);
-    let late = open(&world, "2024Q3").unwrap_err();
-    assert!(matches!(late, HealthError::ConflictState(_)), "{late:?}");
-    let any = salted(&world, "2027Q2").unwrap();
-    let late = announcing(&world, REGULATOR, opening_of("2024Q3", 3, any, None)).unwrap_err();
-    assert!(matches!(late, HealthError::ConflictState(_)), "{late:?}");
-    // 2027-03-31 and 731 days are 2029-03-31.
-    let days = |text: &str| text.parse::<careledger_api::date::Date>().unwrap().days();
-    let left = days("2029-03-31") - days("2027-01-15");
-    world.advance(u64::try_from(left).unwrap() * 86_400);
-    assert!(matches!(
-        closing(&world, QUARTER),
-        Err(HealthError::ConflictState(_))
-    ));
-    world.advance(86_400);
-    closing(&world, QUARTER).unwrap();
-    assert_eq!(key_of(&world, QUARTER).unwrap_err(), HealthError::NotFound);
-    assert_eq!(closing(&world, QUARTER).unwrap_err(), HealthError::NotFound);
-    assert!(matches!(
-        open(&world, QUARTER),
-        Err(HealthError::ConflictState(_))
-    ));
-}
-
-#[tokio::test]
 async fn lines_of_a_quarter_that_is_not_open_are_not_compared() {
     let world = two_payers().await;
     for (payer, n) in [(INSURER, 1), (OTHER, 2)] {
@@ -605,134 +511,4 @@ async fn nobody_but_its_payer_changes_a_mark() {
         Frequency::Replacement,
     );
     assert_eq!(adjudicated(&world, INSURER, 9, Some(7)), ClaimStatus::Pended);
-}
-
-/// No organisation alone opens a quarter, or keeps the regulator from it.
-#[tokio::test]
-async fn a_quarter_cannot_be_squatted() {
-    let world = two_payers().await;
-    let own = json!({"period": "2026Q4", "salt": SALT});
-    // Whatever is written where a salt might stand, no public word names it.
-    let taken: TxId = "ab".repeat(32).parse().unwrap();
-    for hands in [OTHER, REGULATOR] {
-        let key = format!(
-            "fpp~2026Q4~{}",
-            if hands == OTHER {
-                "cd".repeat(32)
-            } else {
-                taken.to_string()
-            }
-        );
-        assert!(forge(&world, OTHER, &key, Some(&own), Some(hands)));
-    }
-    assert_eq!(key_of(&world, "2026Q4").unwrap_err(), HealthError::NotFound);
-    // The public word is the regulator's, by the rule that most organisations' peers keep.
-    for (organisation, role) in [(OTHER, Role::Vault), (OTHER, Role::Payer), (REGULATOR, Role::Dpo)] {
-        let client = world.client(organisation, role);
-        let opening = opening_of("2026Q4", 8, taken.clone(), None);
-        let refused = ClaimsClient::new(&client).announce_fingerprints(opening).send();
-        let refused = world.receipt(refused.await);
-        assert!(
-            matches!(refused, Err(HealthError::Forbidden(_))),
-            "{organisation} {role}: {refused:?}"
-        );
-    }
-    open(&world, "2026Q4").unwrap();
-    assert_eq!(key_of(&world, "2026Q4").unwrap().as_bytes(), [3; 32]);
-    let salt = salted(&world, "2026Q4").unwrap();
-    assert!(!forge(
-        &world,
-        OTHER,
-        &format!("fpp~2026Q4~{salt}"),
-        Some(&own),
-        None
-    ));
-}
-
-#[tokio::test]
-async fn a_lost_seed_or_salt_is_replaced_on_the_regulators_word() {
-    let world = two_payers().await;
-    assert_eq!(claimed(&world, INSURER, 1, 14, 7), ClaimStatus::Approved);
-    assert!(matches!(
-        opening(&world, QUARTER, 4, Some(9)),
-        Err(HealthError::Duplicate(_))
-    ));
-    opening(&world, QUARTER, 4, Some(3)).unwrap();
-    assert_eq!(key_of(&world, QUARTER).unwrap().as_bytes(), [4; 32]);
-}
-
-/// Whoever writes a mark or a salt may withhold its value.
-#[tokio::test]
-async fn what_is_withheld_asks_and_is_replaced_on_the_regulators_word_alone() {
-    let world = two_payers().await;
-    for (payer, n) in [(INSURER, 1), (OTHER, 2)] {
-        submit(&world, payer, body(&world, payer, n, 14));
-    }
-    let insurer = world.client(INSURER, Role::Payer);
-    let decided = ClaimsClient::new(&insurer).adjudicate(INSURER, HOSPITAL, step(&world, 1, Some(7)));
-    let decided = insurer
-        .endorse(decided.endorsed_by([INSURER]).call().clone())
-        .unwrap();
-    assert_eq!(codes(&world, [decided.withholding_private_values()]), ["VALID"]);
-    assert_eq!(adjudicated(&world, OTHER, 2, Some(7)), ClaimStatus::Pended);
-    let vault = world.client(REGULATOR, Role::Vault);
-    let period = FingerprintPeriod {
-        period: "2026Q4".parse().unwrap(),
-        salt: SALT,
-    };
-    let laid = ClaimsClient::new(&vault).open_fingerprints(REGULATOR, period);
-    let laid = vault
-        .endorse(laid.endorsed_by([REGULATOR]).call().clone())
-        .unwrap();
-    let salted_by: TxId = laid.tx_id.parse().unwrap();
-    assert_eq!(codes(&world, [laid.withholding_private_values()]), ["VALID"]);
-    announcing(&world, REGULATOR, opening_of("2026Q4", 3, salted_by, None)).unwrap();
-    let withheld = key_of(&world, "2026Q4").unwrap_err();
-    assert!(matches!(withheld, HealthError::Ledger(_)), "{withheld:?}");
-    opening(&world, "2026Q4", 3, Some(3)).unwrap();
-    assert_eq!(key_of(&world, "2026Q4").unwrap().as_bytes(), [3; 32]);
-}
-
-/// A regulator names a salt that it gives nobody, or one that is not there.
-#[tokio::test]
-async fn a_salt_that_nobody_has_stops_no_decision_and_releases_no_mark() {
-    let world = two_payers().await;
-    assert_eq!(claimed(&world, INSURER, 1, 14, 7), ClaimStatus::Approved);
-    let vault = world.client(REGULATOR, Role::Vault);
-    let period = FingerprintPeriod {
-        period: QUARTER.parse().unwrap(),
-        salt: SALT,
-    };
-    let laid = ClaimsClient::new(&vault).open_fingerprints(REGULATOR, period);
-    let laid = vault
-        .endorse(laid.endorsed_by([REGULATOR]).call().clone())
-        .unwrap();
-    let withheld: TxId = laid.tx_id.parse().unwrap();
-    assert_eq!(codes(&world, [laid.withholding_private_values()]), ["VALID"]);
-    let anew = |fingerprint| {
-        let client = world.client(INSURER, Role::Payer);
-        let mut step = step(&world, 1, fingerprint);
-        step.anew = true;
-        now(async { at!(world, &client, INSURER, adjudicate(INSURER, HOSPITAL, step)) }).unwrap();
-        seen(&world, INSURER, 1).status
-    };
-    let salts = [(4, withheld), (5, "ab".repeat(32).parse().unwrap())];
-    for (n, (key, salted_by)) in (2u8..).zip(salts) {
-        announcing(
-            &world,
-            REGULATOR,
-            opening_of(QUARTER, key, salted_by, Some(key - 1)),
-        )
-        .unwrap();
-        for fingerprint in [None, Some(7)] {
-            assert_eq!(anew(fingerprint), ClaimStatus::Approved);
-            assert_eq!(marked(&world, 7), [INSURER]);
-        }
-        // What is new is not compared.
-        assert_eq!(claimed(&world, OTHER, n, 14 - n, 8), ClaimStatus::Approved);
-        assert!(marked(&world, 8).is_empty());
-    }
-    // It goes with what it stood for.
-    replaced(&world, INSURER, body(&world, INSURER, 9, 14), 1, Frequency::Void);
-    assert!(marked(&world, 7).is_empty());
 }

@@ -31,6 +31,7 @@ mod claims_money;
 mod claims_numbers;
 mod claims_parts;
 mod claims_paying;
+mod claims_quarters;
 mod claims_recovering;
 mod claims_replacing;
 mod claims_review;
