@@ -174,6 +174,41 @@ pub(crate) fn state(ledger: &Ledger, key: &str) -> Option<String> {
     value.map(|value| String::from_utf8(value).expect("text"))
 }
 
+/// Copies what a killed process would leave of a ledger that is still open. Its database's worker may be busy for a moment after the last commit, and
+/// then the copy is made again: a mixture of two moments is nothing that a crash leaves.
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
+    let files = || {
+        let mut files = Vec::new();
+        let mut open = vec![from.to_owned()];
+        while let Some(dir) = open.pop() {
+            let target = to.join(dir.strip_prefix(from).expect("below"));
+            std::fs::create_dir_all(target).expect("creates");
+            let Ok(entries) = std::fs::read_dir(&dir) else {
+                continue;
+            };
+            for path in entries.flatten().map(|entry| entry.path()) {
+                match std::fs::metadata(&path) {
+                    Ok(found) if found.is_dir() => open.push(path),
+                    Ok(found) => files.push((path, found.len(), found.modified().ok())),
+                    Err(_) => {}
+                }
+            }
+        }
+        files.sort();
+        files
+    };
+    loop {
+        let before = files();
+        let copied = before.iter().all(|(path, _, _)| {
+            std::fs::copy(path, to.join(path.strip_prefix(from).expect("below"))).is_ok()
+        });
+        if copied && files() == before {
+            return;
+        }
+        std::fs::remove_dir_all(to).expect("removes");
+    }
+}
+
 /// Commits blocks that touch nothing of interest.
 pub(crate) fn fill(ledger: &Ledger, blocks: u64) {
     for _ in 0..blocks {

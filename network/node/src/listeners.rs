@@ -1,6 +1,8 @@
 //! Every port of a network, taken before anything else is made: a start that cannot have its ports changes nothing.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use tokio::net::TcpSocket;
 
 use crate::config::{NetworkConfig, OrdererNodeConfig, PeerNodeConfig};
 use crate::error::NetworkError;
@@ -73,6 +75,39 @@ pub(crate) struct Ports {
     operations: u16,
 }
 
+/// Ports that nobody listens on and nobody else gets while this lives: a connection to them is refused at once, and whoever asks the system for a free
+/// port is given another one.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    _sockets: Vec<TcpSocket>,
+}
+
+impl Ports {
+    /// Holds the ports that are free; one that somebody else has taken is told when its listener is started.
+    pub(crate) fn hold(self, ip: IpAddr) -> Held {
+        let ports = [(ip, self.main), (ip, self.second), (LOCAL, self.operations)];
+        Held {
+            _sockets: ports
+                .into_iter()
+                .filter_map(|address| bound(address.into()).ok())
+                .collect(),
+        }
+    }
+}
+
+/// A socket that has the address and does not listen.
+fn bound(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // Connections of the listener before may still be closing.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
 impl From<&PeerNodeConfig> for Ports {
     fn from(config: &PeerNodeConfig) -> Self {
         Self {
@@ -129,6 +164,45 @@ impl PeerListeners {
             main: self.main.address().port(),
             second: self.chaincode.address().port(),
             operations: self.operations.address().port(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn held_ports_are_given_to_nobody_and_taken_again() {
+        let free = || Listener::bind(LOCAL, 0, "a test");
+        let listeners = [free().await, free().await, free().await].map(|free| free.expect("a free port"));
+        let [main, second, operations] = listeners.each_ref().map(|one| one.address().port());
+        // A connection that closes first leaves its port in a state of waiting.
+        let client = TcpStream::connect((LOCAL, main)).expect("a connection");
+        let ports = Ports {
+            main,
+            second,
+            operations,
+        };
+        drop(listeners);
+        drop(client);
+        let held = ports.hold(LOCAL);
+        assert_eq!(held._sockets.len(), 3);
+        assert!(TcpStream::connect((LOCAL, main)).is_err(), "nobody listens");
+        for port in [main, second, operations] {
+            let other = TcpSocket::new_v4().expect("a socket");
+            assert!(
+                other.bind((LOCAL, port).into()).is_err(),
+                "somebody else gets {port}"
+            );
+        }
+        drop(held);
+        for port in [main, second, operations] {
+            Listener::bind(LOCAL, port, "a test")
+                .await
+                .expect("its own again");
         }
     }
 }

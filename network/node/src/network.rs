@@ -87,7 +87,7 @@ impl Network {
         let orderer = async {
             let ports = listeners.orderer.ports();
             let node = OrdererNode::start(&config, dir, &orderer_tree, genesis, listeners.orderer).await?;
-            Ok::<_, NetworkError>(Slot::new(ports, node))
+            Ok::<_, NetworkError>(Slot::new(config.listen, ports, node))
         };
         let mut peers = Vec::with_capacity(members.len());
         for ((organisation, tree), sockets) in config.organisations.iter().zip(&members).zip(listeners.peers)
@@ -100,7 +100,7 @@ impl Network {
                     let ports = sockets.ports();
                     let hostname = &peer.hostname;
                     let node = PeerNode::start(config, tree, hostname, dir, surroundings, sockets).await?;
-                    Ok::<_, NetworkError>(Slot::new(ports, node))
+                    Ok::<_, NetworkError>(Slot::new(config.listen, ports, node))
                 });
             }
             peers.push(futures::future::try_join_all(started));

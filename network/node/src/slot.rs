@@ -1,11 +1,12 @@
 //! A node's place in the network: the node may be stopped and started again on the same ports.
 
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Mutex;
 
 use crate::error::NetworkError;
-use crate::listeners::Ports;
+use crate::listeners::{Held, Ports};
 
 /// What runs in a slot.
 pub(crate) trait Node: Sized {
@@ -19,22 +20,32 @@ pub(crate) trait Node: Sized {
     fn stop(self) -> impl Future<Output = ()> + Send;
 }
 
+/// What a slot holds.
+#[derive(Debug)]
+enum State<N> {
+    Running(N),
+    /// Others find the node's address in the channel's configuration, so nobody else may have its ports in the meantime.
+    Stopped(Held),
+}
+
 /// A node, running or not, and its ports.
 #[derive(Debug)]
 pub(crate) struct Slot<N: Node> {
+    ip: IpAddr,
     ports: Ports,
     /// Locked while the node is started or stopped.
-    node: Mutex<Option<N>>,
+    node: Mutex<State<N>>,
     running: RwLock<Option<Arc<N::Service>>>,
 }
 
 impl<N: Node> Slot<N> {
-    /// The slot of a running node.
-    pub(crate) fn new(ports: Ports, node: N) -> Self {
+    /// The slot of a node that runs and listens on these ports of `ip`.
+    pub(crate) fn new(ip: IpAddr, ports: Ports, node: N) -> Self {
         let running = Arc::clone(node.service());
         Self {
+            ip,
             ports,
-            node: Mutex::new(Some(node)),
+            node: Mutex::new(State::Running(node)),
             running: RwLock::new(Some(running)),
         }
     }
@@ -48,12 +59,14 @@ impl<N: Node> Slot<N> {
             .clone()
     }
 
-    /// Stops the node, if it runs.
+    /// Stops the node, if it runs. Its ports stay its own.
     pub(crate) async fn stop(&self) {
-        let mut node = self.node.lock().await;
+        let mut state = self.node.lock().await;
         self.show(None);
-        if let Some(node) = node.take() {
+        // A stop that is broken off here leaves the slot without a node, as one that came to its end does.
+        if let State::Running(node) = std::mem::replace(&mut *state, State::Stopped(Held::default())) {
             node.stop().await;
+            *state = State::Stopped(self.ports.hold(self.ip));
         }
     }
 
@@ -62,11 +75,19 @@ impl<N: Node> Slot<N> {
     where
         F: Future<Output = Result<N, NetworkError>>,
     {
-        let mut node = self.node.lock().await;
-        if node.is_none() {
-            let started = start(self.ports).await?;
-            self.show(Some(Arc::clone(started.service())));
-            *node = Some(started);
+        let mut state = self.node.lock().await;
+        if let State::Stopped(held) = &mut *state {
+            *held = Held::default();
+            match start(self.ports).await {
+                Ok(node) => {
+                    self.show(Some(Arc::clone(node.service())));
+                    *state = State::Running(node);
+                }
+                Err(error) => {
+                    *held = self.ports.hold(self.ip);
+                    return Err(error);
+                }
+            }
         }
         Ok(())
     }

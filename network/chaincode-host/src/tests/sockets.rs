@@ -10,7 +10,7 @@ use fabric_protos::peer::chaincode_support_client::ChaincodeSupportClient;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
@@ -225,6 +225,10 @@ async fn the_peer_reconnects_when_the_service_comes_back() {
         service.deaths.recv().await.expect("the call arrives");
         service.kill().await;
     });
+    // Nobody listens there, and nobody else gets the port.
+    let held = TcpSocket::new_v4().expect("a socket");
+    held.set_reuseaddr(true).expect("set");
+    held.bind(address).expect("its own");
     let error = outcome.expect_err("dies").to_string();
     assert_eq!(
         error,
@@ -243,6 +247,7 @@ async fn the_peer_reconnects_when_the_service_comes_back() {
         "{error}"
     );
 
+    drop(held);
     let listener = TcpListener::bind(address).await.expect("binds again");
     let _service = serve(listener, &id, None);
     assert_eq!(bench.payload("cc", &["three"]).await, "three");

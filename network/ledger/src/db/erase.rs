@@ -24,8 +24,8 @@ use crate::LedgerError;
 /// Length from which fjall seals a journal when a memtable is flushed (`worker_pool.rs` of fjall 3).
 const JOURNAL_SEALED_AT: usize = 64_000_000;
 const PADDING_BYTES: usize = 1 << 20;
-/// How long the database's worker may take to remove a sealed journal.
-const JOURNAL_REMOVAL: Duration = Duration::from_secs(5);
+/// How long the database's worker may take to remove a sealed journal: in tests, which do so side by side on a disk that others may use, as long as it needs.
+const JOURNAL_REMOVAL: Duration = Duration::from_secs(if cfg!(test) { 60 } else { 5 });
 /// How long one flush may take before another one is begun: a commit may have written to a journal in between.
 const ROTATION: Duration = Duration::from_millis(250);
 /// Entries and bytes copied at once: some milliseconds.
@@ -295,19 +295,7 @@ mod tests {
 
     /// What a crash at this moment leaves: everything that was written.
     fn after_crash(dir: &Path, to: &Path) -> Db {
-        let mut open = vec![dir.to_owned()];
-        while let Some(from) = open.pop() {
-            let to = to.join(from.strip_prefix(dir).expect("below"));
-            fs::create_dir_all(&to).expect("creates");
-            for entry in fs::read_dir(&from).expect("lists") {
-                let path = entry.expect("entry").path();
-                if path.is_dir() {
-                    open.push(path);
-                } else {
-                    fs::copy(&path, to.join(path.file_name().expect("named"))).expect("copies");
-                }
-            }
-        }
+        crate::testing::copy_dir(dir, to);
         Db::open(to, Private::Present, Ok).expect("opens")
     }
 

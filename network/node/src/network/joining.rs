@@ -76,7 +76,7 @@ impl Network {
             let ports = sockets.ports();
             let surroundings = self.surroundings.clone();
             let node = PeerNode::start(&config, &tree, &peer.hostname, dir, surroundings, sockets).await?;
-            peers.push(Slot::new(ports, node));
+            peers.push(Slot::new(config.listen, ports, node));
         }
         let summary = OrganisationSummary::of(&tree, summaries, &organisation.users)
             .ok_or_else(|| NetworkError::Config(format!("{} has no peer", organisation.msp_id)))?;

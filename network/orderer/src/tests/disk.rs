@@ -35,7 +35,11 @@ async fn a_full_disk_is_told_and_survived() {
     first.written().await.expect("acknowledged");
 
     files.set_quota(Some(used(&files) + 40));
+    let before = files.operations();
     let second = orderer.submit(world.message(&[2])).await.expect("taken");
+    while files.operations() == before {
+        tokio::task::yield_now().await;
+    }
     let mut second = Box::pin(second.written());
     assert!(
         tokio::time::timeout(A_WHILE, &mut second).await.is_err(),

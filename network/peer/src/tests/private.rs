@@ -138,8 +138,12 @@ async fn purged_bytes_leave_every_members_disk_when_they_are_due() {
     for index in 0..2 {
         let channel = net.channel(index);
         assert!(channel.ledger().erasure_due().expect("reads"));
-        let erased = net.peers[index].erase(&channel).await.expect("erases");
-        assert_ne!(erased, Erased::Partly);
+        // A disk that others use may need more than one round.
+        let mut rounds = 0;
+        while net.peers[index].erase(&channel).await.expect("erases") == Erased::Partly {
+            rounds += 1;
+            assert!(rounds < 12, "its bytes stay");
+        }
     }
     assert_eq!(on_disk(&net), [false, false]);
 }
@@ -278,8 +282,9 @@ pub(super) fn holds(dir: &std::path::Path, needle: &[u8]) -> bool {
         if path.is_dir() {
             return holds(&path, needle);
         }
+        // The database's worker may remove a file between listing and reading.
         std::fs::read(&path)
-            .expect("a file")
+            .unwrap_or_default()
             .windows(needle.len())
             .any(|part| part == needle)
     })

@@ -16,7 +16,6 @@ use fabric_protos::common::Block;
 use fabric_protos::rwset::TxPvtReadWriteSet;
 
 use super::crash_model::{COLLECTIONS, Secrets, check, collections};
-use super::durability::copy;
 use crate::files::faulty::{Fault, FaultyFiles, Loss, Random};
 use crate::testing::*;
 use crate::{
@@ -128,7 +127,7 @@ fn crash(random: &mut Random, what: &str, tally: &mut Tally) {
 
     // The moment: what the database has on disk now.
     let database = temp.path().join("database");
-    copy(&dir.join("db"), &database);
+    copy_dir(&dir.join("db"), &database);
     let sealed = dir.join("db.seal").exists();
     drop(ledger);
     if !sealed {

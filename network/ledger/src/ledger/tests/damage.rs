@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::durability::{contents, copy, mixed};
+use super::durability::{contents, mixed};
 use crate::files::faulty::Random;
 use crate::testing::*;
 use crate::{Ledger, LedgerError, LedgerOptions};
@@ -28,7 +28,7 @@ fn sample(dir: &Path, closed: bool) -> String {
     } else {
         Some(ledger)
     };
-    copy(&live, dir);
+    copy_dir(&live, dir);
     for file in files(dir) {
         // A new journal is long and empty: some of its zeros are enough.
         let bytes = fs::read(&file).expect("reads");
@@ -62,7 +62,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 /// Opens a copy of `base` after `damage` was done to it: it must show what the base did, and go on.
 fn survives(base: &Path, shown: &str, what: &str, damage: impl FnOnce(&Path)) {
     let dir = base.with_extension("damaged");
-    copy(base, &dir);
+    copy_dir(base, &dir);
     damage(&dir);
     let ledger =
         Ledger::open(&dir, LedgerOptions::default()).unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -108,7 +108,7 @@ fn any_lost_or_cut_file_of_the_database_is_made_good() {
             drop(ledger);
             fs::remove_dir_all(dir.join("db")).expect("removes");
             fs::remove_file(dir.join("db.seal")).ok();
-            copy(&other.join("db"), &dir.join("db"));
+            copy_dir(&other.join("db"), &dir.join("db"));
             fs::remove_dir_all(other).expect("removes");
         });
     }
@@ -135,7 +135,7 @@ fn flipped_bits_in_the_database_never_show() {
     for flip in 0..flips {
         let (base, expected, files) = &bases[(flip % 2) as usize];
         let dir = temp.path().join("damaged");
-        copy(base, &dir);
+        copy_dir(base, &dir);
         let file = &files[random.below(files.len() as u64) as usize];
         let name = file.strip_prefix(base).expect("inside");
         let mut bytes = fs::read(dir.join(name)).expect("reads");

@@ -13,22 +13,9 @@ use crate::files::recording::{Event, Recording};
 use crate::testing::*;
 use crate::{BlockStore, Ledger, LedgerError, LedgerOptions, Simulator};
 
-pub(super) fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("creates");
-    for entry in fs::read_dir(from).expect("lists") {
-        let path = entry.expect("entry").path();
-        let target = to.join(path.file_name().expect("name"));
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).expect("copies");
-        }
-    }
-}
-
 fn copy_ledger(from: &Path, to: &Path) {
     for part in ["blocks", "private", "db"] {
-        copy(&from.join(part), &to.join(part));
+        copy_dir(&from.join(part), &to.join(part));
     }
     fs::copy(from.join("db.seal"), to.join("db.seal")).expect("copies");
 }
@@ -118,7 +105,7 @@ fn a_kill_at_any_byte_of_the_last_block_loses_that_block_alone() {
     let before = contents(&ledger);
     drop(ledger);
     let base = temp.path().join("base");
-    copy(&live, &base);
+    copy_dir(&live, &base);
     let ledger = Ledger::open(&live, LedgerOptions::default()).expect("opens");
     mixed(&ledger, 3, 4);
     let after = contents(&ledger);
@@ -134,9 +121,9 @@ fn a_kill_at_any_byte_of_the_last_block_loses_that_block_alone() {
             .chain([before_length + 1, before_length + 11, whole - 1, whole]);
     for cut in cuts {
         let dir = temp.path().join(format!("cut{cut}"));
-        copy(&base, &dir);
-        copy(&blocks, &dir.join("blocks"));
-        copy(&private, &dir.join("private"));
+        copy_dir(&base, &dir);
+        copy_dir(&blocks, &dir.join("blocks"));
+        copy_dir(&private, &dir.join("private"));
         fs::OpenOptions::new()
             .write(true)
             .open(block_file(&dir))

@@ -380,9 +380,14 @@ fn blocks_are_committed_while_bytes_are_removed() {
     };
     run(&ledger, "w0", change(0));
     let done = std::sync::atomic::AtomicBool::new(false);
+    let begun = ledger.height();
     let mut written = 1;
     std::thread::scope(|scope| {
         let eraser = scope.spawn(|| {
+            // Commits go on in the meantime, however soon this one would be done alone.
+            while ledger.height() <= begun {
+                std::thread::yield_now();
+            }
             let erased = ledger.compact().expect("compacts");
             done.store(true, std::sync::atomic::Ordering::Release);
             erased

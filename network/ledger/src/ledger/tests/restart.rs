@@ -43,7 +43,7 @@ fn opening(dir: &Path, blocks: u64, killed: bool) -> (usize, u64) {
     }
     if killed {
         ledger.db.persist().expect("persists");
-        super::durability::copy(dir, &dir.with_extension("killed"));
+        copy_dir(dir, &dir.with_extension("killed"));
     }
     drop(ledger);
     let dir = if killed {
