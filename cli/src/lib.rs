@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+mod asking;
 pub mod audit;
 pub mod backup;
 pub mod bench;
@@ -32,6 +33,7 @@ pub mod vault;
 pub mod vaults;
 pub mod wallet;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -108,9 +110,13 @@ fn log_to_stderr(filter: Option<&str>) {
         .map(str::to_owned)
         .or_else(|| std::env::var("CARELEDGER_LOG").ok());
     let filter = EnvFilter::new(filter.as_deref().unwrap_or("warn"));
+    // Colours are for a terminal, and for who wants them there.
+    let colours =
+        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
     // A second subscriber in one process (tests) is no reason to stop.
     let _already_set = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(colours)
         .with_writer(std::io::stderr)
         .try_init();
 }

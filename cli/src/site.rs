@@ -59,6 +59,12 @@ impl Site {
         .into())
     }
 
+    /// Whether a member pays claims.
+    pub fn is_payer(&self, msp_id: &str) -> bool {
+        let payers = self.consortium().with_role(OrganisationRole::Payer);
+        payers.contains(&msp_id)
+    }
+
     /// Fails, naming those that are, unless `msp_id` is a custodian.
     pub fn require_custodian(&self, msp_id: &str) -> Result<()> {
         let custodians = self.consortium().with_role(OrganisationRole::Custodian);

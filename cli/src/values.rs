@@ -135,7 +135,7 @@ pub fn code(text: &str) -> Result<Code, String> {
 pub fn public_key(text: &str) -> Result<PublicKey, String> {
     let wrong = || {
         format!(
-            "{text:?} is no public key; it is p256: or ed25519: and the key in hex, as `wallet join` and `wallet guardians key` print it"
+            "{text:?} is no public key; it is p256: or ed25519: and the key in hex, as `wallet join`, `wallet guardians key` and `claim mine --key` print it"
         )
     };
     let (algorithm, bytes) = text.split_once(':').ok_or_else(wrong)?;
@@ -147,6 +147,15 @@ pub fn public_key(text: &str) -> Result<PublicKey, String> {
 /// A public device key as [`public_key`] reads it.
 pub fn key_text(key: &PublicKey) -> String {
     format!("{}:{}", key.algorithm(), hex::encode(key.as_bytes()))
+}
+
+/// A payment's reference at the bank, as the contract takes it: 1 to 64 printable ASCII characters.
+pub fn reference(text: &str) -> Result<String, String> {
+    let printable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    match printable && (1..=64).contains(&text.len()) {
+        true => Ok(text.to_owned()),
+        false => Err("a bank's reference has 1 to 64 printable ASCII characters".to_owned()),
+    }
 }
 
 /// A wallet code as cards show it: 32 hex digits, with dashes or spaces or without.
@@ -219,6 +228,14 @@ mod tests {
             (86_400, "24 h"),
         ] {
             assert_eq!(span(seconds), text);
+        }
+    }
+
+    #[test]
+    fn a_reference_that_the_contract_would_refuse_is_refused_at_once() {
+        assert_eq!(reference("EFT 4711"), Ok("EFT 4711".to_owned()));
+        for text in ["", "EFT\n1", "Überweisung", &"1".repeat(65)] {
+            assert!(reference(text).is_err(), "{text}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! A claim from its plan to its payment, with values that are easy to recognise wherever they turn up.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use careledger::health::{HOSPITAL, INSURER};
 use careledger_api::adjudication::{Claim, ClaimLine, Coverage, NetworkRules, Plan, Price};
@@ -149,10 +150,15 @@ pub fn plan() -> Plan {
     }
 }
 
+/// The day so many days ago, the same one for as long as the tests run: past midnight it does not move.
+pub fn days_ago(days: i64) -> Date {
+    static BEGAN: LazyLock<i64> = LazyLock::new(unix_now);
+    Date::from_unix(*BEGAN - days * 86_400).expect("a date")
+}
+
 /// A visit of today.
 pub fn visit(coverage: CoverageId) -> Claim {
-    let today = Date::from_unix(unix_now()).expect("a date");
-    let line = ClaimLine::new(1, PROCEDURE, today, 1, 18_000);
+    let line = ClaimLine::new(1, PROCEDURE, days_ago(0), 1, 18_000);
     let id = ClaimId::from_bytes(rand::random());
     Claim::new(id, coverage, NPI, "USD", vec![line])
 }

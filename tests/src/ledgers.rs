@@ -44,6 +44,8 @@ pub async fn traffic(members: &Members, one_by_one: usize, rounds: usize) -> (St
             );
             conflicting = error.transaction_id().to_owned();
         }
+        // The next ones are endorsed by several peers, which have to be of one mind about the counter.
+        members.level().await;
         let private = kv.proposal("putPrivate").arg("secret");
         let private = private
             .transient("value", "\"hidden\"")

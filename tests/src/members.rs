@@ -191,6 +191,14 @@ impl Members {
         stream.map(|block| block.expect("a block")).collect().await
     }
 
+    /// Waits until every member has the blocks that one of them has, without another transaction.
+    pub async fn level(&self) {
+        let height = self.heights().await.into_iter().max().unwrap_or_default();
+        for msp_id in self.msp_ids() {
+            self.blocks(msp_id, height.saturating_sub(1), height).await;
+        }
+    }
+
     /// Submits a write and waits until every member has committed it: then all of them have all blocks before it.
     pub async fn settle(&self) -> u64 {
         let first = self.msp_ids()[0];

@@ -111,7 +111,7 @@ async fn whatever_comes_between_proposal_and_release_closes_it() {
     assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
     refused(&tx, "a second release of the same").await;
 
-    // A proposal that was held back for nearly five minutes is still committed, and opens until the vault's clock says that they are over.
+    // A proposal that was held back for four minutes is still committed, and opens until the vault's clock says that they are over.
     let since_long = Period {
         from: unix_now() - 3_600,
         until: unix_now() + 3_600,
@@ -127,7 +127,7 @@ async fn whatever_comes_between_proposal_and_release_closes_it() {
         .send()
         .await;
     sent.expect("granted");
-    let late = late_clinician(&hospital, 290).await;
+    let late = late_clinician(&hospital, 240).await;
     let request = hospital.request(&LAB, kem.public());
     let sent = late
         .consents()

@@ -3,9 +3,8 @@
 use careledger::health::HOSPITAL;
 use careledger_api::date::Date;
 use careledger_api::ids::ClaimId;
-use careledger_sdk::wallet::unix_now;
 use careledger_sdk::x12::{Advice, advice_from_x12};
-use careledger_tests::billing::NPI;
+use careledger_tests::billing::{NPI, days_ago};
 use careledger_tests::command::HealthNetwork;
 use serde_json::{Value, json};
 
@@ -15,7 +14,7 @@ use crate::claims_paying::{Files, parties};
 const FILE: &str = include_str!("../../gateway-sdk/health/tests/samples/institutional.837");
 
 fn yesterday() -> Date {
-    Date::from_unix(unix_now() - 86_400).expect("a date")
+    days_ago(1)
 }
 
 /// The file's claim under that number, of yesterday and of its first line alone.
@@ -258,7 +257,7 @@ fn what_a_payer_has_already_is_not_said_to_be_kept_from_it() {
     let coverage = files.cover();
     let claim = files.approved(coverage, 1);
     let self_paid = |days: i64| {
-        let day = Date::from_unix(unix_now() - days * 86_400).expect("a date");
+        let day = days_ago(days);
         let services = json!({ "coverage": coverage, "services": [["X-1001", day]], "restricted": true });
         let file = files.write("self-paid.json", &services.to_string());
         files.run(&["self-paid", &file, "--as", HOSPITAL]).0

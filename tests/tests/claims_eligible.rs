@@ -85,6 +85,8 @@ fn a_front_desk_asks_and_the_payers_desk_answers_within_the_wait() {
     assert_eq!(unknown["eligibility"]["answer"]["standing"], "NOT_KNOWN_HERE");
     assert_eq!(unknown["eligibility"]["answer"]["terms"], Value::Null);
 
+    corrected(&files, &coverage_text);
+
     // An X12 270, whose third patient nobody knows; what is open is asked for again by the same file.
     let (batch, answer) = (files.inquiries(&coverage_text), files.name("batch.271"));
     let ask = ["eligible", &batch, "--wait", "0", "--x12", &answer];
@@ -140,6 +142,37 @@ fn a_front_desk_asks_and_the_payers_desk_answers_within_the_wait() {
     if network.stop() {
         nobody_else_knows(&files.path("network"), &log, &coverage_text);
     }
+}
+
+/// A file that is refused stands in the way of nothing: its correction is sent, and what was sent is the same the next time.
+fn corrected(files: &Files, coverage: &str) {
+    let question = json!({ "coverage": coverage, "on": "2026-07-01", "purposes": ["validation"] });
+    let ask = |content: &Value| {
+        let file = files.write("question.json", content);
+        files.provider(&["eligible", &file, "--wait", "0"]).1
+    };
+    // By the command, and by the contract: no salt that was drawn.
+    for (field, wrong) in [("purposes", json!([])), ("salt", json!("00".repeat(32)))] {
+        let mut refused = question.clone();
+        refused[field] = wrong;
+        assert_eq!(ask(&refused)["question"], Value::Null, "{field}");
+    }
+    let asked = ask(&question);
+    assert_eq!(asked["eligibility"]["status"], "OPEN", "{asked}");
+    assert_eq!(ask(&question)["question"], asked["question"]);
+
+    let request = |units: u32| {
+        let content = json!({
+            "coverage": coverage, "procedure": PROCEDURE, "units": units, "provider_npi": NPI, "urgent": false,
+            "period": { "from": "2026-07-01", "until": "2026-07-31" },
+        });
+        let file = files.write("authorisation.json", &content);
+        files.run(&["authorise", "request", &file, "--as", HOSPITAL, "--with", INSURER])
+    };
+    assert!(!request(0).0, "no units");
+    let (ended, asked) = request(1);
+    assert!(ended, "{asked}");
+    assert_eq!(request(1).1["authorisation"], asked["authorisation"]);
 }
 
 /// What was asked and answered is in no block and no log, and on no disk but the payer's and the provider's.

@@ -10,27 +10,31 @@ use crate::claims_paying::Files;
 
 impl Files {
     /// Puts claims on a remittance.
-    fn remitted(&self, claims: &[&str]) -> String {
+    pub(crate) fn remitted(&self, claims: &[&str]) -> String {
         let (ended, told) = self.payer(&[&["remit"], claims].concat());
         assert!(ended, "{told}");
         told["remittance"]["id"].as_str().expect("an id").to_owned()
     }
 
-    fn paid(&self, remittance: &str, reference: &str, more: &[&str]) -> (bool, Value) {
+    pub(crate) fn paid(&self, remittance: &str, reference: &str, more: &[&str]) -> (bool, Value) {
         let paying = ["pay", "--remittance", remittance, "--reference", reference];
         self.payer(&[&paying, more].concat())
     }
 
-    /// What a command says to people.
-    fn said(&self, args: &[&str]) -> String {
+    /// What a command of the payer's says to people.
+    pub(crate) fn said(&self, args: &[&str]) -> String {
+        self.said_between(args, INSURER, HOSPITAL)
+    }
+
+    pub(crate) fn said_between(&self, args: &[&str], own: &str, other: &str) -> String {
         let network = self.name("network");
-        let between = ["--as", INSURER, "--with", HOSPITAL, "--dir", &network];
+        let between = ["--as", own, "--with", other, "--dir", &network];
         let output = command::run(&[&["claim"], args, &between].concat());
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
     }
 
-    /// Another claim in the place of one, with the same service.
-    fn replaced(&self, before: &str, file: &str) -> String {
+    /// A file of another claim in the place of one, with the same service, and its id.
+    pub(crate) fn correction(&self, before: &str, file: &str) -> (String, String) {
         let text = std::fs::read_to_string(self.path(file)).expect("a claim");
         let mut claim: Value = serde_json::from_str(&text).expect("a claim");
         let id = ClaimId::from_bytes(rand::random()).to_string();
@@ -38,7 +42,12 @@ impl Files {
         claim["frequency"] = json!("7");
         claim["replaces"] = json!(before);
         claim["provider_npi"] = json!(NPI);
-        let file = self.write("replacement.json", &claim.to_string());
+        (id, self.write("replacement.json", &claim.to_string()))
+    }
+
+    /// The same, submitted.
+    pub(crate) fn replaced(&self, before: &str, file: &str) -> String {
+        let (id, file) = self.correction(before, file);
         let (ended, told) = self.provider(&["submit", &file]);
         assert!(ended, "{told}");
         id

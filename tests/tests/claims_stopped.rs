@@ -6,12 +6,10 @@ use std::process::{Command, Stdio};
 use careledger::health::{Gateways, HOSPITAL, INSURER};
 use careledger_api::adjudication::Claim;
 use careledger_api::contracts::claims::{ClaimStatus, WaitingStep};
-use careledger_api::date::Date;
 use careledger_api::roles::Role;
 use careledger_sdk::Session;
 use careledger_sdk::claims::desk::Desk;
-use careledger_sdk::wallet::unix_now;
-use careledger_tests::billing::{cover, plan, submit, view, visit};
+use careledger_tests::billing::{cover, days_ago, plan, submit, view, visit};
 use careledger_tests::command::{Running, program, run};
 use careledger_tests::engine;
 use serde_json::Value;
@@ -39,7 +37,7 @@ async fn a_desk_that_is_stopped_says_what_it_did_and_the_next_one_does_the_rest(
     let claims: Vec<Claim> = (0..CLAIMS as i64)
         .map(|before| {
             let mut claim = visit(member);
-            claim.lines[0].date = Date::from_unix(unix_now() - before * 86_400).expect("a date");
+            claim.lines[0].date = days_ago(before);
             claim
         })
         .collect();

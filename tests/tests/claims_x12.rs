@@ -151,6 +151,10 @@ fn several_interchanges(files: &Files) {
         (verdict(0), verdict(1), verdict(2)),
         (&json!("accepted"), &json!("rejected"), &json!("accepted"))
     );
+    // Some programs write a mark before UTF-8.
+    let marked = files.write("marked.999", &format!("\u{feff}{}", files.read("three.999")));
+    let (_, again) = files.run(&["x12", "read", &marked]);
+    assert_eq!(again["answers"], told["answers"]);
 }
 
 /// What the ledger's payer paid of a claim is what the next payer reads, and why not more; and a number stands for one file.
@@ -178,8 +182,9 @@ fn the_next_payer_is_billed_with_what_the_first_one_paid() {
         let (parties, to) = (files.name(parties), files.name(to));
         files.run(&[&["x12", "bill", &parties, "--x12", &to], &between[..], more].concat())
     };
-    let parties = |paid: Date| {
+    let parties = |paid: Option<Date>| {
         let member = json!({
+            "before": { "member_number": "F-77", "group": "G-12", "subscriber": { "last_name": "ROE", "first_name": "SAM", "patient": "spouse" } },
             "number": "A-1", "member_number": "M-0001", "last_name": "DOE", "first_name": "ANN", "born": "1980-02-29", "sex": "female",
             "address": { "street": "1 MAIN STREET", "city": "SPRINGFIELD", "state": "IL", "postcode": "627010000" },
         });
@@ -193,7 +198,7 @@ fn the_next_payer_is_billed_with_what_the_first_one_paid() {
         })
         .to_string()
     };
-    files.write("parties.json", &parties(today));
+    files.write("parties.json", &parties(None));
     let submitted = files.run(
         &[
             &["submit", &files.write("claim.json", &body.to_string())],
@@ -208,6 +213,10 @@ fn the_next_payer_is_billed_with_what_the_first_one_paid() {
     );
     assert!(!files.path("early.837").exists());
     assert!(files.run(&[&["adjudicate", &id], &payers[..]].concat()).0);
+    assert!(
+        !bill("parties.json", "unpaid.837", &[]).0,
+        "the ledger has no day yet"
+    );
     assert!(
         files
             .run(&[&["pay", &id, "--reference", "TRN-1"], &payers[..]].concat())
@@ -224,9 +233,16 @@ fn the_next_payer_is_billed_with_what_the_first_one_paid() {
         "CAS*PR*3*10",
         "SVD*FIRST1*0*",
         "AMT*D*140~",
+        "SBR*P*01*G-12******CI~",
+        "NM1*IL*1*ROE*SAM****MI*F-77~",
+        "NM1*IL*1*DOE*ANN****MI*M-0001~",
     ] {
         assert!(file.contains(said), "{said}: {file}");
     }
+    // The day on which the ledger has the payment.
+    let until = Date::from_unix(unix_now()).expect("a day");
+    let days = [today, until].map(|day| format!("DTP*573*D8*{}~", day.to_string().replace('-', "")));
+    assert!(days.iter().any(|day| file.contains(day)), "{file}");
     assert!(!file.contains(&id), "the ledger's numbers stay there");
     let register = Register {
         payers: ["PI|NEXT1".to_owned()].into(),
@@ -250,13 +266,55 @@ fn the_next_payer_is_billed_with_what_the_first_one_paid() {
 
     // The same again is the same file; another content is another number's.
     assert!(bill("parties.json", "again.837", &[]).0);
-    files.write("other.json", &parties("2026-07-01".parse().expect("a day")));
+    files.write("other.json", &parties("2026-07-01".parse().ok()));
     assert!(!bill("other.json", "other.837", &[]).0, "number 7 is used");
     assert!(!files.path("other.837").exists());
     let (billed, told) = bill("other.json", "other.837", &["--control", "8"]);
-    assert!(billed && files.read("other.837").contains("*000000008*"));
+    let other = files.read("other.837");
+    assert!(billed && other.contains("*000000008*") && other.contains("DTP*573*D8*20260701~"));
     assert_eq!(told["control"], 8);
     network.stop();
+}
+
+/// Files by hand, as a payer sends them; nothing of a patient is told.
+#[test]
+fn what_a_payer_sends_is_told_in_words() {
+    let samples =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../gateway-sdk/health/tests/samples");
+    let told = |name: &str| {
+        let file = samples.join(name).to_string_lossy().into_owned();
+        let read = ["claim", "x12", "read", &file];
+        let document = command::run(&[&read[..], &["--json"]].concat());
+        let document: Value = serde_json::from_slice(&document.stdout).expect("JSON");
+        let output = command::run(&read);
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(!text.contains("DOE") && !text.contains("M-0001"), "{text}");
+        (output.status.success(), text, document["answers"][0].clone())
+    };
+    let (ended, text, document) = told("remittance.835");
+    assert!(ended, "{text}");
+    for said in [
+        "835: 50.00 USD for 1 claim, by payment BANK-77",
+        "claim A-1: paid, charged 300.00, paid 100.00",
+        "  X-1001 on 2026-06-01: charged 300.00, paid 100.00; 150.00 under CO, reason 45; 40.00 under PR, reason 1; 10.00 under PR, reason 3; remark N130",
+        "beside the claims, FB: 50.00 kept back",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    assert_eq!(document["remittances"][0]["claims"][0]["paid"], 10_000);
+
+    let (ended, text, document) = told("acknowledgment.277");
+    assert!(!ended, "one is rejected");
+    assert!(
+        text.contains("claim A-17: rejected, A7:476 (something is invalid), A7:454"),
+        "{text}"
+    );
+    assert!(
+        text.contains("claim A-18: accepted, A2:20 (taken up for a decision)"),
+        "{text}"
+    );
+    assert_eq!(document["claims"][1]["accepted"], true);
+    assert!(told("acknowledgment.999").1.contains("of A-17"));
 }
 
 /// The file's claim, and another one whose total is not its lines' sum.

@@ -162,7 +162,9 @@ async fn an_organisation_comes_takes_part_and_goes() {
     assert_eq!(anchors.expect("a member").anchor_peers[0].port, 11_051);
     drop(bundle);
 
-    // A majority sends it away: its clients are strangers at once.
+    // A majority sends it away: its clients are strangers at once. Whose peer is asked has to know the configuration that is changed.
+    let height = members.height("Org3MSP").await;
+    caught_up(network, "Org1MSP", CHANNEL, height).await;
     let mut edit = world.edit().await;
     edit.remove_organization("Org3MSP").expect("removed");
     world

@@ -529,7 +529,7 @@ fn check_receipt(
         heights.extend(receipt.peers.iter().map(|peer| peer.height));
         assert_eq!(receipt.backups.len(), 1);
         assert!(receipt.backups[0].name.ends_with(&receipt.holder));
-        assert!(i64::from(35 * 86_400) > receipt.backups[0].expires.days() * 86_400 - receipt.at);
+        assert!(i64::from(35 * 86_400) >= receipt.backups[0].expires.days() * 86_400 - receipt.at);
         let member = hospital.network.organisation(&receipt.holder).expect("a member");
         let msp = Msp::from_config(&member.msp_config().expect("a configuration")).expect("an MSP");
         let signer = msp

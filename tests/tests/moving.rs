@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use careledger_api::date::Date;
 use careledger_api::ids::{ClaimId, CoverageId, PlanId};
-use careledger_sdk::wallet::unix_now;
-use careledger_tests::billing::NPI;
+use careledger_tests::billing::{NPI, days_ago};
 use careledger_tests::command::{self, Running};
 use careledger_tests::engine::embedded_only;
 use serde_json::{Value, json};
@@ -225,7 +223,6 @@ fn an_amended_coverage_holds_on_its_days_after_the_move() {
     }
     let world = World::new();
     let (old, new, out) = (world.path("old"), world.path("new"), world.path("export"));
-    let days_ago = |days: i64| Date::from_unix(unix_now() - days * 86_400).expect("a day");
     let (changed, today) = (days_ago(10), days_ago(0));
     let claim = |dir: &str, args: &[&str]| world.done(&[&["claim"], args, &["--dir", dir]].concat());
     let payer = |dir: &str, args: &[&str]| claim(dir, &[args, &["--as", "InsurerMSP"]].concat());

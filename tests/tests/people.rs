@@ -1,11 +1,15 @@
 //! The commands of patients and institutions, as a person types them, against one running network.
 
+mod acts;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use careledger_tests::command::{self, HealthNetwork};
 use careledger_tests::engine;
 use serde_json::Value;
+
+use self::acts::{asked, no_summary, templates};
 
 /// A directory with a running network in `network`, and a wallet.
 struct World {
@@ -172,6 +176,7 @@ fn a_patient_decides_and_a_clinic_reads() {
     templates(&world);
     asked(&world, &patient);
     shut_out(&world, || fetch("shut", &of_patient));
+    no_summary(&world, &patient);
 
     // Started again, the network and its vaults have what they had.
     let network = network.restarted();
@@ -213,6 +218,16 @@ fn a_patient_decides_and_a_clinic_reads() {
     );
     fetch("later", &of_patient).done();
     assert_eq!(std::fs::read(out("later")).expect("fetched"), content);
+    // With the only device it is asked first: nobody but officers could open the account again.
+    let asked = world.patient(&["wallet", "freeze"]).failed(1);
+    assert!(
+        asked.contains("two officers alone") && asked.contains("--yes"),
+        "{asked}"
+    );
+    let frozen = || world.patient(&["wallet", "keys", "list"]).done()["accounts"][0]["frozen"].clone();
+    assert_eq!(frozen(), false);
+    world.patient(&["wallet", "freeze", "--yes"]).done();
+    assert_eq!(frozen(), true);
     if network.stop() {
         let gone = fetch("gone", &of_patient).failed(1);
         assert!(gone.contains("ClinicMSP's peer"), "{gone}");
@@ -508,58 +523,6 @@ fn told(world: &World, accesses: usize) {
     assert_eq!(letters["dead_letters"], serde_json::json!([]));
 }
 
-/// The clinic asks, the patient accepts a part, and declines another time.
-fn asked(world: &World, patient: &str) {
-    let request = || {
-        let args = [
-            "consent",
-            "request",
-            "--as",
-            "ClinicMSP",
-            "--at",
-            "HospitalMSP",
-            "--patient",
-            patient,
-        ];
-        let terms = [
-            "--purpose",
-            "TREAT",
-            "--category",
-            "laboratory,imaging",
-            "--for",
-            "2d",
-        ];
-        let done = world.run(&[args.as_slice(), &terms].concat()).done();
-        done["request"].as_str().expect("an id").to_owned()
-    };
-    let first = request();
-    let open = world.patient(&["consent", "requests"]).done();
-    assert_eq!(open["requests"][0]["view"]["request"]["id"], first.as_str());
-    let respond = |id: &str, answer: &[&str]| world.patient(&[&["consent", "respond", id], answer].concat());
-    let beyond = respond(&first, &["--accept", "--category", "note"]).failed(1);
-    assert!(beyond.contains("laboratory, imaging"), "{beyond}");
-    let accepted = respond(&first, &["--accept", "--category", "laboratory", "--for", "1h"]).done();
-    let listed = world.patient(&["consent", "list"]).done();
-    let view = &listed["consents"][0]["view"];
-    assert_eq!(view["consent"]["id"], accepted["consent"]);
-    assert_eq!(
-        view["consent"]["provisions"][0]["categories"],
-        serde_json::json!(["laboratory"])
-    );
-    respond(&first, &["--decline"]).failed(1);
-
-    let second = request();
-    assert_eq!(respond(&second, &["--decline"]).done()["consent"], Value::Null);
-    assert_eq!(
-        world.patient(&["consent", "requests"]).done()["requests"],
-        serde_json::json!([])
-    );
-    let unknown = respond(&"0".repeat(32), &["--decline"]).failed(1);
-    assert!(unknown.contains("consent requests"), "{unknown}");
-    let consent = accepted["consent"].as_str().expect("an id");
-    world.patient(&["consent", "revoke", consent]).done();
-}
-
 /// An organisation that is shut out sees nothing, whatever is granted; the denial's revocation lifts it.
 fn shut_out(world: &World, fetch: impl Fn() -> Given) {
     let denied = world
@@ -608,74 +571,4 @@ fn wanted_no_more(world: &World) {
     let last = text.lines().last().expect("a line");
     let last: Value = serde_json::from_str(last).expect("JSON");
     assert_eq!(last["notice"]["wanted"], false);
-}
-
-/// Terms for common needs, in one line each.
-fn templates(world: &World) {
-    let grant = |more: &[&str]| world.patient(&[&["consent", "grant", "--for", "7d"], more].concat());
-    let needs = grant(&["--template", "treatment"]).failed(1);
-    assert!(needs.contains("--to"), "{needs}");
-    let nobody = grant(&["--template", "treatment", "--to", "NobodyMSP"]).failed(1);
-    assert!(nobody.contains("ClinicMSP"), "{nobody}");
-    grant(&["--template", "emergency-travel"]).done();
-    let study = grant(&["--template", "research", "--to", "ClinicMSP"]).failed(1);
-    assert!(study.contains("study"), "{study}");
-    grant(&[
-        "--template",
-        "research",
-        "--to",
-        "ClinicMSP",
-        "--group",
-        "study-7",
-    ])
-    .done();
-    grant(&["--to", "any", "--deny", "--purpose", "HPAYMT", "--label", "PSY"]).done();
-    let listed = world.patient(&["consent", "list"]).done();
-    let of = |place: usize, field: &str| {
-        listed["consents"]
-            .as_array()
-            .expect("a list")
-            .iter()
-            .map(|c| c["view"]["consent"]["provisions"][0][field].to_string())
-            .collect::<Vec<_>>()[place]
-            .clone()
-    };
-    let all: Vec<String> = (0..3)
-        .map(|place| {
-            format!(
-                "{} {} {}",
-                of(place, "effect"),
-                of(place, "purposes"),
-                of(place, "actors")
-            )
-        })
-        .collect();
-    assert!(
-        all.iter().any(|p| p.contains("ETREAT") && p.contains("[]")),
-        "{all:?}"
-    );
-    assert!(
-        all.iter()
-            .any(|p| p.contains("HRESCH") && p.contains("researcher")),
-        "{all:?}"
-    );
-    assert!(
-        all.iter().any(|p| p.contains("deny") && p.contains("HPAYMT")),
-        "{all:?}"
-    );
-    let ids: Vec<String> = listed["consents"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|c| c["view"]["consent"]["id"].as_str().expect("an id").to_owned())
-        .collect();
-    world
-        .patient(
-            &[
-                &["consent", "revoke"],
-                ids.iter().map(String::as_str).collect::<Vec<_>>().as_slice(),
-            ]
-            .concat(),
-        )
-        .done();
 }

@@ -5,8 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use careledger_api::date::Date;
-use careledger_sdk::wallet::unix_now;
-use careledger_tests::billing::NPI;
+use careledger_tests::billing::{NPI, days_ago};
 use careledger_tests::command::{HealthNetwork, program};
 use careledger_tests::engine::Engine;
 use serde_json::{Value, json};
@@ -136,7 +135,7 @@ fn the_walk_for_claims_works_as_written() {
     let guide = guide();
     let lines = walk(&guide, "### A walk for claims");
     assert!(lines.len() > 20, "the walk was found: {} lines", lines.len());
-    let day = |before: i64| Date::from_unix(unix_now() - before * 86_400).expect("a date");
+    let day = days_ago;
     let plan = hex::encode(rand::random::<[u8; 16]>());
     // A number is one claim for ever, on a network that is there for longer than a test, too.
     let first: u32 = rand::random();

@@ -25,7 +25,9 @@ const LARGEST: u32 = 256 << 10;
 const GRPC_LIMIT: usize = 100 << 20;
 /// How long a listener may take to hang up on nonsense. It is not waited for where the connection simply stays open.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// How long a busy machine may take for a TLS handshake.
+/// Repeats a run.
+const SEED: &str = "CARELEDGER_TEST_SEED";
+/// How long a busy machine may take for a TLS handshake, or for an answer that has to come.
 const HANDSHAKE: Duration = Duration::from_secs(30);
 
 /// A network whose largest message is [`LARGEST`].
@@ -78,8 +80,8 @@ async fn garbage_on_every_port_stops_nothing() {
     let (network, members) = small().await;
     let summary = network.summary().clone();
     let heights = members.heights().await;
-    let seed: u64 = rand::random();
-    eprintln!("seed {seed}");
+    let seed = std::env::var(SEED).map_or_else(|_| rand::random(), |text| text.parse().expect("a number"));
+    eprintln!("{SEED}={seed}");
     let thrown = tokio::task::spawn_blocking(move || throw_garbage(&summary, seed))
         .await
         .expect("no panic");
@@ -101,6 +103,7 @@ async fn garbage_on_every_port_stops_nothing() {
             exchange(
                 address,
                 b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+                HANDSHAKE,
             )
         });
         let health = String::from_utf8_lossy(&health.await.expect("no panic")).into_owned();
@@ -129,15 +132,16 @@ fn throw_garbage(summary: &NetworkSummary, seed: u64) -> Thrown {
         for length in [1, 5, 100, 20_000] {
             let mut bytes = vec![0; length];
             random.fill(&mut bytes[..]);
-            exchange(address, &bytes);
+            exchange(address, &bytes, PATIENCE);
         }
         // A TLS record that announces more than it has; the preface of HTTP/2 without TLS; a request line without an end.
-        exchange(address, &[22, 3, 1, 64, 0, 1, 0, 0]);
+        exchange(address, &[22, 3, 1, 64, 0, 1, 0, 0], PATIENCE);
         exchange(
             address,
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\xff\x04\x00\x00\x00\x00\x00garbage",
+            PATIENCE,
         );
-        exchange(address, &[b'G'; 70_000]);
+        exchange(address, &[b'G'; 70_000], PATIENCE);
     }
     for port in &tls {
         let mut bytes = vec![0; 5_000];
@@ -157,9 +161,9 @@ fn throw_garbage(summary: &NetworkSummary, seed: u64) -> Thrown {
 }
 
 /// Writes bytes to a socket and reads until the other side hangs up or is silent for a while.
-fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+fn exchange(address: SocketAddr, bytes: &[u8], patience: Duration) -> Vec<u8> {
     let mut socket = TcpStream::connect(address).expect("it still listens");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    socket.set_read_timeout(Some(patience)).expect("a timeout");
     // The other side may hang up in the middle.
     let _hung_up = socket.write_all(bytes);
     let mut answer = Vec::new();

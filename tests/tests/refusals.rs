@@ -116,6 +116,8 @@ async fn a_transaction_counts_once_however_often_it_is_sent() {
     assert!(first.code.is_valid());
     let block = first.block_number;
 
+    // Each peer has its own pace.
+    members.level().await;
     let heights = members.heights().await;
     let again = proposal.endorse().await.expect_err("the id is used");
     assert!(

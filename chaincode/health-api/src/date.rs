@@ -27,6 +27,18 @@ impl Date {
         era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
     }
 
+    /// The first second of the day in UTC, since 1970-01-01 (negative before).
+    pub fn first_second(self) -> i64 {
+        // No year of this type comes near the ends of the seconds.
+        self.days() * 86_400
+    }
+
+    /// The day so many days later, or before where they are negative. `INVALID_CODE` outside the years of this type.
+    pub fn in_days(self, days: i64) -> Result<Self, HealthError> {
+        let day = self.days().saturating_add(days);
+        Self::from_unix(day.saturating_mul(86_400))
+    }
+
     /// The UTC date of a time in seconds since 1970-01-01. `INVALID_CODE` outside the years of this type.
     pub fn from_unix(seconds: i64) -> Result<Self, HealthError> {
         let days = seconds.div_euclid(86_400) + 719_468;
@@ -197,8 +209,21 @@ mod tests {
             "2100-03-01",
         ] {
             let date: Date = text.parse().unwrap();
-            assert_eq!(Date::from_unix(date.days() * 86_400 + 86_399).unwrap(), date);
+            assert_eq!(Date::from_unix(date.first_second()).unwrap(), date);
+            assert_eq!(Date::from_unix(date.first_second() + 86_399).unwrap(), date);
             assert_eq!(date.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_day_is_so_many_days_from_another() {
+        let day: Date = "2024-02-28".parse().unwrap();
+        let later = |days| day.in_days(days).map(|day| day.to_string());
+        assert_eq!(later(0).as_deref(), Ok("2024-02-28"));
+        assert_eq!(later(2).as_deref(), Ok("2024-03-01"));
+        assert_eq!(later(-28).as_deref(), Ok("2024-01-31"));
+        for beyond in [100_000, -100_000, i64::MAX, i64::MIN] {
+            assert!(later(beyond).is_err(), "{beyond}");
         }
     }
 

@@ -84,14 +84,19 @@
 //! | `dup~T` | an order that was not placed again | never |
 //! | `npi~F~C` | the details behind a credential, under the NPI's keyed hash and their own commitment | never |
 //! | `claim~I`, `fp~F`, `fp~F~N`, `file~I~D` | a claim, a service's fingerprint, an attachment's hash | never |
-//! | `info~I~Q~T`, `appeal~I~L~T`, `appwd~I~L~T` | an answer to question Q, an appeal's level, its withdrawal | never |
+//! | `info~I~Q~T`, `appeal~I~L~T`, `appwd~I~L~T`, `revreq~I~N~T` | an answer to question Q, an appeal's level, its withdrawal, the Nth request for a reversal | never |
 //! | `conf~I` | what the provider said: the payment that came, the claim in its place, its statements by key and hash | by the provider |
 //! | `payc~H` | the patient's payment consent for a coverage (H a keyed hash of it) | by the provider |
 //! | `head~I` | where a claim stands: the payer's copy for the provider | by the payer, from its first step on |
-//! | `adj~I~T`, `pay~I~T`, `rem~R`, `appans~I~L` | an adjudication, a payment, a remittance, an appeal's answer: the payer's copies | never |
+//! | `look~I~P` | that person P, a reviewer outside of the payer, has taken the claim's appeal up | never |
+//! | `adj~I~T`, `pay~I~T`, `rem~R`, `appans~I~L~T` | an adjudication, a payment, a remittance, an appeal's answer: the payer's copies | never |
+//! | `offset~T` | the claims whose money came back by a remittance's payment in transaction T: the payer's copy | never |
 //! | `auth~A`, `authans~A~Q~T`, `authcan~A~T` | a request for an authorisation, an answer to question Q, its end | never |
 //! | `authsaid~A` | what the provider said of it: its statements by key and hash | by the provider |
 //! | `authhead~A` | where a request stands: the payer's copy | by the payer, from its first step on |
+//! | `elig~Q` | a front desk's question about a coverage | never; purged by the provider |
+//! | `eligans~Q` | the payer's answer to it | never; purged by the payer after 30 days |
+//! | `eligopen~H` | which of a provider's questions may be open, in parts (H a keyed hash of the part) | by the provider |
 //! | `selfpay~H` | a service that the patient paid and keeps from the payer, in `care_<provider>` (H a keyed hash of it) | deleted when it is lifted |
 //! | `fpp~Q~T` | in `log`: the salt of the marks of quarter Q, laid down by transaction T | by the regulator that opened it, which purges it two years after the quarter |
 //! | `fpm~H` | in `log`: a service that a payer covers (H its fingerprint, keyed with the quarter's salt, and the payer), whose in keyed hashes | by its payer alone, which deletes it when nothing of it is covered any more |
@@ -108,6 +113,8 @@
 //! | `prov~H` | a provider's standing, by its NPI | by the payer |
 //! | `book~H`, `dec~H~T` | what decides about a claim's money, what a decision rests on | by each of the payer's steps, never |
 //! | `authbook~H` | an authorisation: what was given and used | by decisions and adjudications |
+//! | `authof~H` | which authorisations a provider has for a member and a procedure | by decisions |
+//! | `eligbook~H` | the hashes of a question that was answered and of the answer | never; purged after 30 days |
 //! | `use~H`, `life~H` | a member's covered services of a procedure in a year, the units of each year | by adjudications |
 //! | `doubt~H` | a member's services of a procedure in a year that were flagged, called not rendered, or denied by people, and on which claims | by the payer's steps on those claims |
 //! | `paid~H`, `acc~H` | what a member paid in a year, and what lies beside it in slots | by adjudications and folds |

@@ -3,8 +3,8 @@
 use careledger_api::consortium::{CollectionSpec, Consortium};
 use careledger_api::contracts::registry::{Awaited, MovedFrom, PUBLIC_SECTION, Registered};
 use careledger_api::event::{EVENT_NAME, Event, EventKind};
-use careledger_api::hashing::keyed_hash;
-use careledger_api::ids::{Salt, TxId};
+use careledger_api::hashing::{keyed_hash, sha256};
+use careledger_api::ids::{Hash, Salt, TxId};
 use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::{Context, KeyPolicy, Principal, ReadContext, Role};
 use serde::{Deserialize, Serialize};
@@ -229,6 +229,19 @@ impl Collection {
         value: &T,
     ) -> Result<(), HealthError> {
         Ok(ctx.private_put_json(&self.name, key, value)?)
+    }
+
+    /// Writes a body, and gives the hash of its value, which is what every peer has of it.
+    pub(crate) fn put_hashed<T: Serialize>(
+        &self,
+        ctx: &Context<'_>,
+        key: &str,
+        value: &T,
+    ) -> Result<Hash, HealthError> {
+        let value = serde_json::to_vec(value)
+            .map_err(|_| HealthError::Ledger("a value could not be written".into()))?;
+        ctx.private_put(&self.name, key, &value)?;
+        Ok(sha256(&value))
     }
 
     /// Writes a body filled up with white space to exactly `size` bytes, so that its size says nothing. `LIMIT` if it is longer.

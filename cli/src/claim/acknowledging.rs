@@ -1,7 +1,7 @@
 //! What the sender of an X12 file hears: what its form is worth (999), which claims were received, accepted or rejected (277CA), and what was decided on
 //! requests for authorisations (278).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use careledger_api::HealthError;
 use careledger_api::contracts::claims::AuthorisationRequest;
@@ -16,16 +16,17 @@ use super::args::{AcknowledgementArgs, AnswersArgs};
 use super::parties::{Parties, Side};
 use super::reading::{self, Found, Part};
 use super::submission::place;
+use crate::Result;
+use crate::files::Pending;
 use crate::output::Output;
-use crate::{Result, files};
 
 /// Largest control number of an interchange.
 pub(super) const MAX_CONTROL: u32 = 999_999_999;
 
-/// Answers that are to be written while a file is submitted.
+/// Answers to a file that is submitted. They have their names once it is: a run that breaks off leaves none, and is run again.
 pub(super) struct Answers {
-    file: Option<PathBuf>,
-    claims: Option<PathBuf>,
+    file: Option<Pending>,
+    claims: Option<Pending>,
     control: Option<u32>,
     now: i64,
 }
@@ -33,23 +34,21 @@ pub(super) struct Answers {
 impl Answers {
     /// Fails for an answer that is there already, before anything is submitted.
     pub(super) fn new(args: &AnswersArgs) -> Result<Self> {
-        for path in args.acknowledge.iter().chain(&args.acknowledge_claims) {
-            require_new(path)?;
-        }
         if args.acknowledge.is_some() && args.acknowledge == args.acknowledge_claims {
             return Err("the 999 and the 277CA are two files; name another for --acknowledge-claims".into());
         }
+        let pending = |path: &Option<PathBuf>| path.as_deref().map(Pending::new).transpose();
         Ok(Self {
-            file: args.acknowledge.clone(),
-            claims: args.acknowledge_claims.clone(),
+            file: pending(&args.acknowledge)?,
+            claims: pending(&args.acknowledge_claims)?,
             control: args.control,
             now: unix_now(),
         })
     }
 
-    /// A 999 for each interchange of a file that was read, also of one that cannot be submitted. What keeps its claims' acknowledgment from being written is
-    /// found here too, before anything is submitted.
-    pub(super) fn of_file(&self, found: &Found, output: &Output) -> Result<()> {
+    /// A 999 for each interchange of a file that was read, also of one that cannot be submitted: written, and not named yet. What keeps its claims'
+    /// acknowledgment from being written is found here too, before anything is submitted.
+    pub(super) fn of_file(&mut self, found: &Found) -> Result<()> {
         if self.file.is_none() && self.claims.is_none() {
             return Ok(());
         }
@@ -69,23 +68,37 @@ impl Answers {
                     .map_err(|problem| format!("a 277CA of this file cannot be written: {problem}"))?;
             }
         }
-        let Some(path) = &self.file else {
+        let now = self.now;
+        let Some(pending) = &mut self.file else {
             return Ok(());
         };
         let texts = (first..)
             .zip(&answered)
-            .map(|(number, received)| received.acknowledgment(&received.reply(number, self.now)));
-        write(path, texts, "999", output)
+            .map(|(number, received)| received.acknowledgment(&received.reply(number, now)));
+        pending.write(&joined(texts)?)
+    }
+
+    /// Whether there are any.
+    pub(super) fn are_asked_for(&self) -> bool {
+        self.file.is_some() || self.claims.is_some()
+    }
+
+    /// Names the 999: nothing of the file is left to be submitted.
+    pub(super) fn name_file(&mut self, output: &Output) -> Result<()> {
+        match self.file.take() {
+            None => Ok(()),
+            Some(pending) => named(pending, "999", output),
+        }
     }
 
     /// The 277CA of each interchange's claims, once it is known what became of them.
     pub(super) fn of_claims(
-        &self,
+        &mut self,
         found: &Found,
         words: Vec<Vec<Option<Word>>>,
         output: &Output,
     ) -> Result<()> {
-        let Some(path) = &self.claims else {
+        let Some(mut pending) = self.claims.take() else {
             return Ok(());
         };
         let words: Option<Vec<Vec<Word>>> = words
@@ -102,7 +115,8 @@ impl Answers {
         let texts = (then..).zip(of_claims).map(|(number, (received, words))| {
             received.claim_acknowledgment(words, &received.reply(number, self.now))
         });
-        write(path, texts, "277CA", output)
+        pending.write(&joined(texts)?)?;
+        named(pending, "277CA", output)
     }
 
     /// The numbers of the first 999 and of the first 277CA.
@@ -146,9 +160,7 @@ pub(super) fn first_number(given: Option<u32>, needed: usize, spare: usize, now:
 
 pub(super) async fn acknowledgement(args: &AcknowledgementArgs, output: &Output) -> Result<()> {
     let AcknowledgementArgs { reading, .. } = args;
-    if let Some(path) = &args.x12 {
-        require_new(path)?;
-    }
+    let answer = args.x12.as_deref().map(Pending::new).transpose()?;
     let parties = Parties::open(&reading.between).await?;
     parties.require(Side::Provider)?;
     let resolver = reading::resolver(reading, &parties.payer, true, output)?;
@@ -190,9 +202,9 @@ pub(super) async fn acknowledgement(args: &AcknowledgementArgs, output: &Output)
         output.line(reason);
     }
     output.document(&json!({ "file": reading.file, "claims": told.documents }));
-    match &args.x12 {
+    match answer {
         None => Ok(()),
-        Some(path) => told.write(path, &found, args.control, output),
+        Some(answer) => told.write(answer, &found, args.control, output),
     }
 }
 
@@ -251,7 +263,7 @@ impl Told {
     }
 
     /// A 277CA of each interchange with claims, a 278 of each with requests.
-    fn write(&self, path: &Path, found: &Found, control: Option<u32>, output: &Output) -> Result<()> {
+    fn write(&self, mut answer: Pending, found: &Found, control: Option<u32>, output: &Output) -> Result<()> {
         let of_parts = found.parts().iter().zip(&self.answers);
         let answered: Vec<_> = of_parts
             .filter_map(|(part, answers)| Some((part.interchange()?, answers)))
@@ -278,7 +290,8 @@ impl Told {
             (_, true) => "278",
             _ => "277CA and 278",
         };
-        write(path, texts, what, output)
+        answer.write(&joined(texts)?)?;
+        named(answer, what, output)
     }
 }
 
@@ -332,22 +345,14 @@ fn described(word: &Word) -> String {
     }
 }
 
-/// Interchanges, one after the other, as one new file.
-fn write(
-    path: &Path,
-    texts: impl Iterator<Item = std::result::Result<String, Problem>>,
-    what: &str,
-    output: &Output,
-) -> Result<()> {
+/// Interchanges, one after the other.
+fn joined(texts: impl Iterator<Item = std::result::Result<String, Problem>>) -> Result<String> {
     let texts: std::result::Result<Vec<String>, Problem> = texts.collect();
-    files::write_text(path, &texts.map_err(|problem| problem.to_string())?.concat())?;
-    output.line(format!("written as X12 {what} to {}", path.display()));
-    Ok(())
+    Ok(texts.map_err(|problem| problem.to_string())?.concat())
 }
 
-fn require_new(path: &Path) -> Result<()> {
-    match path.exists() {
-        true => Err(format!("{} is there; name a new file", path.display()).into()),
-        false => Ok(()),
-    }
+fn named(pending: Pending, what: &str, output: &Output) -> Result<()> {
+    let path = pending.name()?;
+    output.line(format!("written as X12 {what} to {}", path.display()));
+    Ok(())
 }

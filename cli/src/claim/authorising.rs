@@ -29,21 +29,24 @@ async fn request(args: &RequestArgs, output: &Output) -> Result<()> {
     let parties = Parties::open(&args.between).await?;
     parties.require(Side::Provider)?;
     let drawn = AuthorisationId::from_bytes(rand::random());
+    let what = "request for an authorisation";
     let (kept, request): (_, AuthorisationRequest) =
-        given::kept(&args.file, "requested", "request for an authorisation", drawn)?;
+        given::kept(&args.file, "requested", what, drawn, |_| Ok(()))?;
     let (id, urgent) = (request.id, request.urgent);
     output.doing("asking");
     let claims = parties.client().claims();
     let done = claims
         .request_authorisation(parties.payer.clone(), parties.provider.clone(), request)
         .send()
-        .await?;
+        .await;
+    kept.forget_refused(&done);
+    let done = done?;
     let did = format!(
         "authorisation {id} is asked for, and is decided within {}; kept in {}",
         if urgent { "72 hours" } else { "7 days" },
-        kept.display()
+        kept.path.display()
     );
-    let document = json!({ "authorisation": id, "kept": kept });
+    let document = json!({ "authorisation": id, "kept": kept.path });
     parties.finish(&done, &did, document, output).await;
     Ok(())
 }

@@ -1,14 +1,18 @@
 //! A provider's own copies of claims for payers outside of the ledger: an 837, its number, and what the ledger does not know.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use careledger_api::adjudication::{Adjudication, Claim, Sex};
+use careledger_api::contracts::claims::{ClaimStatus, ClaimView};
 use careledger_api::date::Date;
 use careledger_api::hashing::keyed_hash;
 use careledger_api::ids::{ClaimId, Hash, RemittanceId, Salt};
 use careledger_sdk::wallet::{salt, unix_now};
-use careledger_sdk::x12::{Address, After, Billed, Biller, Envelope, Institution, claims_to_x12};
+use careledger_sdk::x12::{
+    Address, After, Billed, Biller, Envelope, Institution, InsuredBefore, claims_to_x12,
+};
+use fabric_gateway_sdk::DecodedBlock;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -41,8 +45,9 @@ struct Bill {
 struct Before {
     name: String,
     number: String,
-    /// The day on which it paid, or said that it does not.
-    paid: Date,
+    /// The day on which it paid, or said that it does not; without it, as the ledger has it of each claim.
+    #[serde(default)]
+    paid: Option<Date>,
 }
 
 /// A claim's number, and the member as the receiver knows them.
@@ -59,7 +64,13 @@ struct Member {
     address: Address,
     #[serde(default)]
     institution: Option<Institution>,
+    /// As the payer before knows them; without it, by the receiver's number, in their own name.
+    #[serde(default)]
+    before: Option<InsuredBefore>,
 }
+
+/// What the payer before decided, and the day on which it paid or said that it does not.
+type Decided = (Adjudication, Date);
 
 impl Bill {
     fn between(&self) -> String {
@@ -73,27 +84,37 @@ pub(super) fn sent(sender: &(String, String), receiver: &(String, String)) -> St
     format!("{from} {to}")
 }
 
+fn stated(path: &Path) -> Result<Bill> {
+    files::read_personal(path, "file that says who bills whom")
+}
+
 /// Writes claims of the ledger as an 837 for a payer outside of it.
 pub(super) async fn bill(args: &X12BillArgs, output: &Output) -> Result<()> {
-    let said: Bill = files::read_list(&args.parties, "file that says who bills whom")?;
+    let said = stated(&args.parties)?;
     if said.claims.is_empty() {
         return Err(format!("{} names no claim under `claims`", args.parties.display()).into());
     }
     let file = Reserved::new(&args.x12)?;
     let parties = Parties::open(&args.between).await?;
     parties.require(Side::Provider)?;
-    let mut found: Vec<(Claim, Option<Adjudication>, Member)> = Vec::new();
+    let mut found: Vec<(Claim, Option<Decided>, Member)> = Vec::new();
     for (number, (id, member)) in (1u64..).zip(&said.claims) {
         output.advance(number, said.claims.len() as u64, "reading");
         let view = parties.claim(*id).await?;
-        let decided = match (&said.before, view.adjudication) {
-            (None, _) => None,
-            (Some(_), Some(decided)) => Some(decided),
-            (Some(_), None) => {
+        let decided = match &said.before {
+            None => None,
+            Some(_) if view.adjudication.is_none() => {
                 return Err(format!(
                     "claim {id} is not adjudicated; nobody can be told what was paid before"
                 )
                 .into());
+            }
+            Some(before) => {
+                let paid = match before.paid {
+                    Some(day) => day,
+                    None => paid_on(&parties, &view).await?,
+                };
+                view.adjudication.map(|decided| (decided, paid))
             }
         };
         found.push((view.claim, decided, member.clone()));
@@ -114,12 +135,13 @@ pub(super) async fn bill(args: &X12BillArgs, output: &Output) -> Result<()> {
                 .before
                 .as_ref()
                 .zip(decided.as_ref())
-                .map(|(before, decided)| After {
+                .map(|(before, (decided, paid))| After {
                     decided,
-                    paid: before.paid,
+                    paid: *paid,
                     name: before.name.clone(),
                     number: before.number.clone(),
                 }),
+            insured_before: member.before.clone(),
         })
         .collect();
     let (path, mut numbers) = Numbers::read(&args.between, "billed")?;
@@ -150,6 +172,30 @@ pub(super) async fn bill(args: &X12BillArgs, output: &Output) -> Result<()> {
         "file": args.x12, "control": control, "claims": said.claims.keys().collect::<Vec<_>>(),
     }));
     Ok(())
+}
+
+/// The day on which the ledger's payer paid a claim, or said that it does not: that of its last step. The payer's peers hold a transaction's time against
+/// their clocks.
+async fn paid_on(parties: &Parties, view: &ClaimView) -> Result<Date> {
+    let id = view.claim.id;
+    if !matches!(
+        view.status,
+        ClaimStatus::Paid | ClaimStatus::Cleared | ClaimStatus::Denied
+    ) {
+        return Err(format!(
+            "claim {id} is {}, neither paid nor denied: say in `before` under `paid` on which day its payer decided, or wait for the money",
+            view.status
+        )
+        .into());
+    }
+    let network = parties.client().network();
+    let block = network.block_of_transaction(view.tx.as_str()).await?;
+    let transactions = DecodedBlock::decode(&block).transactions;
+    let step = transactions
+        .iter()
+        .find(|transaction| transaction.transaction_id == view.tx.as_str())
+        .ok_or_else(|| format!("the block of claim {id}'s last step does not have it"))?;
+    Ok(Date::from_unix(step.timestamp.0)?)
 }
 
 /// The numbers of the interchanges that somebody wrote, and what each was for: kept in the network's directory, as `billed-MSP.json` of bills and
@@ -268,5 +314,21 @@ mod tests {
         assert_eq!(last, MAX_CONTROL);
         let refused = take(None, Some(MAX_CONTROL), "A", "six").expect_err("it is used");
         assert!(refused.to_string().contains("follows from the time"), "{refused}");
+    }
+
+    #[test]
+    fn a_member_in_the_wrong_place_is_not_named() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("parties.json");
+        for wrong in [
+            r#"{"sender": "Lovelace, Ada"}"#,
+            r#"{"production": "Lovelace"}"#,
+            r#"{"claims": {"00112233445566778899aabbccddeeff": {"born": "Lovelace"}}}"#,
+            r#"{"claims": {"Lovelace": {}}}"#,
+        ] {
+            std::fs::write(&path, wrong).expect("written");
+            let error = stated(&path).err().expect(wrong).to_string();
+            assert!(error.contains("line 1") && !error.contains("Lovelace"), "{error}");
+        }
     }
 }

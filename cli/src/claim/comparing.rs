@@ -7,10 +7,10 @@ use std::time::Duration;
 use careledger_api::adjudication::Claim;
 use careledger_api::contracts::claims::{Noticed, Period};
 use careledger_api::ids::CoverageId;
-use careledger_sdk::HealthClient;
 use careledger_sdk::claims::desk::{TOGETHER, Task};
 use careledger_sdk::fingerprint::{Comparing, FingerprintError, Fingerprinter, OverTheLimit, Person};
 use careledger_sdk::vault::VaultClient;
+use careledger_sdk::{Failure, HealthCallError, HealthClient};
 use clap::Args;
 use fabric_gateway_sdk::SigningIdentity;
 use futures::StreamExt;
@@ -58,7 +58,7 @@ impl Comparison {
     pub(super) fn open(site: &Site, members: &Path, identity: SigningIdentity) -> Result<Self> {
         let (regulator, vault) = site.fingerprints()?;
         Ok(Self {
-            members: files::read_list(members, "list of members by coverage")?,
+            members: listed(members)?,
             regulator: regulator.to_owned(),
             vault,
             channel: site.consortium().channel.clone(),
@@ -100,6 +100,31 @@ pub(super) enum Uncompared {
     Waits(u64),
     /// For its own reason, or its quarter's.
     Refused(String),
+    /// The peer or the vault did not answer.
+    Unreached(String),
+}
+
+impl Uncompared {
+    /// A claim that cannot be read.
+    fn unread(error: &HealthCallError) -> Self {
+        match Failure::of(error).is_again() {
+            true => Self::Unreached(error.to_string()),
+            false => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+impl From<&FingerprintError> for Uncompared {
+    fn from(error: &FingerprintError) -> Self {
+        match error {
+            FingerprintError::OverTheLimit(seconds) => Self::Waits(*seconds),
+            FingerprintError::Vault(_) => Self::Unreached(error.to_string()),
+            FingerprintError::Ledger(failed) if Failure::of(failed).is_again() => {
+                Self::Unreached(error.to_string())
+            }
+            _ => Self::Refused(error.to_string()),
+        }
+    }
 }
 
 impl Run<'_> {
@@ -135,10 +160,7 @@ impl Run<'_> {
                 fingerprints,
                 ..Noticed::default()
             }),
-            Some(Err(error)) => Err(match *error {
-                FingerprintError::OverTheLimit(seconds) => Uncompared::Waits(seconds),
-                _ => Uncompared::Refused(error.to_string()),
-            }),
+            Some(Err(error)) => Err(Uncompared::from(&*error)),
             None => Err(Uncompared::Refused(format!(
                 "the list of members has nobody with the coverage {}: add them, or adjudicate without --members",
                 claim.coverage
@@ -158,9 +180,10 @@ impl Run<'_> {
         let read = tasks.iter().map(|task| async move {
             let asked = client.claims().claim(payer, &task.provider, task.claim);
             let read = asked.endorsed_by([payer]).send().await;
-            read.map(|view| view.claim).map_err(|error| error.to_string())
+            read.map(|view| view.claim)
+                .map_err(|error| Uncompared::unread(&error))
         });
-        let read: Vec<std::result::Result<Claim, String>> =
+        let read: Vec<std::result::Result<Claim, Uncompared>> =
             stream::iter(read).buffered(TOGETHER).collect().await;
         let claims: Vec<Claim> = read
             .iter()
@@ -170,7 +193,7 @@ impl Run<'_> {
         let of = tasks.iter().cloned().zip(read);
         of.map(|(mut task, read)| {
             let noticed = match read {
-                Err(error) => Err(Uncompared::Refused(error)),
+                Err(unread) => Err(unread),
                 // One for each claim.
                 Ok(_) => noticed.next().unwrap_or_else(|| Ok(Noticed::default())),
             };
@@ -179,6 +202,10 @@ impl Run<'_> {
         })
         .collect()
     }
+}
+
+fn listed(members: &Path) -> Result<BTreeMap<CoverageId, Person>> {
+    files::read_personal(members, "list of members by coverage")
 }
 
 /// Whether the command waits: what a minute's limit keeps is worth it, what the day is used up for is told.
@@ -199,7 +226,28 @@ impl std::fmt::Display for Uncompared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Waits(seconds) => FingerprintError::OverTheLimit(*seconds).fmt(f),
-            Self::Refused(error) => f.write_str(error),
+            Self::Refused(error) | Self::Unreached(error) => f.write_str(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_members_that_is_wrong_is_refused_without_their_names() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("members.json");
+        let id = "00".repeat(16);
+        for wrong in [
+            format!(r#"{{"{id}": {{"family": "Doe", "born": "Lovelace, Ada"}}}}"#),
+            format!(r#"{{"{id}": {{"family": "Doe", "born": "1980-02-29", "Lovelace": "Ada"}}}}"#),
+            r#"{"Lovelace": {"family": "Doe", "born": "1980-02-29"}}"#.to_owned(),
+        ] {
+            std::fs::write(&path, &wrong).expect("written");
+            let error = listed(&path).expect_err(&wrong).to_string();
+            assert!(error.contains("line 1") && !error.contains("Lovelace"), "{error}");
         }
     }
 }

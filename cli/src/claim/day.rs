@@ -38,8 +38,8 @@ impl Day {
     pub(super) async fn open(args: &DeskArgs) -> Result<Self> {
         let site = Site::open(&args.dir)?;
         site.require_member(&args.payer)?;
-        let payers = site.consortium().with_role(OrganisationRole::Payer);
-        if !payers.contains(&args.payer.as_str()) {
+        if !site.is_payer(&args.payer) {
+            let payers = site.consortium().with_role(OrganisationRole::Payer);
             return Err(format!("{} is no payer; choose one of {}", args.payer, payers.join(", ")).into());
         }
         let all = site.consortium().with_role(OrganisationRole::Custodian);
@@ -90,9 +90,7 @@ impl Day {
         }
         found
     }
-}
 
-impl Day {
     /// What front desks ask, the oldest first.
     async fn questions(&self, unread: &mut Unread) -> BTreeMap<String, Vec<ListedQuestion>> {
         let mut found = BTreeMap::new();
@@ -190,7 +188,11 @@ pub(super) async fn waiting(args: &DeskArgs, step: Option<WaitingStep>, output: 
         }));
         held.extend(waiting.claims.iter().filter_map(|row| {
             let reason = row.held.as_ref()?;
-            Some(format!("{provider}: claim {} is held: {reason}", row.claim))
+            let verb = match row.step {
+                WaitingStep::Reverse => "waits",
+                _ => "is held",
+            };
+            Some(format!("{provider}: claim {} {verb}: {reason}", row.claim))
         }));
         rows.extend(waiting.authorisations.iter().map(|row| {
             vec![

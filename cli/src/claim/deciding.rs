@@ -2,11 +2,12 @@
 
 use careledger_api::adjudication::{EditCode, Frequency, Ruling};
 use careledger_api::contracts::claims::{
-    AdjudicationStep, AppealAct, AppealBody, AppealDecision, AppealView, BookView, ClaimBatch, ClaimStatus,
-    ProposedRulings, RulingConfirmation, RulingProposal, Rulings,
+    AdjudicationStep, AppealAct, AppealBody, AppealDecision, AppealStatus, AppealView, BookView, ClaimBatch,
+    ClaimStatus, ProposedRulings, RulingConfirmation, RulingProposal, Rulings,
 };
 use careledger_api::ids::ClaimId;
 use careledger_api::roles::Role;
+use careledger_sdk::claims::desk::anew;
 use careledger_sdk::wallet::salt;
 use fabric_contract_core::Committed;
 use serde_json::json;
@@ -15,7 +16,8 @@ use super::args::{AppealArgs, DecideArgs, RuleArgs, StepArgs};
 use super::comparing::{AdjudicateArgs, Comparison};
 use super::given;
 use super::parties::{Parties, Side};
-use super::{screening, showing};
+use super::reviewing::Reviewer;
+use super::{reaching, screening, showing};
 use crate::Result;
 use crate::output::Output;
 
@@ -23,12 +25,12 @@ pub(super) async fn adjudicate(args: &AdjudicateArgs, output: &Output) -> Result
     let AdjudicateArgs {
         step: args,
         members,
-        anew,
+        anew: again,
     } = args;
     let parties = Parties::open(&args.between).await?;
     parties.require(Side::Payer)?;
     let mut step = AdjudicationStep {
-        anew: *anew,
+        anew: *again,
         ..AdjudicationStep::new(args.claim, salt())
     };
     let claim = parties.claim(args.claim).await?;
@@ -39,11 +41,12 @@ pub(super) async fn adjudicate(args: &AdjudicateArgs, output: &Output) -> Result
             claims: [args.claim].into(),
             salt: salt(),
         };
-        let claims = parties.client().claims();
-        let received = claims
-            .acknowledge(parties.payer.clone(), parties.provider.clone(), batch)
-            .send()
-            .await?;
+        let send = || async {
+            let claims = parties.client().claims();
+            let received = claims.acknowledge(&parties.payer, &parties.provider, batch.clone());
+            received.send().await
+        };
+        let received = anew(send).await.map_err(reaching::told)?;
         if claim.claim.frequency == Frequency::Void {
             return decided(&parties, args.claim, &received, output).await;
         }
@@ -66,11 +69,12 @@ pub(super) async fn adjudicate(args: &AdjudicateArgs, output: &Output) -> Result
         }
     }
     output.doing("adjudicating");
-    let claims = parties.client().claims();
-    let done = claims
-        .adjudicate(parties.payer.clone(), parties.provider.clone(), step)
-        .send()
-        .await?;
+    let send = || async {
+        let claims = parties.client().claims();
+        let decided = claims.adjudicate(&parties.payer, &parties.provider, step.clone());
+        decided.send().await
+    };
+    let done = anew(send).await.map_err(reaching::told)?;
     decided(&parties, args.claim, &done, output).await
 }
 
@@ -188,7 +192,6 @@ pub(super) async fn appeal(args: &AppealArgs, output: &Output) -> Result<()> {
 }
 
 pub(super) async fn decide(args: &DecideArgs, output: &Output) -> Result<()> {
-    let parties = Parties::open(&args.step.between).await?;
     let mut rulings = Rulings::new();
     add(&mut rulings, &args.overturn, Ruling::SetAside);
     add(&mut rulings, &args.divide, Ruling::SetAside);
@@ -197,32 +200,31 @@ pub(super) async fn decide(args: &DecideArgs, output: &Output) -> Result<()> {
         (false, true) => AppealAct::Overturn,
         (false, false) => AppealAct::Divide,
     };
-    let level = level(args, parties.claim(args.step.claim).await?.appeal.as_ref())?;
-    let decision = AppealDecision {
+    let decision = |level| AppealDecision {
         act,
         level,
         step: AdjudicationStep::new(args.step.claim, salt()),
         rulings,
         reason: args.reason.clone(),
     };
-    output.doing("deciding");
     let outside = match &args.by {
-        Some(regulator) => Some(parties.site.client(regulator, Role::Legal).await?),
-        None => None,
+        Some(regulator) => Some(Reviewer::by(regulator, &args.step.between).await?),
+        None => Reviewer::of(&args.step.between).await?,
     };
-    let claims = outside.as_ref().unwrap_or(parties.client()).claims();
-    let done = claims
-        .decide_appeal(parties.payer.clone(), parties.provider.clone(), decision)
+    if let Some(reviewer) = outside {
+        return reviewer.decide(decision(args.level), output).await;
+    }
+    let parties = Parties::open(&args.step.between).await?;
+    parties.require(Side::Payer)?;
+    let level = level(args, parties.claim(args.step.claim).await?.appeal.as_ref())?;
+    output.doing("deciding");
+    let done = parties
+        .client()
+        .claims()
+        .decide_appeal(parties.payer.clone(), parties.provider.clone(), decision(level))
         .send()
         .await?;
-    if outside.is_none() {
-        return decided(&parties, args.step.claim, &done, output).await;
-    }
-    let did = "the appeal is decided";
-    parties
-        .finish(&done, did, json!({ "decided": args.step.claim }), output)
-        .await;
-    Ok(())
+    decided(&parties, args.step.claim, &done, output).await
 }
 
 /// The level that is decided: the newest one, whatever the provider does meanwhile. Behind one that the payer let pass it is named, since who meant to answer
@@ -233,9 +235,12 @@ fn level(args: &DecideArgs, appeal: Option<&AppealView>) -> Result<Option<usize>
     };
     let newest = appeal.said.len();
     let lapsed = appeal.status.is_open() && appeal.answered.last().is_some_and(String::is_empty);
-    match lapsed && args.by.is_none() {
-        false => Ok(Some(newest)),
-        true => Err(format!(
+    match (lapsed, appeal.status) {
+        (false, _) => Ok(Some(newest)),
+        (true, AppealStatus::External) => Err(
+            "the payer's last level was not answered by its last day, and the provider has gone on to the reviewer outside, who decides now".into(),
+        ),
+        (true, _) => Err(format!(
             "level {} was not answered by its last day, and the provider has gone on to level {newest}; --level {newest} decides that",
             newest - 1
         )

@@ -1,6 +1,5 @@
 //! Whether a coverage holds, and what a service would come to: asked by the payer of itself, or by a front desk of the payer.
 
-use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -21,9 +20,11 @@ use serde_json::{Value, json};
 
 use super::acknowledging::first_number;
 use super::args::{BetweenArgs, EligibleArgs, ReadingArgs};
-use super::given;
+use super::given::{self, Kept};
+use super::money::money;
 use super::parties::{Parties, Side};
 use super::reading::{self, ForOne};
+use super::showing::resource;
 use crate::output::Output;
 use crate::site::Site;
 use crate::{Result, files, values};
@@ -48,9 +49,17 @@ pub(super) async fn eligible(args: &EligibleArgs, output: &Output) -> Result<()>
                 question,
                 number,
                 ignored,
+                kept,
             } = asked(args, payer, &parties, output)?;
             output.doing("asking");
-            let (tx, _) = desk.ask(&question).await?;
+            let sent = desk.ask(&question).await;
+            if let Some(kept) = &kept {
+                kept.forget_refused(&sent);
+            }
+            let (tx, _) = sent?;
+            if let Some(kept) = &kept {
+                output.line(format!("the question is kept in {}", kept.path.display()));
+            }
             settle(&parties, &tx).await;
             for ignored in ignored {
                 output.line(format!("not asked: {ignored}"));
@@ -84,12 +93,11 @@ pub(super) async fn eligible(args: &EligibleArgs, output: &Output) -> Result<()>
 async fn own(args: &EligibleArgs, output: &Output) -> Result<()> {
     let site = Site::open(&args.dir)?;
     site.require_member(&args.own)?;
-    let payers = site.consortium().with_role(OrganisationRole::Payer);
-    if !payers.contains(&args.own.as_str()) {
+    if !site.is_payer(&args.own) {
         return Err(format!(
             "{} is no payer: say with --payer whom it asks, one of {}",
             args.own,
-            payers.join(", ")
+            site.consortium().with_role(OrganisationRole::Payer).join(", ")
         )
         .into());
     }
@@ -123,7 +131,7 @@ async fn own(args: &EligibleArgs, output: &Output) -> Result<()> {
         order(terms.secondary)
     ));
     let amount = |minor: i64| match &found.currency {
-        Some(currency) => format!("{} {currency}", amount_text(minor, currency)),
+        Some(currency) => money(minor, currency),
         None => format!("{minor} minor units"),
     };
     output.line(format!(
@@ -161,6 +169,8 @@ struct Asked {
     /// Its number, where a file has one.
     number: Option<Identifier>,
     ignored: Vec<String>,
+    /// Where it is kept, if it was drawn for a file.
+    kept: Option<Kept>,
 }
 
 /// Of the command line, or of a file.
@@ -184,6 +194,7 @@ fn asked(args: &EligibleArgs, payer: &str, parties: &Parties, output: &Output) -
             question,
             number: None,
             ignored: Vec::new(),
+            kept: None,
         });
     }
     let path = PathBuf::from(about);
@@ -199,14 +210,13 @@ fn asked(args: &EligibleArgs, payer: &str, parties: &Parties, output: &Output) -
         return of_fhir(args, payer, &path, bytes, parties, output);
     }
     let drawn = QuestionId::from_bytes(rand::random());
-    let (kept, question): (_, EligibilityQuestion) =
-        given::kept(&path, "asked", "question about a coverage", drawn)?;
-    question.validate()?;
-    output.line(format!("the question is kept in {}", kept.display()));
+    let what = "question about a coverage";
+    let (kept, question) = given::kept(&path, "asked", what, drawn, EligibilityQuestion::validate)?;
     Ok(Asked {
         question,
         number: None,
         ignored: Vec::new(),
+        kept: Some(kept),
     })
 }
 
@@ -332,8 +342,9 @@ fn of_fhir(
     })?;
     Ok(Asked {
         question: asked.question,
-        number: asked.number,
+        number: Some(asked.number),
         ignored: asked.ignored.iter().map(ToString::to_string).collect(),
+        kept: None,
     })
 }
 
@@ -355,19 +366,6 @@ fn resolver(
     let resolver = reading::resolver(&reading, &parties.payer, false, output)?;
     resolver.require_members()?;
     Ok(resolver)
-}
-
-/// Writes the resource itself to stdout, with or without `--json`: it is a document of JSON.
-fn resource(bytes: &[u8]) -> Result<()> {
-    let mut stdout = std::io::stdout();
-    let written = stdout
-        .write_all(bytes)
-        .and_then(|()| stdout.write_all(b"\n"))
-        .and_then(|()| stdout.flush());
-    match written {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
 }
 
 /// The question with its answer, for people.

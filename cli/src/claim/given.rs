@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use careledger_api::HealthError;
 use careledger_api::contracts::claims::MAX_TEXT;
+use careledger_sdk::HealthCallError;
 use careledger_sdk::wallet::salt;
+use fabric_contract_core::CallError;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
@@ -36,47 +39,66 @@ pub(super) fn bodies<T: DeserializeOwned>(path: &Path, what: &str) -> Result<Vec
     }
 }
 
-/// One thing whose id and salt are drawn, and kept in the file's own file with that suffix before the ledger hears of them: a run whose answer was lost
-/// does not do it twice.
+/// Where something is kept that the ledger is to hear of: a run whose answer was lost does not do it twice.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// The file.
+    pub(super) path: PathBuf,
+    /// It is new: no run before this one sent it.
+    pub(super) is_new: bool,
+}
+
+impl Kept {
+    /// Removes what was kept of something new that the contract refused: nothing of it is on the ledger, and the file's correction is another one.
+    pub(super) fn forget_refused<T>(&self, done: &std::result::Result<T, HealthCallError>) {
+        if let (true, Err(CallError::Contract(refused))) = (self.is_new, done)
+            && !matches!(refused, HealthError::Duplicate(_))
+        {
+            // One that stays is told by the next run.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// One thing whose id and salt are drawn, and kept in the file's own file with that suffix before the ledger hears of them. What is not `valid` is not kept.
 pub(super) fn kept<T: DeserializeOwned>(
     path: &Path,
     suffix: &str,
     what: &str,
     id: impl serde::Serialize,
-) -> Result<(PathBuf, T)> {
+    valid: impl Fn(&T) -> std::result::Result<(), HealthError>,
+) -> Result<(Kept, T)> {
     let given = fields(path, what, json_of(path, what)?)?;
-    let kept = beside(path, suffix);
-    let all = if kept.exists() {
-        let before: Map<String, Value> = files::read(&kept, what)?;
+    let kept = Kept {
+        path: files::suffixed(path, suffix),
+        is_new: !files::suffixed(path, suffix).exists(),
+    };
+    let all = if kept.is_new {
+        let mut all = given;
+        all.entry("id").or_insert(json!(id));
+        all.entry("salt").or_insert(json!(salt()));
+        all
+    } else {
+        let before: Map<String, Value> = files::read(&kept.path, what)?;
         let drawn = |name: &str| name == "id" || name == "salt";
         let same = given.iter().all(|(name, value)| before.get(name) == Some(value))
             && before.keys().all(|name| drawn(name) || given.contains_key(name));
         if !same {
             return Err(format!(
                 "{} is of another one; move it away to make a new one of {}",
-                kept.display(),
+                kept.path.display(),
                 path.display()
             )
             .into());
         }
         before
-    } else {
-        let mut all = given;
-        all.entry("id").or_insert(json!(id));
-        all.entry("salt").or_insert(json!(salt()));
-        // What has no form is found before anything is kept.
-        let _has_form: T = formed(path, what, Value::Object(all.clone()))?;
-        files::write(&kept, &all)?;
-        all
     };
-    Ok((kept, formed(path, what, Value::Object(all))?))
-}
-
-/// The path with a further suffix.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{suffix}"));
-    PathBuf::from(name)
+    let one: T = formed(path, what, Value::Object(all.clone()))?;
+    valid(&one).map_err(|error| format!("{}: {error}", path.display()))?;
+    if kept.is_new {
+        files::write(&kept.path, &all)?;
+    }
+    Ok((kept, one))
 }
 
 fn json_of(path: &Path, what: &str) -> Result<Value> {
@@ -99,7 +121,8 @@ fn fields(path: &Path, what: &str, one: Value) -> Result<Map<String, Value>> {
 }
 
 fn formed<T: DeserializeOwned>(path: &Path, what: &str, one: Value) -> Result<T> {
-    Ok(serde_json::from_value(one).map_err(|error| format!("{} is no {what}: {error}", path.display()))?)
+    Ok(serde_json::from_value(one)
+        .map_err(|error| format!("{} is no {what}: {}", path.display(), files::spot(&error)))?)
 }
 
 #[cfg(test)]
@@ -151,16 +174,48 @@ mod tests {
             })
         };
         let path = file(dir.path(), "request.json", &request(6));
-        let ask = || kept::<AuthorisationRequest>(&path, "requested", "request", id());
+        let some = |request: &AuthorisationRequest| match request.units {
+            0 => Err(HealthError::InvalidCode("no units".into())),
+            _ => Ok(()),
+        };
+        let ask = || kept::<AuthorisationRequest>(&path, "requested", "request", id(), some);
         let (kept_in, one) = ask().expect("a request");
-        assert_eq!(kept_in, dir.path().join("request.json.requested"));
-        assert_eq!(ask().expect("the same request").1, one);
+        assert_eq!(kept_in.path, dir.path().join("request.json.requested"));
+        assert!(kept_in.is_new);
+        let (kept_in, same) = ask().expect("the same request");
+        assert_eq!((same, kept_in.is_new), (one, false));
         file(dir.path(), "request.json", &request(7));
         let error = ask().expect_err("another request");
         assert!(error.to_string().contains("move it away"), "{error}");
-        let path = file(dir.path(), "wrong.json", &json!({ "units": 1 }));
-        assert!(kept::<AuthorisationRequest>(&path, "requested", "request", id()).is_err());
-        assert!(!dir.path().join("wrong.json.requested").exists());
+        for wrong in [json!({ "units": 1 }), request(0)] {
+            let path = file(dir.path(), "wrong.json", &wrong);
+            assert!(kept::<AuthorisationRequest>(&path, "requested", "request", id(), some).is_err());
+            assert!(!dir.path().join("wrong.json.requested").exists());
+        }
+    }
+
+    #[test]
+    fn what_the_contract_refused_is_kept_no_longer_and_everything_else_is() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("request.json.requested");
+        let refused = || Err::<(), _>(CallError::Contract(HealthError::NotFound));
+        let before = || Err(CallError::Contract(HealthError::Duplicate("before".into())));
+        let unknown = || Err(CallError::Decode("another form".into()));
+        for (is_new, done, stays) in [
+            (true, refused(), false),
+            (false, refused(), true),
+            (true, before(), true),
+            (true, unknown(), true),
+            (true, Ok(()), true),
+        ] {
+            std::fs::write(&path, "{}").expect("written");
+            let kept = Kept {
+                path: path.clone(),
+                is_new,
+            };
+            kept.forget_refused(&done);
+            assert_eq!(path.exists(), stays, "{is_new} {done:?}");
+        }
     }
 
     #[test]

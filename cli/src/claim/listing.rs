@@ -7,12 +7,15 @@ use careledger_api::contracts::claims::{ClaimList, ListQuery, ListedClaim, Provi
 use careledger_api::roles::Role;
 use careledger_sdk::HealthClient;
 use careledger_sdk::claims::amount_text;
+use clap::ValueEnum;
 use serde_json::json;
 
 use super::args::{DeskArgs, ListArgs, SidesArgs, Step, WaitingArgs};
 use super::day;
 use super::money::money;
+use super::parties::require_party;
 use super::recovering::told;
+use super::reviewing::{self, is_regulator};
 use crate::Result;
 use crate::output::Output;
 use crate::site::Site;
@@ -20,7 +23,10 @@ use crate::site::Site;
 pub(super) async fn waiting(args: &WaitingArgs, output: &Output) -> Result<()> {
     let site = Site::open(&args.sides.dir)?;
     site.require_member(&args.sides.own)?;
-    if is_payer(&site, &args.sides.own) {
+    if is_regulator(site.consortium(), &args.sides.own) {
+        return reviewing::waiting(site, &args.sides, args.step, output).await;
+    }
+    if site.is_payer(&args.sides.own) {
         let step = match args.step.map(|step| (step, step.of_payer())) {
             None => None,
             Some((_, Some(step))) => Some(step),
@@ -171,11 +177,6 @@ fn unreadable(lists: &BTreeMap<String, ClaimList>, output: &Output) {
     }
 }
 
-fn is_payer(site: &Site, msp_id: &str) -> bool {
-    let payers = site.consortium().with_role(OrganisationRole::Payer);
-    payers.contains(&msp_id)
-}
-
 fn desk(sides: &SidesArgs) -> DeskArgs {
     DeskArgs {
         dir: sides.dir.clone(),
@@ -186,7 +187,7 @@ fn desk(sides: &SidesArgs) -> DeskArgs {
 }
 
 fn wrong_step<T>(step: Step, of: &str, known: impl Fn(Step) -> Option<T>) -> crate::Error {
-    let steps: Vec<&str> = Step::ALL
+    let steps: Vec<&str> = Step::value_variants()
         .iter()
         .filter(|step| known(**step).is_some())
         .map(|step| step.as_str())
@@ -209,14 +210,12 @@ struct Sides {
 
 impl Sides {
     async fn open(site: Site, args: &SidesArgs) -> Result<Self> {
-        let is_payer = is_payer(&site, &args.own);
+        let is_payer = site.is_payer(&args.own);
         let (role, theirs) = match is_payer {
             true => (Role::Payer, OrganisationRole::Custodian),
             false => (Role::ProviderBilling, OrganisationRole::Payer),
         };
-        if !is_payer {
-            site.require_custodian(&args.own)?;
-        }
+        require_party(&site, &args.own)?;
         let all: Vec<&str> = site
             .consortium()
             .with_role(theirs)

@@ -1,6 +1,6 @@
 //! Plans and coverages.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use careledger_api::HealthError;
 use careledger_api::adjudication::{Coverage, Plan};
@@ -9,7 +9,6 @@ use careledger_api::contracts::claims::{
 };
 use careledger_api::ids::CoverageId;
 use careledger_api::roles::Role;
-use careledger_sdk::HealthCallError;
 use careledger_sdk::wallet::salt;
 use fabric_contract_core::CallError;
 use serde_json::{Value, json};
@@ -17,18 +16,20 @@ use serde_json::{Value, json};
 use super::args::{
     AmendArgs, EndArgs, EnrolArgs, FoldArgs, MemberArgs, PayersFileArgs, PlanArgs, StandingArgs,
 };
-use super::given::{self, beside};
+use super::given::{self, Kept};
+use super::outdated;
+use crate::Result;
+use crate::files::{self, suffixed};
 use crate::health::unless_duplicate;
 use crate::output::Output;
 use crate::site::Site;
-use crate::{Result, files};
 
 pub(super) async fn plan(args: &PlanArgs, output: &Output) -> Result<()> {
     let plan: Plan = files::read_list(&args.given.file, "plan")?;
     plan.validate()?;
     let site = Site::open(&args.given.dir)?;
     let client = site.client(&args.given.payer, Role::Payer).await?;
-    let (kept, body, drawn) = salted(args, plan)?;
+    let (kept, body) = salted(args, plan)?;
     let (id, version) = (body.plan.id, body.plan.version);
     // It may be published already by a run that broke off.
     output.doing("loading the plan");
@@ -45,7 +46,7 @@ pub(super) async fn plan(args: &PlanArgs, output: &Output) -> Result<()> {
                 .publish_plan(id, version, body.commitment()?)
                 .send()
                 .await;
-            forget_refused(&published, drawn, &kept);
+            kept.forget_refused(&published);
             let published = published?;
             site.settle_everywhere(&published.tx_id).await;
             output.doing("loading the plan");
@@ -59,40 +60,41 @@ pub(super) async fn plan(args: &PlanArgs, output: &Output) -> Result<()> {
     };
     output.line(format!(
         "plan {id}, version {version}, is published and loaded; its salt is in {}",
-        kept.display()
+        kept.path.display()
     ));
     output.committed(&done.tx_id, done.block_number);
     output.document(&json!({
-        "plan": id, "version": version, "kept": kept, "tx": done.tx_id, "block": done.block_number,
+        "plan": id, "version": version, "kept": kept.path, "tx": done.tx_id, "block": done.block_number,
     }));
     Ok(())
 }
 
-/// The plan with its salt, kept before the ledger hears of it: without the salt a published plan can never be loaded. And whether it was drawn now.
-fn salted(args: &PlanArgs, plan: Plan) -> Result<(PathBuf, PlanBody, bool)> {
-    let kept = args
-        .kept
-        .clone()
-        .unwrap_or_else(|| beside(&args.given.file, "salted"));
-    if kept.exists() {
-        let body: PlanBody = files::read_list(&kept, "salted plan")?;
+/// The plan with its salt, kept before the ledger hears of it: without the salt a published plan can never be loaded.
+fn salted(args: &PlanArgs, plan: Plan) -> Result<(Kept, PlanBody)> {
+    let path = args.kept.clone();
+    let path = path.unwrap_or_else(|| suffixed(&args.given.file, "salted"));
+    let is_new = !path.exists();
+    let kept = Kept { path, is_new };
+    if !is_new {
+        let body: PlanBody = files::read_list(&kept.path, "salted plan")?;
         if body.plan != plan {
             return Err(format!(
                 "{} is of other rules; a published version never changes: raise the plan's version, and keep it elsewhere with --kept",
-                kept.display()
+                kept.path.display()
             )
             .into());
         }
-        return Ok((kept, body, false));
+        return Ok((kept, body));
     }
     let body = PlanBody { plan, salt: salt() };
-    files::write(&kept, &body)?;
-    Ok((kept, body, true))
+    files::write(&kept.path, &body)?;
+    Ok((kept, body))
 }
 
 pub(super) async fn enrol(args: &EnrolArgs, output: &Output) -> Result<()> {
-    let (kept, body, drawn) = enrolled(args)?;
+    let (kept, body) = enrolled(args)?;
     let id = body.coverage.id;
+    let (plan, version) = (body.coverage.plan, body.coverage.plan_version);
     let site = Site::open(&args.given.dir)?;
     let client = site.client(&args.given.payer, Role::Payer).await?;
     output.doing("enrolling");
@@ -101,15 +103,22 @@ pub(super) async fn enrol(args: &EnrolArgs, output: &Output) -> Result<()> {
         .enrol_member(args.given.payer.clone(), body)
         .send()
         .await;
-    forget_refused(&done, drawn, &kept);
+    kept.forget_refused(&done);
+    if let Err(CallError::Contract(HealthError::NotFound)) = &done {
+        return Err(format!(
+            "{} has no plan {plan} in version {version}; `claim plan` publishes and loads it first",
+            args.given.payer
+        )
+        .into());
+    }
     let done = unless_duplicate(done)?;
-    output.line(format!("coverage {id}, kept in {}", kept.display()));
+    output.line(format!("coverage {id}, kept in {}", kept.path.display()));
     match &done {
         Some(done) => output.committed(&done.tx_id, done.block_number),
         None => output.line("it was enrolled before"),
     }
     output.document(&json!({
-        "coverage": id, "kept": kept, "tx": done.as_ref().map(|done| &done.tx_id), "block": done.as_ref().map(|done| done.block_number),
+        "coverage": id, "kept": kept.path, "tx": done.as_ref().map(|done| &done.tx_id), "block": done.as_ref().map(|done| done.block_number),
     }));
     Ok(())
 }
@@ -125,7 +134,8 @@ pub(super) async fn amend(args: &AmendArgs, output: &Output) -> Result<()> {
         coverage,
         salt: salt(),
     };
-    let client = Site::open(dir)?.client(payer, Role::Payer).await?;
+    let site = Site::open(dir)?;
+    let client = site.client(payer, Role::Payer).await?;
     output.doing("amending the coverage");
     let claims = client.claims();
     let done = unless_duplicate(claims.amend_coverage(payer.clone(), amendment).send().await)?;
@@ -137,15 +147,20 @@ pub(super) async fn amend(args: &AmendArgs, output: &Output) -> Result<()> {
         Some(done) => output.committed(&done.tx_id, done.block_number),
         None => output.line("it was so before"),
     }
+    if let Some(done) = &done {
+        site.settle_at([payer.as_str()], &done.tx_id).await;
+    }
+    let found = outdated::tell(&client, payer, args.coverage, output).await;
     output.document(&json!({
-        "coverage": args.coverage, "from": args.from, "tx": done.as_ref().map(|done| &done.tx_id), "block": done.as_ref().map(|done| done.block_number),
+        "coverage": args.coverage, "from": args.from, "outdated": found.as_ref().ok(), "tx": done.as_ref().map(|done| &done.tx_id), "block": done.as_ref().map(|done| done.block_number),
     }));
-    Ok(())
+    found.map(drop)
 }
 
 pub(super) async fn end(args: &EndArgs, output: &Output) -> Result<()> {
     let MemberArgs { coverage, dir, payer } = &args.member;
-    let client = Site::open(dir)?.client(payer, Role::Payer).await?;
+    let site = Site::open(dir)?;
+    let client = site.client(payer, Role::Payer).await?;
     let end = CoverageEnd {
         coverage: *coverage,
         last: args.last,
@@ -153,12 +168,14 @@ pub(super) async fn end(args: &EndArgs, output: &Output) -> Result<()> {
     };
     output.doing("ending the coverage");
     let done = client.claims().end_coverage(payer.clone(), end).send().await?;
+    site.settle_at([payer.as_str()], &done.tx_id).await;
     output.line(format!("coverage {coverage} ends after {}", args.last));
     output.committed(&done.tx_id, done.block_number);
-    output.document(
-        &json!({ "coverage": coverage, "last": args.last, "tx": done.tx_id, "block": done.block_number }),
-    );
-    Ok(())
+    let found = outdated::tell(&client, payer, *coverage, output).await;
+    output.document(&json!({
+        "coverage": coverage, "last": args.last, "outdated": found.as_ref().ok(), "tx": done.tx_id, "block": done.block_number,
+    }));
+    found.map(drop)
 }
 
 pub(super) async fn fold(args: &FoldArgs, output: &Output) -> Result<()> {
@@ -196,32 +213,38 @@ pub(super) async fn fold(args: &FoldArgs, output: &Output) -> Result<()> {
 pub(super) async fn standing(args: &StandingArgs, output: &Output) -> Result<()> {
     let PayersFileArgs { file, dir, payer } = &args.given;
     let body: StandingBody = given::body(file, "standing of a provider")?;
-    let npi = body.npi.clone();
+    let (npi, excluded) = (body.npi.clone(), body.standing.excluded_from);
     let client = Site::open(dir)?.client(payer, Role::Payer).await?;
     output.doing("writing the standing");
     let done = client.claims().set_standing(payer.clone(), body).send().await?;
     output.line(format!("provider {npi} stands so from the next decision on"));
+    if let Some(from) = excluded {
+        output.line(format!(
+            "what was paid of services from {from} on is listed by `claim waiting --as {payer} --step reverse`; what is decided and not paid is held"
+        ));
+    }
     output.committed(&done.tx_id, done.block_number);
     output.document(&json!({ "npi": npi, "tx": done.tx_id, "block": done.block_number }));
     Ok(())
 }
 
 /// The coverage with its id and salt, kept before the ledger hears of it: a run whose answer was lost does not enrol the member twice.
-/// And whether that was now.
-fn enrolled(args: &EnrolArgs) -> Result<(PathBuf, CoverageBody, bool)> {
-    let kept = beside(&args.given.file, "enrolled");
-    let before: Option<CoverageBody> = match kept.exists() {
-        true => Some(files::read(&kept, "enrolled coverage")?),
-        false => None,
+fn enrolled(args: &EnrolArgs) -> Result<(Kept, CoverageBody)> {
+    let path = suffixed(&args.given.file, "enrolled");
+    let is_new = !path.exists();
+    let kept = Kept { path, is_new };
+    let before: Option<CoverageBody> = match is_new {
+        true => None,
+        false => Some(files::read_personal(&kept.path, "enrolled coverage")?),
     };
     let drawn = CoverageId::from_bytes(rand::random());
     let id = before.as_ref().map_or(drawn, |before| before.coverage.id);
     let coverage = coverage(&args.given.file, id)?;
     match before {
-        Some(before) if before.coverage == coverage => Ok((kept, before, false)),
+        Some(before) if before.coverage == coverage => Ok((kept, before)),
         Some(_) => Err(format!(
             "{} is of another coverage; move it away to enrol this one",
-            kept.display()
+            kept.path.display()
         )
         .into()),
         None => {
@@ -229,19 +252,9 @@ fn enrolled(args: &EnrolArgs) -> Result<(PathBuf, CoverageBody, bool)> {
                 coverage,
                 salt: salt(),
             };
-            files::write(&kept, &body)?;
-            Ok((kept, body, true))
+            files::write(&kept.path, &body)?;
+            Ok((kept, body))
         }
-    }
-}
-
-/// Removes what was kept of a body that the contract refused: nothing of it is on the ledger, and the file's correction is another one.
-fn forget_refused<T>(done: &std::result::Result<T, HealthCallError>, kept_now: bool, kept: &Path) {
-    if let (true, Err(CallError::Contract(refused))) = (kept_now, done)
-        && !matches!(refused, HealthError::Duplicate(_))
-    {
-        // One that stays is told by the next run.
-        let _ = std::fs::remove_file(kept);
     }
 }
 
@@ -253,5 +266,32 @@ fn coverage(file: &Path, id: CoverageId) -> Result<Coverage> {
         .ok_or("the file has to hold one JSON object, a coverage")?;
     fields.entry("id").or_insert_with(|| json!(id));
     serde_json::from_value(coverage)
-        .map_err(|error| format!("{} is no coverage: {error}", file.display()).into())
+        .map_err(|error| format!("{} is no coverage: {}", file.display(), files::spot(&error)).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coverage_that_is_wrong_is_refused_without_what_it_says() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("coverage.json");
+        let right = json!({
+            "plan": "00".repeat(16), "plan_version": 1, "period": { "from": "2026-01-01", "until": "2026-12-31" }, "born": "1980-02-29",
+        });
+        let id = CoverageId::from_bytes([7; 16]);
+        std::fs::write(&path, right.to_string()).expect("written");
+        assert_eq!(coverage(&path, id).expect("a coverage").id, id);
+        for field in ["born", "plan_version", "period", "plan", "sex"] {
+            let mut wrong = right.clone();
+            wrong[field] = json!("Lovelace, Ada");
+            std::fs::write(&path, wrong.to_string()).expect("written");
+            let error = coverage(&path, id).expect_err(field).to_string();
+            assert!(
+                error.contains("coverage.json") && !error.contains("Lovelace"),
+                "{error}"
+            );
+        }
+    }
 }

@@ -6,11 +6,11 @@ use careledger_api::contracts::claims::MemberKey;
 use careledger_api::ids::{ClaimId, CoverageId};
 use careledger_api::keys::PublicKey;
 use careledger_api::roles::Role;
-use careledger_sdk::claims::amount_text;
 use careledger_sdk::wallet::{Signed, salt};
 use clap::Args;
 use serde_json::json;
 
+use super::money::money;
 use super::showing::explained;
 use crate::Result;
 use crate::output::Output;
@@ -22,7 +22,7 @@ use crate::wallet::args::WalletArgs;
 /// `careledger claim mine`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  careledger claim mine 0011… --at InsurerMSP --key\n  careledger claim mine 0011… --at InsurerMSP\n  careledger claim mine 0011… --at InsurerMSP --claim 2233… --with HospitalMSP\nThe first prints the key that the payer takes down with `claim member-key`."
+    after_help = "Examples:\n  careledger claim mine 0011… --at InsurerMSP --key\n  careledger claim mine 0011… --at InsurerMSP\n  careledger claim mine 0011… --at InsurerMSP --claim 2233… --with HospitalMSP\nThe first prints the key that the payer takes down with `claim member-key`; before that the others are refused."
 )]
 pub struct MineArgs {
     /// The coverage, as the payer told it.
@@ -99,12 +99,11 @@ pub(super) async fn mine(args: &MineArgs, output: &Output) -> Result<()> {
             false => format!("{} to {}", of.days.from, of.days.until),
         };
         output.line(format!(
-            "claim {} of {}, {days}: {}, {} {} charged",
+            "claim {} of {}, {days}: {}, {} charged",
             of.claim,
             of.provider,
             of.status,
-            amount_text(of.charged, &of.currency),
-            of.currency
+            money(of.charged, &of.currency)
         ));
     }
     output.document(&json!({ "claims": claims }));

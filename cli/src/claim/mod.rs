@@ -16,18 +16,23 @@ mod listing;
 mod members;
 pub mod mine;
 mod money;
+mod outdated;
 mod parties;
 pub mod period;
+mod reaching;
 mod reading;
 mod recovering;
 mod replying;
 mod reporting;
+mod reversing;
+mod reviewing;
 mod screening;
 mod settling;
 mod showing;
 mod submission;
 mod working;
 mod x12;
+mod x12_answers;
 
 use self::args::ClaimCommand;
 use crate::Result;
@@ -75,6 +80,7 @@ pub async fn run(command: &ClaimCommand, output: &Output) -> Result<()> {
         ClaimCommand::MemberKey(args) => mine::member_key(args, output).await,
         ClaimCommand::FraudReport(args) => fraud::run(args, output).await,
         ClaimCommand::Reverse(args) => money::reverse(args, output).await,
+        ClaimCommand::Reversal(command) => reversing::run(command, output).await,
         ClaimCommand::Recover(args) => recovering::recover(args, output).await,
     }
 }

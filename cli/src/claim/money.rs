@@ -8,13 +8,14 @@ use careledger_api::contracts::claims::{
 };
 use careledger_api::ids::RemittanceId;
 use careledger_sdk::claims::amount_text;
+use careledger_sdk::claims::desk::anew;
 use careledger_sdk::wallet::salt;
 use serde_json::{Value, json};
 
 use super::advice::Advice;
 use super::args::{ConfirmArgs, PayArgs, RemitArgs, ReverseArgs};
 use super::parties::{Parties, Side};
-use super::{recovering, settling};
+use super::{reaching, recovering, settling};
 use crate::Result;
 use crate::output::Output;
 
@@ -39,11 +40,12 @@ pub(super) async fn remit(args: &RemitArgs, output: &Output) -> Result<()> {
                 salt: salt(),
             };
             output.doing("remitting");
-            let claims = parties.client().claims();
-            let done = claims
-                .remit(parties.payer.clone(), parties.provider.clone(), body)
-                .send()
-                .await?;
+            let send = || async {
+                let claims = parties.client().claims();
+                let remitted = claims.remit(&parties.payer, &parties.provider, body.clone());
+                remitted.send().await
+            };
+            let done = anew(send).await.map_err(reaching::told)?;
             parties.settle(&done).await;
             (id, Some(done))
         }
@@ -148,7 +150,8 @@ async fn remittance(parties: &Parties, id: RemittanceId) -> Result<RemittanceVie
         .remittance(parties.payer.clone(), parties.provider.clone(), id)
         .endorsed_by([parties.own()])
         .send()
-        .await?;
+        .await
+        .map_err(reaching::told)?;
     Ok(view)
 }
 
@@ -229,6 +232,13 @@ pub(super) async fn pay(args: &PayArgs, output: &Output) -> Result<()> {
         (None, None) => return Err("name a claim, or a remittance with --remittance".into()),
     };
     let view = parties.claim(claim).await?;
+    if view.status.is_taken_back() {
+        return Err(format!(
+            "claim {claim} is {}: nothing of it is paid any more, and what was paid comes back (`claim waiting`)",
+            view.status
+        )
+        .into());
+    }
     let adjudication = view
         .adjudication
         .ok_or("the claim is not adjudicated; `careledger claim adjudicate` comes first")?;
@@ -253,11 +263,12 @@ pub(super) async fn pay(args: &PayArgs, output: &Output) -> Result<()> {
         salt: salt(),
     };
     output.doing("paying");
-    let claims = parties.client().claims();
-    let done = claims
-        .pay(parties.payer.clone(), parties.provider.clone(), payment)
-        .send()
-        .await?;
+    let send = || async {
+        let claims = parties.client().claims();
+        let paid = claims.pay(&parties.payer, &parties.provider, payment.clone());
+        paid.send().await
+    };
+    let done = anew(send).await.map_err(reaching::told)?;
     if let Some(of) = view.claim.replaces {
         let before = parties.claim(of).await.ok().and_then(|before| before.taken_back);
         if let Some(back) = before.filter(|back| back.out > 0) {
@@ -284,11 +295,12 @@ pub(super) async fn confirm(args: &ConfirmArgs, output: &Output) -> Result<()> {
     };
     let step = ClaimStep { claim, salt: salt() };
     output.doing("confirming");
-    let claims = parties.client().claims();
-    let done = claims
-        .confirm(parties.payer.clone(), parties.provider.clone(), step)
-        .send()
-        .await?;
+    let send = || async {
+        let claims = parties.client().claims();
+        let confirmed = claims.confirm(&parties.payer, &parties.provider, step.clone());
+        confirmed.send().await
+    };
+    let done = anew(send).await.map_err(reaching::told)?;
     let did = format!("the payment of claim {claim} is confirmed");
     parties
         .finish(&done, &did, json!({ "claim": claim }), output)

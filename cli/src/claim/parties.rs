@@ -9,6 +9,8 @@ use fabric_contract_core::Committed;
 use serde_json::{Value, json};
 
 use super::args::BetweenArgs;
+use super::reaching;
+use super::reviewing::is_regulator;
 use crate::Result;
 use crate::output::Output;
 use crate::site::Site;
@@ -45,12 +47,35 @@ impl Side {
     }
 }
 
+/// Fails, in words for whoever has another part in claims, unless an organisation pays or bills them.
+pub(super) fn require_party(site: &Site, msp_id: &str) -> Result<()> {
+    site.require_member(msp_id)?;
+    let consortium = site.consortium();
+    let payers = consortium.with_role(OrganisationRole::Payer);
+    let providers = consortium.with_role(OrganisationRole::Custodian);
+    if payers.contains(&msp_id) || providers.contains(&msp_id) {
+        return Ok(());
+    }
+    let reviewer = match is_regulator(consortium, msp_id) {
+        true => {
+            "; a regulator's reviewer finds the appeals of the last level with `careledger claim waiting`, and has `show`, `explain` and `decide` for them"
+        }
+        false => "",
+    };
+    Err(format!(
+        "{msp_id} neither pays nor bills claims; payers are {}, providers {}{reviewer}",
+        payers.join(", "),
+        providers.join(", ")
+    )
+    .into())
+}
+
 impl Parties {
     /// Finds out who is who, and connects to the acting one's own peer.
     pub(super) async fn open(args: &BetweenArgs) -> Result<Self> {
         let site = Site::open(&args.dir)?;
-        site.require_member(&args.own)?;
-        site.require_member(&args.other)?;
+        require_party(&site, &args.own)?;
+        require_party(&site, &args.other)?;
         let payers = site.consortium().with_role(OrganisationRole::Payer);
         let is_payer = |msp_id: &String| payers.contains(&msp_id.as_str());
         let own = match (is_payer(&args.own), is_payer(&args.other)) {
@@ -115,7 +140,8 @@ impl Parties {
             .claim(self.payer.clone(), self.provider.clone(), claim)
             .endorsed_by([self.own()])
             .send()
-            .await?;
+            .await
+            .map_err(reaching::told)?;
         Ok(view)
     }
 

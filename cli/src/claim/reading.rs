@@ -111,7 +111,8 @@ pub(super) fn read(path: &Path, resolver: &ForOne) -> Result<Found> {
     let reads = match serde_json::from_slice::<Claim>(bytes) {
         Ok(claim) => vec![own(claim, resolver)?],
         Err(error) if is_own(bytes) => {
-            return Err(format!("{} is no claim: {}", path.display(), spot(&error)).into());
+            let (file, wrong) = (path.display(), files::spot(&error));
+            return Err(format!("{file} is no claim as docs/claims-files.md has it: {wrong}").into());
         }
         Err(_) => {
             resolver.require_members()?;
@@ -127,20 +128,6 @@ fn is_own(bytes: &[u8]) -> bool {
         return false;
     };
     members.contains_key("provider_npi") && !members.contains_key("resourceType")
-}
-
-/// What is wrong with JSON and where. A value that is wrong is not repeated: it may name a person.
-fn spot(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let names_a_field = ["unknown field", "missing field", "duplicate field"];
-    if names_a_field.iter().any(|start| text.starts_with(start)) {
-        return text;
-    }
-    format!(
-        "the value before line {}, column {} has another form than docs/claims-files.md says",
-        error.line(),
-        error.column()
-    )
 }
 
 /// A claim of the ledger's own form: its id is its number, and it names its coverage.
@@ -178,7 +165,7 @@ pub(super) fn accounts(args: &RemitArgs, payer: &str, output: &Output) -> Result
         .into());
     }
     let register: Register = match &args.register {
-        Some(path) => files::read_list(path, "register")?,
+        Some(path) => files::read_personal(path, "register")?,
         None => Register::default(),
     };
     let resolver = ForOne {
@@ -226,7 +213,7 @@ pub(super) struct ForOne {
 /// `check`: nothing is left behind.
 pub(super) fn resolver(args: &ReadingArgs, payer: &str, check: bool, output: &Output) -> Result<ForOne> {
     let register: Register = match &args.register {
-        Some(path) => files::read_list(path, "register")?,
+        Some(path) => files::read_personal(path, "register")?,
         None => Register::default(),
     };
     Ok(ForOne {
@@ -368,7 +355,7 @@ mod tests {
             let text = claim.replacen(from, to, 1);
             assert_ne!(text, claim);
             assert!(is_own(text.as_bytes()));
-            spot(&serde_json::from_str::<Claim>(&text).unwrap_err())
+            files::spot(&serde_json::from_str::<Claim>(&text).unwrap_err())
         };
         assert!(wrong("\"charge\"", "\"chrage\"").contains("`chrage`"));
         let value = wrong("\"2026-11-02\"", "\"Doe, Jane\"");

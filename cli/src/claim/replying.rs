@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use careledger_sdk::Failure;
 use careledger_sdk::claims::desk::Replied;
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -78,8 +79,13 @@ pub(super) async fn round(day: &Day, unread: &mut Unread, forget: bool, output: 
         let ids = waiting.iter().map(|row| row.question);
         let mut answers = day.desk.replies(provider, ids);
         while let Some(replied) = answers.next().await {
+            let failed = replied.result.as_ref().err().map(Failure::of);
             replies.add(replied);
             output.doing(format!("{} answered", replies.answered));
+            // The others wait as before; each would be tried for as long.
+            if failed == Some(Failure::Unreached) && !day.desk.is_reached().await {
+                return replies;
+            }
         }
         if forget && let Err(error) = day.desk.forget(provider).await {
             output.line(format!(

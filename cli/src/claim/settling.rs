@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::money::money;
 use super::parties::Parties;
+use super::reaching;
 use super::recovering::{self, SetOff};
 use crate::output::Output;
 use crate::{Result, values};
@@ -22,8 +23,9 @@ pub(super) async fn pay(
     output.doing("looking what is due");
     let set_off = SetOff::of(parties, set_off, (remittance, reference)).await?;
     let desk = Desk::new(parties.client().clone(), &parties.payer);
+    let money = desk.money(&parties.provider, remittance).await;
     let mut found = Found {
-        claims: desk.money(&parties.provider, remittance).await?,
+        claims: money.map_err(reaching::told)?,
         done: "paid",
         set_off: set_off.before,
     };
@@ -48,7 +50,8 @@ pub(super) async fn pay(
     output.doing("paying");
     let settled = desk
         .pay_less(&parties.provider, remittance, due, reference, &set_off.out)
-        .await?;
+        .await
+        .map_err(reaching::told)?;
     if !set_off.out.is_empty() {
         // Also where the answer to it was lost.
         let asked: Vec<ClaimId> = set_off.out.iter().map(|out| out.claim).collect();
@@ -63,8 +66,9 @@ pub(super) async fn pay(
 pub(super) async fn confirm(parties: &Parties, remittance: RemittanceId, output: &Output) -> Result<()> {
     output.doing("looking what came");
     let till = Till::new(parties.client().clone(), &parties.provider);
+    let money = till.money(&parties.payer, remittance).await;
     let found = Found {
-        claims: till.money(&parties.payer, remittance).await?,
+        claims: money.map_err(reaching::told)?,
         done: "confirmed",
         set_off: Vec::new(),
     };
@@ -79,7 +83,8 @@ pub(super) async fn confirm(parties: &Parties, remittance: RemittanceId, output:
         });
     }
     output.doing("confirming");
-    let settled = till.confirm(&parties.payer, remittance, paid).await?;
+    let settled = till.confirm(&parties.payer, remittance, paid).await;
+    let settled = settled.map_err(reaching::told)?;
     found.refused(&settled, output);
     if !unpaid.is_empty() {
         output.line(format!("{} not paid yet", found.sum(&unpaid)));

@@ -2,10 +2,9 @@
 
 use std::io::{ErrorKind, Write};
 
-use careledger_api::adjudication::{AppealRoute, Edit};
+use careledger_api::adjudication::{Claim, Edit};
 use careledger_api::contracts::claims::{ClaimStatus, ClaimView, ExplanationOfBenefits};
 use careledger_api::date::Date;
-use careledger_api::ids::ClaimId;
 use careledger_sdk::claims::amount_text;
 use careledger_sdk::fhir::claims::{Paper, explanation_to_fhir, response_to_fhir};
 use careledger_sdk::wallet::unix_now;
@@ -14,10 +13,21 @@ use serde_json::json;
 use super::args::{ExplainArgs, FhirAnswer, StepArgs};
 use super::parties::Parties;
 use super::recovering;
-use crate::Result;
+use super::reversing;
+use super::reviewing::{Reviewed, Reviewer};
 use crate::output::Output;
+use crate::{Result, values};
 
 pub(super) async fn show(args: &StepArgs, output: &Output) -> Result<()> {
+    if let Some(reviewer) = Reviewer::of(&args.between).await? {
+        let reviewed = reviewer.claim(args.claim, output).await?;
+        table(&reviewed.view, output);
+        taken_up(&reviewed, output);
+        output.document(&json!({
+            "claim": reviewed.view, "payer": reviewed.pair.payer, "provider": reviewed.pair.provider, "taken_up": reviewed.taken_up,
+        }));
+        return Ok(());
+    }
     let parties = Parties::open(&args.between).await?;
     let view = parties.claim(args.claim).await?;
     table(&view, output);
@@ -25,7 +35,24 @@ pub(super) async fn show(args: &StepArgs, output: &Output) -> Result<()> {
     Ok(())
 }
 
+/// That the command has left a trace.
+fn taken_up(reviewed: &Reviewed, output: &Output) {
+    if reviewed.taken_up.is_some() {
+        output.line("its appeal is taken up: payer and provider see that you read the claim");
+    }
+}
+
 pub(super) async fn explain(args: &ExplainArgs, output: &Output) -> Result<()> {
+    if let Some(reviewer) = Reviewer::of(&args.step.between).await? {
+        let (reviewed, explanation) = reviewer.explanation(args.step.claim, output).await?;
+        if let Some(kind) = args.fhir {
+            return as_fhir(&reviewed.view.claim, &reviewed.pair.payer, &explanation, kind);
+        }
+        explained(&explanation, output);
+        taken_up(&reviewed, output);
+        output.document(&json!({ "explanation": explanation, "taken_up": reviewed.taken_up }));
+        return Ok(());
+    }
     let parties = Parties::open(&args.step.between).await?;
     let claims = parties.client().claims();
     let explanation: ExplanationOfBenefits = claims
@@ -34,7 +61,8 @@ pub(super) async fn explain(args: &ExplainArgs, output: &Output) -> Result<()> {
         .send()
         .await?;
     if let Some(kind) = args.fhir {
-        return as_fhir(&parties, args.step.claim, &explanation, kind).await;
+        let claim = parties.claim(args.step.claim).await?.claim;
+        return as_fhir(&claim, &parties.payer, &explanation, kind);
     }
     explained(&explanation, output);
     output.document(&json!({ "explanation": explanation }));
@@ -100,7 +128,9 @@ pub(super) fn explained(explanation: &ExplanationOfBenefits, output: &Output) {
     if let Some(last) = explanation.appeal_due {
         output.line(due(last));
     }
-    output.line(format!("appeals are taken until {}", explanation.appeal_until));
+    if explanation.can_be_appealed() {
+        output.line(format!("appeals are taken until {}", explanation.appeal_until));
+    }
 }
 
 fn due(last: Date) -> String {
@@ -113,22 +143,20 @@ fn asked_until(last: Date) -> String {
     format!("what is asked is answered until {last}; what is not can be denied after it")
 }
 
-/// Writes the resource itself to stdout, with or without `--json`: it is a document of JSON.
-async fn as_fhir(
-    parties: &Parties,
-    claim: ClaimId,
-    explanation: &ExplanationOfBenefits,
-    kind: FhirAnswer,
-) -> Result<()> {
-    let claim = parties.claim(claim).await?.claim;
-    let paper = Paper::new(Date::from_unix(unix_now())?, &parties.payer);
+fn as_fhir(claim: &Claim, payer: &str, explanation: &ExplanationOfBenefits, kind: FhirAnswer) -> Result<()> {
+    let paper = Paper::new(Date::from_unix(unix_now())?, payer);
     let bytes = match kind {
-        FhirAnswer::ClaimResponse => response_to_fhir(&claim, explanation, &paper),
-        FhirAnswer::ExplanationOfBenefit => explanation_to_fhir(&claim, explanation, &paper),
+        FhirAnswer::ClaimResponse => response_to_fhir(claim, explanation, &paper),
+        FhirAnswer::ExplanationOfBenefit => explanation_to_fhir(claim, explanation, &paper),
     };
+    resource(&bytes)
+}
+
+/// Writes a FHIR resource itself to stdout, with or without `--json`: it is a document of JSON.
+pub(super) fn resource(bytes: &[u8]) -> Result<()> {
     let mut stdout = std::io::stdout();
     let written = stdout
-        .write_all(&bytes)
+        .write_all(bytes)
         .and_then(|()| stdout.write_all(b"\n"))
         .and_then(|()| stdout.flush());
     match written {
@@ -146,14 +174,10 @@ fn reason(edit: &Edit, amount: &impl Fn(i64) -> String) -> String {
     if let Some(reason) = &edit.reason {
         text.push_str(&format!(", reason {reason}"));
     }
-    let can = match edit.appeal {
-        Some(AppealRoute::Correct) => "; correct the claim and submit it again as a replacement",
-        Some(AppealRoute::Appeal) => "; it can be appealed",
-        Some(AppealRoute::Inform) => "; give the information",
-        Some(AppealRoute::OtherPayer) => "; claim from the payer that pays first",
-        _ => "",
-    };
-    text.push_str(can);
+    if let Some(can) = edit.what_can_be_done() {
+        text.push_str("; ");
+        text.push_str(can);
+    }
     text
 }
 
@@ -231,6 +255,7 @@ pub(super) fn table(view: &ClaimView, output: &Output) {
         output.line(format!("rejected: {}", edit.explanation));
     }
     said(view, output);
+    reversing::told(view, output);
     if let Some(reason) = &view.reversal {
         output.line(format!("reversed: {reason}"));
     }
@@ -278,5 +303,13 @@ fn said(view: &ClaimView, output: &Output) {
     }
     for document in &appeal.documents {
         output.line(format!("  names document {document}"));
+    }
+    for reviewer in &view.reviewers {
+        output.line(format!(
+            "{} has taken it up: reviewer {}, on {}",
+            reviewer.organisation,
+            reviewer.person,
+            values::time(reviewer.at)
+        ));
     }
 }

@@ -1,4 +1,4 @@
-//! The payer's work: all that waits decided, or received, and put on remittances; what was done is told also where a signal ends it.
+//! The payer's work: all that waits decided, or received, and put on remittances; what was done is told also where a signal ends it, or the network does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use careledger_api::contracts::claims::{ClaimStatus, Waiting, WaitingClaim, WaitingStep};
 use careledger_api::ids::ClaimId;
-use careledger_sdk::claims::amount_text;
+use careledger_sdk::Failure;
 use careledger_sdk::claims::desk::{Decided, Outcome, Task};
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -15,11 +15,15 @@ use serde_json::{Value, json};
 use super::args::WorkArgs;
 use super::comparing::{COMPARED, Comparison, Uncompared};
 use super::day::{self, Day, Unread};
+use super::money::money;
+use super::reaching::{Failed, Rows, Tally, Then};
 use super::replying::{self, Replies};
 use crate::output::Output;
 use crate::stopping::{Signal, Signals, Stopped};
 use crate::{Result, values};
 
+/// Nothing is lost, and nothing is done twice: what is not done waits on the ledger as before.
+const AGAIN: &str = "the same command goes on with what waits";
 /// How long what is under way may take to end once a signal asks for it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -94,7 +98,12 @@ struct Told {
     unread: Unread,
     /// Claims of which it cannot be read here where they stand, by provider.
     unreadable: BTreeMap<String, BTreeSet<ClaimId>>,
-    refused: usize,
+    /// Claims that are not done, by kind.
+    tally: Tally,
+    /// Claims that were not reached, in a row.
+    unreached: Option<Rows>,
+    /// Whether the payer's own peer does not answer any more.
+    lost: bool,
     /// Claims that the regulator's vault does not answer yet, and in how many seconds it does.
     waiting: Option<(usize, u64)>,
     conflicts: u32,
@@ -104,7 +113,7 @@ struct Told {
     /// Claims that are decided or received, and claims that are on remittances.
     done: usize,
     remitted: usize,
-    /// Claims that were found, and are neither done nor told for another reason.
+    /// Claims that were found and not begun.
     left: usize,
     /// Whether what waits was found, and what is approved.
     listed: bool,
@@ -145,16 +154,13 @@ impl Told {
             output.line("nothing waits");
         }
         output.table(&["PROVIDER", "CLAIM", "BECAME", "TO BE PAID"], &self.rows);
+        self.tally.told(output);
+        let unreached = self.lost.then_some("UNREACHED");
         output.document(&json!({
-            "questions": self.questions.all, "claims": self.claims, "remittances": self.remittances, "held": self.held, "unread": self.unread.0, "unreadable": self.unreadable, "refused": self.refused, "conflicts": self.conflicts,
-            "stopped": stopped.map(|(signal, _)| signal.as_str()), "left": self.left,
+            "questions": self.questions.all, "claims": self.claims, "remittances": self.remittances, "held": self.held, "unread": self.unread.0, "unreadable": self.unreadable,
+            "refused": self.tally.refused, "overtaken": self.tally.count(Failure::Overtaken), "unreached": self.tally.count(Failure::Unreached), "conflicts": self.conflicts,
+            "stopped": stopped.map(|(signal, _)| signal.as_str()).or(unreached), "left": self.left,
         }));
-        let refused = (self.refused > 0).then(|| {
-            format!(
-                "{} were refused, each for its reason; the others are done",
-                self.refused
-            )
-        });
         // Nothing is lost: they wait on the ledger as before.
         let waiting = self.waiting.map(|(claims, seconds)| {
             format!(
@@ -169,24 +175,41 @@ impl Told {
             let claims: Vec<&ClaimId> = claims.iter().collect();
             day::unreadable(provider, "claim", &claims, output);
         }
-        let wrong: Vec<String> = match stopped {
-            None => refused.into_iter().chain(waiting).chain(unread).collect(),
-            Some((signal, cut)) => {
-                let mut words = self.words(args, cut);
-                if self.refused > 0 {
-                    words.push_str(&format!("; {} were refused, each for its reason", self.refused));
-                }
-                let all: Vec<String> = [words].into_iter().chain(waiting).chain(unread).collect();
-                return Err(Stopped::by(signal, all.join("; ")).into());
-            }
-        };
-        match wrong.is_empty() {
-            true => Ok(()),
-            false => Err(wrong.join("; ").into()),
+        let beside = waiting.into_iter().chain(unread);
+        if stopped.is_none() && !self.lost {
+            let wrong: Vec<String> = self.wrong().into_iter().chain(beside).collect();
+            return match wrong.is_empty() {
+                true => Ok(()),
+                false => Err(wrong.join("; ").into()),
+            };
         }
+        let mut words = self.words(args, stopped.is_some_and(|(_, cut)| cut));
+        if self.tally.refused > 0 {
+            words.push_str(&format!(
+                "; {} refused, each for its reason",
+                values::are(self.tally.refused, "claim")
+            ));
+        }
+        let words = [words].into_iter().chain(beside).collect::<Vec<_>>().join("; ");
+        Err(match stopped {
+            Some((signal, _)) => Stopped::by(signal, words).into(),
+            None => format!("{}'s peer does not answer: {words}", args.desk.payer).into(),
+        })
     }
 
-    /// What a work that a signal ended has done, and what it left.
+    /// What is wrong after a work that came to its end.
+    fn wrong(&self) -> Vec<String> {
+        let mut wrong = self.tally.words("claim");
+        if self.left > 0 {
+            wrong.push(format!("{} not begun", values::are(self.left, "claim")));
+        }
+        if self.left + self.tally.to_do_again() > 0 {
+            wrong.push(AGAIN.to_owned());
+        }
+        wrong
+    }
+
+    /// What a work that ended before its end has done, and what it left.
     fn words(&self, args: &WorkArgs, cut: bool) -> String {
         if !self.listed {
             return "nothing was begun".to_owned();
@@ -198,14 +221,12 @@ impl Told {
         } else if args.remit {
             words.push("nothing is put on remittances yet".to_owned());
         }
-        words.push(match (self.left, cut) {
-            (left, false) => format!("{} left", values::are(left, "claim")),
-            (left, true) => format!(
-                "{} left, of which some were under way and may be done all the same",
-                values::are(left, "claim")
-            ),
+        let left = values::are(self.left + self.tally.to_do_again(), "claim");
+        words.push(match cut || self.tally.count(Failure::Unreached) > 0 {
+            false => format!("{left} left"),
+            true => format!("{left} left, of which some were under way and may be done all the same"),
         });
-        words.push("the same command goes on with what waits".to_owned());
+        words.push(AGAIN.to_owned());
         words.join("; ")
     }
 
@@ -213,7 +234,7 @@ impl Told {
     fn became(
         &mut self,
         task: &Task,
-        result: &std::result::Result<Decided, String>,
+        result: &std::result::Result<Decided, Failed>,
         conflicts: u32,
         currency: &str,
     ) {
@@ -229,23 +250,29 @@ impl Told {
                 let due = decided.is_payable().then_some(decided.due);
                 (decided.status.to_string(), due)
             }
-            Err(error) => (error.clone(), None),
+            Err(failed) => (failed.reason.clone(), None),
         };
-        let amount = due.map_or(String::new(), |due| {
-            format!("{} {currency}", amount_text(due, currency))
-        });
-        self.rows.push(vec![
-            task.provider.clone(),
-            task.claim.to_string(),
-            became,
-            amount,
-        ]);
-        self.refused += usize::from(result.is_err());
+        let amount = due.map_or(String::new(), |due| money(due, currency));
+        let failed = result.as_ref().err();
+        // What was not reached is no row of its own: it would say the same a hundred times.
+        if failed.is_none_or(|failed| failed.kind == Failure::Refused) {
+            self.rows.push(vec![
+                task.provider.clone(),
+                task.claim.to_string(),
+                became,
+                amount,
+            ]);
+        }
+        if let Some(failed) = failed {
+            let what = format!("{}: claim {}", task.provider, task.claim);
+            self.tally.add(&what, 1, failed);
+        }
+        let when = |kind| failed.and_then(|failed| failed.when(kind));
         self.claims.push(json!({
             "provider": task.provider, "claim": task.claim, "conflicts": conflicts, "due": due,
             "status": result.as_ref().ok().map(|decided| decided.status),
             "tx": result.as_ref().ok().and_then(|decided| decided.committed.as_ref()).map(|(tx, _)| tx),
-            "refused": result.as_ref().err(),
+            "refused": when(Failure::Refused), "overtaken": when(Failure::Overtaken), "unreached": when(Failure::Unreached),
         }));
     }
 }
@@ -290,6 +317,29 @@ impl Work<'_> {
         done
     }
 
+    /// After an outcome at a provider: begins nothing more where that is no use.
+    async fn after(&self, provider: &str, failed: Option<Failure>, told: &mut Told) {
+        let desk = &self.day.desk;
+        let together = usize::try_from(self.args.together).unwrap_or(usize::MAX);
+        let rows = told.unreached.get_or_insert_with(|| Rows::new(together));
+        match rows
+            .after(provider, failed, async || desk.is_reached().await)
+            .await
+        {
+            Then::GoOn => {}
+            Then::Leave => {
+                desk.leave(provider);
+                self.output.line(format!(
+                    "{provider}: one claim after the other is not reached, and no more of them is begun"
+                ));
+            }
+            Then::Stop => {
+                desk.stop();
+                told.lost = true;
+            }
+        }
+    }
+
     async fn decide(&self, found: &[(String, Waiting)], comparison: Option<&Comparison>, told: &mut Told) {
         let Self { day, output, .. } = self;
         let rows: BTreeMap<_, &WaitingClaim> = found
@@ -314,12 +364,25 @@ impl Work<'_> {
             if let Some(run) = &mut run {
                 output.advance(done, total, "comparing with other payers");
                 tasks.clear();
+                let mut asked = false;
                 for (task, compared) in run.compare(&day.payer, some, output).await {
                     match compared {
                         Ok(()) => tasks.push(task),
                         Err(Uncompared::Waits(seconds)) => told.waits(&task, seconds),
                         // One whose member is not on the list keeps no other from being decided.
-                        Err(Uncompared::Refused(error)) => told.became(&task, &Err(error), 0, ""),
+                        Err(Uncompared::Refused(reason)) => {
+                            let kind = Failure::Refused;
+                            told.became(&task, &Err(Failed { kind, reason }), 0, "");
+                        }
+                        Err(Uncompared::Unreached(reason)) => {
+                            let kind = Failure::Unreached;
+                            told.became(&task, &Err(Failed { kind, reason }), 0, "");
+                            // It may be the vault alone; then the others, which need no answer of it, are decided.
+                            if !std::mem::replace(&mut asked, true) && !day.desk.is_reached().await {
+                                day.desk.stop();
+                                told.lost = true;
+                            }
+                        }
                     }
                 }
                 done += (some.len() - tasks.len()) as u64;
@@ -334,8 +397,10 @@ impl Work<'_> {
                 done += 1;
                 output.advance(done, total, format!("{done} of {total} decided"));
                 let currency = rows.get(&task.claim).map_or("", |row| row.currency.as_str());
-                let result = result.map_err(|error| error.to_string());
+                let result = result.map_err(|error| Failed::from(&error));
                 told.became(&task, &result, conflicts, currency);
+                let failed = result.err().map(|failed| failed.kind);
+                self.after(&task.provider, failed, told).await;
             }
         }
     }
@@ -356,18 +421,28 @@ impl Work<'_> {
                 self.output.doing(format!("{} received", told.claims.len()));
                 told.conflicts = told.conflicts.saturating_add(batch.conflicts);
                 told.left = told.left.saturating_sub(batch.claims.len());
-                let refused = batch.result.as_ref().err().map(ToString::to_string);
+                let failed = batch.result.as_ref().err().map(Failed::from);
                 if let Ok(Some((tx, block))) = &batch.result {
                     told.committed(tx, *block);
                 }
-                for claim in &batch.claims {
-                    told.refused += usize::from(refused.is_some());
-                    told.done += usize::from(refused.is_none());
-                    let became = refused.clone().unwrap_or_else(|| "received".to_owned());
-                    told.rows.push(vec![provider.clone(), claim.to_string(), became]);
-                    told.claims
-                        .push(json!({ "provider": provider, "claim": claim, "refused": refused }));
+                let when = |kind| failed.as_ref().and_then(|failed| failed.when(kind));
+                if let Some(failed) = &failed {
+                    told.tally.add(&provider, batch.claims.len(), failed);
                 }
+                for claim in &batch.claims {
+                    told.done += usize::from(failed.is_none());
+                    let refused = when(Failure::Refused);
+                    if failed.is_none() || refused.is_some() {
+                        let became = refused.unwrap_or("received").to_owned();
+                        told.rows.push(vec![provider.clone(), claim.to_string(), became]);
+                    }
+                    told.claims.push(json!({
+                        "provider": provider, "claim": claim, "refused": refused,
+                        "overtaken": when(Failure::Overtaken), "unreached": when(Failure::Unreached),
+                    }));
+                }
+                let failed = failed.map(|failed| failed.kind);
+                self.after(&provider, failed, told).await;
             }
         }
     }
@@ -375,7 +450,7 @@ impl Work<'_> {
     async fn remit(&self, approved: Vec<(String, Waiting)>, told: &mut Told) {
         let Self { day, output, .. } = self;
         let all = approved.iter().flat_map(|(_, waiting)| &waiting.claims);
-        told.left = all.filter(|row| row.held.is_none()).count();
+        told.left += all.filter(|row| row.held.is_none()).count();
         for (provider, waiting) in approved {
             // A remittance is paid in one currency, and its 835 has one payee.
             let mut payees: BTreeMap<(String, String), Vec<_>> = BTreeMap::new();
@@ -406,26 +481,34 @@ impl Work<'_> {
                                 told.committed(tx, *block);
                             }
                             output.line(format!(
-                                "{provider}: remittance {} of {}, {} {currency}",
+                                "{provider}: remittance {} of {}, {}",
                                 issued.id,
                                 values::counted(batch.claims.len(), "claim"),
-                                amount_text(issued.total, &currency)
+                                money(issued.total, &currency)
                             ));
                         }
                         Err(error) => {
-                            told.refused += batch.claims.len();
-                            for claim in &batch.claims {
-                                output.line(format!("{provider}: claim {claim} is not remitted: {error}"));
+                            let failed = Failed::from(error);
+                            told.tally.add(&provider, batch.claims.len(), &failed);
+                            if let Some(reason) = failed.when(Failure::Refused) {
+                                for claim in &batch.claims {
+                                    output
+                                        .line(format!("{provider}: claim {claim} is not remitted: {reason}"));
+                                }
                             }
                         }
                     }
+                    let failed = batch.result.as_ref().err().map(Failed::from);
+                    let when = |kind| failed.as_ref().and_then(|failed| failed.when(kind));
                     told.remittances.push(json!({
                         "provider": provider, "claims": batch.claims, "currency": currency,
                         "remittance": batch.result.as_ref().ok().map(|issued| issued.id),
                         "total": batch.result.as_ref().ok().map(|issued| issued.total),
                         "elsewhere": batch.result.as_ref().is_ok_and(|issued| issued.elsewhere),
-                        "refused": batch.result.as_ref().err().map(ToString::to_string),
+                        "refused": when(Failure::Refused), "overtaken": when(Failure::Overtaken), "unreached": when(Failure::Unreached),
                     }));
+                    let failed = failed.map(|failed| failed.kind);
+                    self.after(&provider, failed, told).await;
                 }
                 for (remittance, count) in elsewhere {
                     output.line(format!(

@@ -1,4 +1,4 @@
-//! X12 beside the ledger: what a receiver said of a file that was sent to it.
+//! X12 beside the ledger: what a receiver said of a file that was sent to it, of its claims, and what was paid.
 
 use careledger_sdk::claims::MAX_FILE;
 use careledger_sdk::x12::{
@@ -7,7 +7,7 @@ use careledger_sdk::x12::{
 use serde_json::{Value, json};
 
 use super::args::{X12Command, X12ReadArgs};
-use super::billing;
+use super::{billing, x12_answers};
 use crate::output::Output;
 use crate::{Result, files, values};
 
@@ -18,11 +18,11 @@ pub(super) async fn run(command: &X12Command, output: &Output) -> Result<()> {
     }
 }
 
-/// Tells what every 999 and TA1 of a file says.
+/// Tells what every 999 and TA1, 277CA and 835 of a file says.
 fn read(args: &X12ReadArgs, output: &Output) -> Result<()> {
     let file = args.file.display();
     let bytes = files::bytes(&args.file, MAX_FILE as u64 + 1)?;
-    let all = interchanges(&bytes).map_err(|error| format!("{file}: {error}"))?;
+    let all = interchanges(files::unmarked(&bytes)).map_err(|error| format!("{file}: {error}"))?;
     let several = all.len() > 1;
     let (mut documents, mut refused, mut unread) = (Vec::new(), false, 0usize);
     for (number, part) in (1usize..).zip(&all) {
@@ -31,11 +31,18 @@ fn read(args: &X12ReadArgs, output: &Output) -> Result<()> {
         } else {
             String::new()
         };
-        match acknowledgments_from_x12(part) {
-            Ok(said) => {
-                refused |= !said.is_accepted();
+        let said = match x12_answers::set_of(part).as_deref() {
+            Some("835") => x12_answers::remittances(part, output).map(|said| (said, true)),
+            Some("277") => x12_answers::claims(part, output),
+            _ => acknowledgments_from_x12(part).map(|said| {
                 tell(&said, output);
-                documents.push(document(&said));
+                (document(&said), said.is_accepted())
+            }),
+        };
+        match said {
+            Ok((said, accepted)) => {
+                refused |= !accepted;
+                documents.push(said);
             }
             Err(error) if !several => return Err(format!("{file}: {error}").into()),
             Err(error) => {

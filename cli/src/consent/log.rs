@@ -1,7 +1,9 @@
 //! `careledger consent log`.
 
 use careledger_api::codes::Category;
-use careledger_api::contracts::consent::{AccessKind, LogEntry, LogItem, MAX_LOG_PAGE};
+use careledger_api::contracts::consent::{
+    AccessKind, LogEntry, LogItem, MAX_LOG_PAGE, Notification, Outcome,
+};
 use careledger_sdk::wallet::Signed;
 use serde_json::json;
 
@@ -74,13 +76,12 @@ pub(super) fn sentence(entry: &LogEntry) -> String {
                 .review
                 .map_or_else(String::new, |r| format!("; review {r}"));
             format!(
-                "{} of {} asked for {} for {}{reason}: {}, saw {}{review}",
+                "{} of {} asked for {} for {}{reason}: {}{review}",
                 n.role,
                 n.organisation,
                 categories(&n.requested),
                 n.purpose,
-                n.outcome,
-                categories(&n.permitted),
+                opened(n),
             )
         }
         LogItem::Disclosure(disclosure) => format!(
@@ -89,6 +90,17 @@ pub(super) fn sentence(entry: &LogEntry) -> String {
         ),
         LogItem::Found(_) => format!("found in an emergency ({})", entry.tx),
         LogItem::Alert(_) => format!("an alert at the point of care ({})", entry.tx),
+    }
+}
+
+/// What an access opened. The ledger has what was permitted. What there was to see, and what of it the vault then gave, is on no ledger: whoever reads blocks
+/// would see from a transaction about it which access opened something. A ticket is filed with what it opened.
+fn opened(told: &Notification) -> String {
+    let (outcome, what) = (told.outcome, categories(&told.permitted));
+    if outcome == Outcome::Refused || told.kind == AccessKind::Offline {
+        format!("{outcome}, saw {what}")
+    } else {
+        format!("{outcome} to see {what}, if there was any")
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) async fn request(args: &RequestArgs, output: &Output) -> Result<()> {
     output.doing("asking");
     let consents = client.consents();
     let done = consents.request_access(args.at.clone(), request).send().await?;
+    site.settle(&args.at, &done.tx_id).await;
     output.line(format!(
         "request {id} at {}, open until {}",
         args.at,

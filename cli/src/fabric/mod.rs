@@ -11,7 +11,6 @@ pub mod patience;
 pub mod upgrade;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 use std::time::Instant;
 
@@ -24,6 +23,7 @@ use self::compose::Compose;
 pub use self::layout::is_in;
 use crate::Result;
 use crate::args::{DownArgs, LogsArgs};
+use crate::asking;
 use crate::demo::report::milliseconds;
 use crate::health::{self, Gateways};
 use crate::moving::Export;
@@ -201,22 +201,12 @@ pub(crate) fn tell(output: &Output, progress: Progress) {
     }
 }
 
-/// Asks on the terminal. In a pipe there is nobody to ask.
 fn confirmed(dir: &Path) -> Result<bool> {
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        return Err(
-            "--volumes removes every ledger and stored record for ever; confirm it with --yes".into(),
-        );
-    }
-    let mut stderr = std::io::stderr();
-    write!(
-        stderr,
-        "Remove every ledger and stored record of the network in {} for ever? Type yes: ",
-        dir.display()
-    )?;
-    stderr.flush()?;
-    let mut answer = String::new();
-    stdin.lock().read_line(&mut answer)?;
-    Ok(answer.trim() == "yes")
+    asking::confirmed(
+        &format!(
+            "Remove every ledger and stored record of the network in {} for ever?",
+            dir.display()
+        ),
+        "--volumes removes every ledger and stored record for ever",
+    )
 }

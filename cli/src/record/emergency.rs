@@ -34,6 +34,9 @@ pub(super) async fn emergency(args: &EmergencyArgs, output: &Output) -> Result<(
     for record in &released {
         written.push(kept(args, record, true, output).await?);
     }
+    if released.is_empty() {
+        output.line(nothing(args));
+    }
     output.line("the access is on the ledger, is told to the patient and will be reviewed");
     output.document(&json!({ "custodian": args.at, "documents": written }));
     Ok(())
@@ -75,6 +78,9 @@ pub(super) async fn offline(args: &EmergencyArgs, output: &Output) -> Result<()>
         };
         written.push(kept(args, record, verified, output).await?);
     }
+    if released.is_empty() {
+        output.line(nothing(args));
+    }
     output.line(format!(
         "ticket {id} is on the ledger or will be, is told to the patient and will be reviewed"
     ));
@@ -91,6 +97,16 @@ fn request(args: &EmergencyArgs, kem_key: KemPublicKey) -> BreakGlassRequest {
         encounter: None,
         kem_key,
     }
+}
+
+/// What a doctor hears who is permitted and for whom nothing opens. It says no more than the vault does: there may be a summary that the patient keeps from a
+/// broken glass.
+fn nothing(args: &EmergencyArgs) -> String {
+    format!(
+        "{at} has no emergency summary of this patient that a broken glass opens; trying again opens nothing either. Ask {at}'s people, or another \
+         custodian that knows the patient (record emergency --at)",
+        at = args.at
+    )
 }
 
 /// Whether the own ledger anchors a record; false where it cannot be asked. Fails if it anchors another content.

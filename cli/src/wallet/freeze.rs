@@ -4,14 +4,16 @@ use std::path::PathBuf;
 
 use careledger_api::contracts::identity::GuardianApproval;
 use careledger_api::ids::{KeyId, PatientId};
+use careledger_api::recovery::{Account, Rules};
 use careledger_api::roles::Role;
-use careledger_sdk::wallet::{Signed, unfreezing};
+use careledger_sdk::wallet::{Signed, unfreezing, unix_now};
 use clap::Args;
 use serde_json::json;
 
 use super::args::OwnArgs;
 use super::{Patient, Visit};
 use crate::Result;
+use crate::asking::confirmed;
 use crate::files;
 use crate::output::Output;
 use crate::site::Site;
@@ -20,7 +22,7 @@ use crate::values;
 /// `careledger wallet freeze`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example, when the phone is lost and the tablet at hand:\n  careledger wallet freeze --wallet tablet.json --lost 8a41…"
+    after_help = "Example, when the phone is lost and the tablet at hand:\n  careledger wallet freeze --wallet tablet.json --lost 8a41…\nWhere neither another device nor guardians could open the account again, it asks first; in a pipe it needs --yes."
 )]
 pub struct FreezeArgs {
     /// A wallet that acts.
@@ -29,6 +31,9 @@ pub struct FreezeArgs {
     /// Take this lost device's key away with it, by the key's id.
     #[arg(long, value_name = "ID", value_parser = values::id::<KeyId>)]
     pub lost: Option<KeyId>,
+    /// Do not ask, also where nobody could open the account again at once.
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// `careledger wallet unfreeze`.
@@ -51,9 +56,28 @@ pub struct UnfreezeArgs {
 /// Freezes the account at every custodian that the options name or leave.
 pub(super) async fn freeze(args: &FreezeArgs, output: &Output) -> Result<()> {
     let patient = Patient::open(&args.own.wallet)?;
-    let mut frozen = Vec::new();
+    let mut visits = Vec::new();
     for custodian in patient.custodians(args.own.at.as_deref())? {
-        let visit = Visit::open(&patient, custodian, args.own.carrier.as_deref()).await?;
+        visits.push(Visit::open(&patient, custodian, args.own.carrier.as_deref()).await?);
+    }
+    // Before the first one is frozen. Who is sure does not wait for the answers.
+    if !args.yes {
+        let mut shut = Vec::new();
+        for visit in &visits {
+            let account = visit.account().await?.account;
+            let own = visit.at.public_key().id();
+            if !account.opens_without(&Rules::STANDARD, &own, args.lost.as_ref(), unix_now()) {
+                shut.push(consequence(&visit.custodian, &account));
+            }
+        }
+        let shut = shut.join("; ");
+        let question = || format!("{shut}. Freeze all the same?");
+        if !shut.is_empty() && !confirmed(&question(), &shut)? {
+            return Err("nothing was frozen".into());
+        }
+    }
+    let mut frozen = Vec::new();
+    for visit in visits {
         let Signed { body, intent } = visit.at.freeze(args.lost)?;
         output.doing("freezing");
         let identity = visit.portal.identity();
@@ -71,6 +95,20 @@ pub(super) async fn freeze(args: &FreezeArgs, output: &Output) -> Result<()> {
     }
     output.document(&json!({ "frozen": frozen }));
     Ok(())
+}
+
+/// What follows where neither another device nor guardians could open the account.
+fn consequence(custodian: &str, account: &Account) -> String {
+    let days = Rules::STANDARD.institutional_delay(account.policy.delay) / 86_400;
+    let then = if account.policy.institutional {
+        format!("two officers alone restore it, after {days} days at least (wallet recover attest)")
+    } else {
+        "and no officers, by your own choice: it would stay frozen for ever".to_owned()
+    };
+    format!(
+        "at {custodian} this is the only device that acts, and there are no guardians who could open the account again: {then}; \
+         another device (wallet keys add) or guardians (wallet guardians set) come first"
+    )
 }
 
 /// Opens the account.

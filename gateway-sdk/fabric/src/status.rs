@@ -65,11 +65,13 @@ impl From<Status> for RpcFailure {
     fn from(status: Status) -> Self {
         // tonic's own timer says "cancelled" when the call's deadline passes.
         let timed_out = status.code() == Code::Cancelled && status.message() == "Timeout expired";
+        // One that came over the wire has no source: this is tonic's own, of a connection that broke off.
+        let broken = status.code() == Code::Unknown && std::error::Error::source(&status).is_some();
         Self {
-            code: if timed_out {
-                Code::DeadlineExceeded
-            } else {
-                status.code()
+            code: match status.code() {
+                _ if timed_out => Code::DeadlineExceeded,
+                _ if broken => Code::Unavailable,
+                code => code,
             },
             message: status.message().to_owned(),
             details: details(status.details()),
@@ -207,6 +209,14 @@ mod tests {
     fn garbage_in_the_trailer_gives_no_details() {
         let status = Status::with_details(Code::Aborted, "m", vec![0xff; 9].into());
         assert!(RpcFailure::from(status).details.is_empty());
+    }
+
+    #[test]
+    fn a_connection_that_broke_off_counts_as_unavailable_and_a_nodes_unknown_does_not() {
+        let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        let broken = RpcFailure::from(Status::from_error(broken.into()));
+        assert_eq!((broken.code, broken.is_retryable()), (Code::Unavailable, true));
+        assert_eq!(RpcFailure::from(Status::unknown("no")).code, Code::Unknown);
     }
 
     #[test]

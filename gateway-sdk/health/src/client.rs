@@ -11,6 +11,7 @@ use careledger_api::contracts::registry::RegistryClient;
 use fabric_contract_core::CallError;
 use fabric_gateway_sdk::{Error, Gateway, Network};
 
+use crate::failure::is_silence;
 use crate::session::Session;
 use crate::transport::HealthTransport;
 
@@ -66,6 +67,15 @@ impl HealthClient {
     pub async fn caught_up(&self, tx_id: &str) -> Result<(), Error> {
         self.network.commit_status(tx_id).await?.into_result()?;
         Ok(())
+    }
+
+    /// Whether this gateway's own peer answers at all, be it with a refusal: asked once, and not again. False after the deadline of an evaluation.
+    pub async fn is_reached(&self) -> bool {
+        let asked = self.registry().consortium().endorsed_by([self.transport.own()]);
+        match asked.send().await {
+            Ok(_) => true,
+            Err(error) => !is_silence(&error),
+        }
     }
 
     /// Organisations, collections.

@@ -8,7 +8,8 @@
 //! fraud                -> claims that a person should look at, with the reasons; a month of claims to judge a detector by
 //! fhir::claims, x12    -> claims in; explanations, acknowledgments and remittances out   numbers stay outside of the ledger
 //! fingerprint          -> what two payers recognise one service by, from the regulator's vault, which learns neither
-//! claims::desk         -> a payer's day: what waits, decided and remitted, many at once   those of a member in turn
+//! claims::desk         -> a payer's day: what waits, decided and remitted, many at once; a provider's claims sent   those of a member in turn
+//! Failure              -> what a failed call means: to be mended, or the same again
 //! status_list          -> whether an issuer took a credential back, by its signed list
 //! notify               -> every access told once, as a stream or by webhooks  across restarts
 //! ```
@@ -20,6 +21,7 @@ pub mod anchor;
 pub mod claims;
 mod client;
 pub mod credential;
+mod failure;
 pub mod fhir;
 pub mod fingerprint;
 pub mod fraud;
@@ -36,6 +38,7 @@ pub mod x12;
 
 pub use careledger_api as api;
 pub use client::{HealthCallError, HealthClient};
+pub use failure::Failure;
 pub use session::Session;
 pub use transport::HealthTransport;
 pub use wallet::Wallet;

@@ -12,9 +12,10 @@ use careledger_api::date::{Date, DateRange};
 use careledger_api::ids::{AuthorisationId, ClaimId, CoverageId, PlanId, RemittanceId};
 use careledger_sdk::claims::{Account, Directory, Numbers, Register};
 use careledger_sdk::x12::{
-    Acknowledged, Address, After, Attending, Billed, Biller, Envelope, Institution, Payee, Payer, Received,
-    Remittance, Remitted, Word, acknowledged_from_x12, acknowledgments_from_x12, advice_from_x12,
-    claims_from_x12, claims_to_x12, received_from_x12, remittance_to_x12,
+    Acknowledged, Address, After, Attending, Billed, Biller, Envelope, Institution, InsuredBefore,
+    OtherSubscriber, PatientIs, Payee, Payer, Received, Remittance, Remitted, Word, acknowledged_from_x12,
+    acknowledgments_from_x12, advice_from_x12, claims_from_x12, claims_to_x12, received_from_x12,
+    remittance_to_x12,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -23,7 +24,7 @@ use std::process::Command;
 #[path = "samples/parties.rs"]
 mod parties;
 
-use parties::{billed, biller, envelope, institution, payee, payer};
+use parties::{billed, biller, envelope, institution, payee, payer, remitted};
 
 const MEMBER: CoverageId = CoverageId::from_bytes([2; 16]);
 const PLAN: PlanId = PlanId::from_bytes([1; 16]);
@@ -257,12 +258,24 @@ fn an_institutions_claims_are_written_as_their_guide_says() {
         );
     }
     let professional = first();
-    let billed = Billed {
-        after: Some(after),
-        ..billed(&professional, "A-1")
+    let childs = InsuredBefore {
+        member_number: "F-77".into(),
+        group: Some("G-12".into()),
+        subscriber: Some(OtherSubscriber {
+            last_name: "ROE".into(),
+            first_name: "SAM".into(),
+            patient: PatientIs::Child,
+        }),
     };
-    let file = claims_to_x12(&[billed], &biller(), &envelope()).unwrap();
-    assert_eq!(verdict(&file), "valid", "{file}");
+    for insured_before in [None, Some(childs)] {
+        let billed = Billed {
+            after: Some(after.clone()),
+            insured_before,
+            ..billed(&professional, "A-1")
+        };
+        let file = claims_to_x12(&[billed], &biller(), &envelope()).unwrap();
+        assert_eq!(verdict(&file), "valid", "{file}");
+    }
 }
 
 #[test]
@@ -396,21 +409,6 @@ fn remittance(claims: &[Claim], decided: &[Adjudication], reversed: bool, owed: 
     let both = claims.iter().zip(decided);
     let all = both.map(|(claim, adjudication)| remitted(claim, adjudication, reversed));
     advised(all.collect(), owed)
-}
-
-fn remitted<'a>(claim: &'a Claim, adjudication: &'a Adjudication, reversed: bool) -> Remitted<'a> {
-    Remitted {
-        claim,
-        adjudication,
-        reversed,
-        account: Account {
-            claim_number: Some("A-1".into()),
-            member_number: Some("M-0001".into()),
-            last_name: Some("DOE".into()),
-            first_name: Some("JANE".into()),
-        },
-        secondary: false,
-    }
 }
 
 fn advised(claims: Vec<Remitted<'_>>, owed: i64) -> String {

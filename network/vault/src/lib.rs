@@ -24,6 +24,7 @@ pub mod find;
 pub mod fingerprint;
 pub mod integrity;
 pub mod kek;
+mod lines;
 pub mod locate;
 mod members;
 pub mod offline;

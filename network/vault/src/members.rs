@@ -7,6 +7,14 @@ use careledger_sdk::vault::{SignedRequest, VaultRequest, WireError};
 use fabric_contract_core::{ClientIdentity, Creator, IdentityError};
 use fabric_msp::{Msp, MspError};
 
+/// How long a signed request is taken, seconds before and after its time.
+const FRESH: u64 = 300;
+
+/// Whether a request that was signed at `at` is taken at `now`, seconds since 1970.
+pub(crate) fn is_fresh(at: i64, now: i64) -> bool {
+    now.abs_diff(at) <= FRESH
+}
+
 /// The organisation's own identities.
 #[derive(Debug, Clone)]
 pub struct Members {

@@ -9,8 +9,9 @@
 //!
 //! Then the ticket is kept, synced, and filed on the ledger. Where the ledger takes it the summary is handed out after that commit, as for any access;
 //! where it cannot be written within [`FILING`] the summary is handed out all the same, and the ticket is filed as soon as that is possible. What the
-//! ledger refuses to log opens nothing. A refusal by the third point is filed as well. Everything but the ordering service is needed: without the own
-//! organisation's peer nothing opens.
+//! ledger refuses to log opens nothing. A refusal by the third point is filed as well, and so is a ticket that opens nothing because there is no emergency
+//! summary, or none that a broken glass opens: its doctor, whose credential counts, is told that, by an answer without documents. Everything but the
+//! ordering service is needed: without the own organisation's peer nothing opens.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -87,7 +88,7 @@ pub struct Desk<'a, C> {
 
 impl<C: OfflineChain> Desk<'_, C> {
     /// Decides on a ticket and, if the rule holds, gives the sealed keys and the files of the emergency summary. Larger files than go with an answer are
-    /// left out. `now` is the vault's own clock, seconds since 1970.
+    /// left out; none at all is given only where there is no summary to open. `now` is the vault's own clock, seconds since 1970.
     pub async fn open(&self, signed: &SignedTicket, now: i64) -> Result<ReleaseResponse, Refusal> {
         let ticket = &signed.ticket;
         if ticket.custodian != self.scope.custodian {
@@ -138,7 +139,8 @@ impl<C: OfflineChain> Desk<'_, C> {
                 tracing::warn!(ticket = %ticket.id, "a ticket waits to be filed: the ledger does not take it in time")
             }
         }
-        if !report.opened {
+        // Who is permitted hears that there is nothing, as on a broken glass that the ledger took.
+        if !report.opened && !opening.credentialed {
             return Err(Refusal::NothingPermitted);
         }
         let found = opened(self.store, opening.documents.iter().collect()).await?;
@@ -146,6 +148,10 @@ impl<C: OfflineChain> Desk<'_, C> {
             .into_iter()
             .filter_map(|(document, entry, file)| Some((document, entry, file?)))
             .collect();
+        // An answer without documents says that there is no summary, and there is one.
+        if report.opened && found.is_empty() {
+            return Err(Refusal::TooLarge);
+        }
         let releases: Vec<Release> = found
             .iter()
             .map(|(document, ..)| Release {

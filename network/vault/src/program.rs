@@ -15,7 +15,7 @@
 //! | `CARELEDGER_VAULT_CUSTODIAN` | MSP id of another organisation, whose records' copies this vault holds; without it, it keeps its own organisation's records |
 //! | `CARELEDGER_VAULT_CUSTODIAN_MSP` | that organisation's verifying MSP: its vault may send, probe and erase copies |
 //! | `CARELEDGER_VAULT_FINGERPRINTS` | `on` for a regulator's vault that keeps no records, and evaluates fingerprints of services for payers |
-//! | `CARELEDGER_VAULT_FINGERPRINTS_PER_DAY`, `…_PER_MINUTE` | how many a payer's organisation may have within 24 hours, and within a minute; 50000 and 2000 by default |
+//! | `CARELEDGER_VAULT_FINGERPRINTS_PER_DAY`, `…_PER_MINUTE` | how many a payer's organisation may have within 24 hours, and within a minute; 50000 and 2000 by default, 100 at least |
 //! | `CARELEDGER_PKCS11_…` | a token for the key-encryption key, as [`KeyProvider::from_environment`] reads them |
 //!
 //! Fabric's own peers remove purged data from their disks by themselves (`ledger.pvtdataStore.purgeInterval`) and cannot be asked whether they did: its
@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use careledger_sdk::fingerprint::MAX_ELEMENTS;
 use careledger_sdk::install_crypto_provider;
 use careledger_sdk::vault::VaultClient;
 use fabric_gateway_sdk::{Endpoint, Gateway, SigningIdentity};
@@ -271,11 +272,12 @@ fn members(msp: &Path, msp_id: &str) -> Result<Members, Error> {
 fn limits(set: &impl Fn(&str) -> Option<String>) -> Result<FingerprintLimits, Error> {
     let number = |name: &str, default: u32| match set(name) {
         None => Ok(default),
-        Some(text) => text.parse().map_err(|_| {
-            Error::from(format!(
-                "CARELEDGER_VAULT_{name} is {text:?}; it must be a whole number"
-            ))
-        }),
+        Some(text) => match text.parse::<u32>() {
+            Ok(number) if usize::try_from(number).is_ok_and(|number| number >= MAX_ELEMENTS) => Ok(number),
+            _ => Err(Error::from(format!(
+                "CARELEDGER_VAULT_{name} is {text:?}; it must be a whole number of {MAX_ELEMENTS} at least: so many are asked for at once, and answered all or none"
+            ))),
+        },
     };
     let default = FingerprintLimits::default();
     Ok(FingerprintLimits {
@@ -449,9 +451,9 @@ mod tests {
     fn a_vault_for_fingerprints_is_told_its_limits_and_keeps_no_records() {
         let on = ("FINGERPRINTS", "on");
         assert_eq!(read_without("", "").expect("reads").fingerprints, None);
-        let read = read_with(&[on, ("FINGERPRINTS_PER_DAY", "7")], "").expect("reads");
+        let read = read_with(&[on, ("FINGERPRINTS_PER_DAY", "100")], "").expect("reads");
         let limits = FingerprintLimits {
-            per_day: 7,
+            per_day: 100,
             ..FingerprintLimits::default()
         };
         assert_eq!(read.fingerprints, Some(limits));
@@ -461,6 +463,7 @@ mod tests {
                 vec![on, ("FINGERPRINTS_PER_MINUTE", "-1")],
                 "FINGERPRINTS_PER_MINUTE",
             ),
+            (vec![on, ("FINGERPRINTS_PER_DAY", "99")], "of 100 at least"),
             (
                 vec![on, ("CUSTODIAN", "ClinicMSP"), ("CUSTODIAN_MSP", "/clinic")],
                 "keeps no records",

@@ -7,11 +7,13 @@
 //!    revocation of the patient came since; the requester's credential counts;
 //! 4. every category asked for is permitted;
 //! 5. none of the documents was released on this transaction before. That is written to disk before the first key leaves.
+//!
+//! Of a broken glass that is permitted the answer is what it opens, also where that is nothing (`may_hear_of_nothing`).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use careledger_api::codes::Obligation;
-use careledger_api::contracts::consent::{ReleasableDocument, Release};
+use careledger_api::codes::{Category, Obligation};
+use careledger_api::contracts::consent::{AccessKind, AccessRecord, Outcome, ReleasableDocument, Release};
 use careledger_api::ids::{DocumentId, KemPublicKey, TxId};
 use careledger_sdk::sealing::{SealContext, seal};
 use careledger_sdk::vault::{
@@ -89,6 +91,9 @@ pub enum Refusal {
     /// A second request.
     #[error("a document of this access was released before")]
     AlreadyServed,
+    /// Nothing of the summary is short enough to go with the answer to a ticket.
+    #[error("the documents are longer than go with an answer to a ticket")]
+    TooLarge,
     /// The vault itself failed.
     #[error("the vault failed: {0}")]
     Store(#[from] StoreError),
@@ -110,7 +115,7 @@ impl Refusal {
     }
 }
 
-/// Decides on a request and, if the rule holds, gives the sealed keys, with the files that are small.
+/// Decides on a request and, if the rule holds, gives the sealed keys, with the files that are small. None at all only on a broken glass that opens nothing.
 ///
 /// `now` is the vault's own clock, seconds since 1970.
 pub async fn release<C: Chain>(
@@ -134,10 +139,10 @@ pub async fn release<C: Chain>(
     let release = &access.release;
     let kem_key = release.record.kem_key().ok_or(Refusal::UnknownAccess)?;
     let open = release.fresh && release.in_time && release.epoch_unchanged && release.credentialed;
-    if !open || release.documents.is_empty() {
+    if !open || (release.documents.is_empty() && !may_hear_of_nothing(&release.record)) {
         return Err(Refusal::NothingPermitted);
     }
-    let documents = asked_for(request, &release.documents)?;
+    let documents = asked_for(request, release)?;
     let opened = opened(store, documents).await?;
     let releases: Vec<served::Release> = opened
         .iter()
@@ -229,20 +234,37 @@ fn told(obligations: &[Obligation]) -> Vec<Obligation> {
     rest.copied().collect()
 }
 
-/// The releasable documents of the categories asked for; each category must have at least one.
+/// Whether who made this access, and nobody else is answered on it, may hear that it opens nothing.
+///
+/// Of an ordinary access, never: it would tell a consent for what is not there from no consent. A broken glass is permitted before anybody looks, by the
+/// doctor's role and credential and by a patient who is known here; no consent has a part in that, and to whom nothing is told it looks as it always did
+/// (an unknown patient's is not permitted, and is refused as everything is). What the doctor hears is that it opens nothing: whether nothing is there,
+/// or the patient or the consortium's policy keeps all of it from a broken glass, is the same answer. And it has to be heard: who is only refused breaks
+/// the glass again, while somebody waits for care.
+fn may_hear_of_nothing(record: &AccessRecord) -> bool {
+    let glass = matches!(record.kind, AccessKind::BreakGlass | AccessKind::BreakGlassFull);
+    glass && record.outcome == Outcome::Permitted
+}
+
+/// The releasable documents of the categories asked for. Each category must have at least one, unless the access permits it and who made it may hear that it
+/// has none. What the first step of a broken glass opens is the emergency summary, whatever the categories of its documents.
 fn asked_for<'d>(
     request: &ReleaseRequest,
-    documents: &'d [ReleasableDocument],
+    release: &'d Release,
 ) -> Result<Vec<&'d ReleasableDocument>, Refusal> {
+    let record = &release.record;
+    let summary = record.kind == AccessKind::BreakGlass;
+    let is_of = |document: &ReleasableDocument, category: &Category| {
+        document.category == *category || (summary && *category == Category::EmergencySummary)
+    };
     for category in &request.categories {
-        if !documents.iter().any(|d| d.category == *category) {
+        let may_be_none = may_hear_of_nothing(record) && record.permitted.contains(category);
+        if !may_be_none && !release.documents.iter().any(|d| is_of(d, category)) {
             return Err(Refusal::BeyondTheAccess);
         }
     }
-    Ok(documents
-        .iter()
-        .filter(|d| request.categories.contains(&d.category))
-        .collect())
+    let named = |d: &&ReleasableDocument| request.categories.iter().any(|category| is_of(d, category));
+    Ok(release.documents.iter().filter(named).collect())
 }
 
 /// Each document's entry, and its encrypted file where it goes with the answer.

@@ -1,11 +1,10 @@
 //! What was released already: an append-only log, synced before a key leaves, so that a restart cannot serve a key twice.
 
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+
+use crate::lines::Lines;
 
 /// One release: the access transaction, the document with its version, and the requester's key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,41 +25,24 @@ pub struct ServedLog {
 
 #[derive(Debug)]
 struct Inner {
-    file: File,
+    lines: Lines,
     seen: HashSet<Release>,
 }
 
 impl ServedLog {
     /// Opens or makes the log. A last line that a crash cut short is dropped: its key had not left yet.
+    ///
+    /// Fails with `InvalidData` for any other line that is none, and with `WouldBlock` where another vault has it open: each would give a key once.
     pub fn open(path: &Path) -> std::io::Result<Self> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)?;
         let mut seen = HashSet::new();
-        let mut whole = 0;
-        let mut reader = BufReader::new(&file);
-        let mut line = String::new();
-        while reader.read_line(&mut line)? > 0 {
-            if !line.ends_with('\n') {
-                break;
-            }
-            let release = parse(line.trim_end()).ok_or_else(|| {
-                std::io::Error::new(
-                    std::io::ErrorKind::InvalidData,
-                    format!("release log is damaged at byte {whole}"),
-                )
-            })?;
-            seen.insert(release);
-            whole += line.len() as u64;
-            line.clear();
-        }
-        file.set_len(whole)?;
-        file.seek(SeekFrom::End(0))?;
+        let lines = Lines::open(path, "releases", |line| {
+            let release = parse(line);
+            let is_one = release.is_some();
+            seen.extend(release);
+            is_one
+        })?;
         Ok(Self {
-            inner: Mutex::new(Inner { file, seen }),
+            inner: Mutex::new(Inner { lines, seen }),
         })
     }
 
@@ -81,8 +63,7 @@ impl ServedLog {
             ));
             inner.seen.insert(release.clone());
         }
-        inner.file.write_all(lines.as_bytes())?;
-        inner.file.sync_data()?;
+        inner.lines.append(&lines)?;
         Ok(true)
     }
 }
@@ -100,6 +81,7 @@ fn parse(line: &str) -> Option<Release> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
 
     fn release(version: u32) -> Release {
         Release {

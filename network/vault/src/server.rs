@@ -51,7 +51,7 @@ use crate::erase::{Erasing, Erasures};
 use crate::find::FindChain;
 use crate::integrity::{Checks, Inventory};
 use crate::locate::IndexChain;
-use crate::members::Members;
+use crate::members::{Members, is_fresh};
 use crate::offline::{Limits, OfflineChain};
 use crate::persons::PersonIndex;
 use crate::release::Scope;
@@ -64,8 +64,6 @@ use crate::store::Store;
 const MAX_REQUEST: usize = 64 * 1024;
 /// Copies taken or read at once; each holds about 32 MiB.
 const COPIES: usize = 4;
-/// How long a signed request is taken, seconds before and after its time.
-const FRESH: u64 = 300;
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -229,11 +227,6 @@ impl Server {
             tracing::error!(%error, "the vault's listener ended badly");
         }
     }
-}
-
-/// Whether a request that was signed at `at` is taken at `now`.
-fn is_fresh(at: i64, now: i64) -> bool {
-    now.abs_diff(at) <= FRESH
 }
 
 /// The vault's clock, seconds since 1970.

@@ -111,9 +111,8 @@ pub fn estimate(
 
 /// The first day after the waiting period, if the day lies before it.
 fn after_wait(from: Date, days: u16, day: Date) -> Option<Date> {
-    let first = from.days().checked_add(i64::from(days))?;
-    let first = (day.days() < first).then_some(first)?;
-    Date::from_unix(first.checked_mul(86_400)?).ok()
+    let first = from.in_days(i64::from(days)).ok()?;
+    (day < first).then_some(first)
 }
 
 #[cfg(test)]

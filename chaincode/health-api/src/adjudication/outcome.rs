@@ -169,6 +169,31 @@ impl Edit {
         self.effect == Effect::Pended && self.appeal == Some(AppealRoute::Inform)
     }
 
+    /// Whether an appeal is about it: a denial, or a reduction by a rule that somebody can set aside.
+    pub fn can_be_appealed(&self) -> bool {
+        match self.effect {
+            Effect::Denied => true,
+            Effect::Reduced => self.appeal == Some(AppealRoute::Appeal),
+            Effect::Pended | Effect::Noted => false,
+        }
+    }
+
+    /// What its [`AppealRoute`] comes to in words; none where nothing can be done. An appeal against a rule that no reviewer sets aside is about what the
+    /// rule goes by.
+    pub fn what_can_be_done(&self) -> Option<&'static str> {
+        Some(match self.appeal? {
+            AppealRoute::Correct => "correct the claim and submit it again as a replacement",
+            AppealRoute::Inform => "give the information that is asked for",
+            AppealRoute::OtherPayer => {
+                "claim from the payer that pays first, then again here with what it paid"
+            }
+            AppealRoute::Appeal if self.code.may_be_set_aside() => "it can be appealed",
+            AppealRoute::Appeal => {
+                "no reviewer sets this rule aside: correct the claim, or appeal to have put right what the rule goes by"
+            }
+        })
+    }
+
     /// A question that its provider has answered: what the answer is worth is the payer's to see. What asked nobody stays as it is.
     pub(super) fn answered(self) -> Self {
         if !self.asks_provider() {
@@ -316,12 +341,8 @@ crate::codes::code_enum! {
 impl Adjudication {
     /// Whether something in it can be appealed: a line that is denied, or reduced by a rule that somebody can set aside.
     pub fn can_be_appealed(&self) -> bool {
-        let edits = self.lines.iter().flat_map(|line| &line.edits);
-        edits.into_iter().any(|edit| match edit.effect {
-            Effect::Denied => true,
-            Effect::Reduced => edit.appeal == Some(AppealRoute::Appeal),
-            Effect::Pended | Effect::Noted => false,
-        })
+        let mut edits = self.lines.iter().flat_map(|line| &line.edits);
+        edits.any(Edit::can_be_appealed)
     }
 
     /// What the provider is asked: rules by line.

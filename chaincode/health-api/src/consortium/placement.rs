@@ -156,6 +156,8 @@ pub fn placement(contract: &str, function: &str) -> Option<Placement> {
             | "payRemittance"
             | "recover"
             | "reverse"
+            | "declineReversal"
+            | "outdatedClaims"
             | "foldAccumulators"
             | "eligibility"
             | "answerEligibility"
@@ -165,6 +167,8 @@ pub fn placement(contract: &str, function: &str) -> Option<Placement> {
         (
             "claims",
             "submitAttachment"
+            | "externalAppeals"
+            | "takeUpAppeal"
             | "claim"
             | "explanation"
             | "remittance"
@@ -189,6 +193,7 @@ pub fn placement(contract: &str, function: &str) -> Option<Placement> {
             | "provideInformation"
             | "appeal"
             | "withdrawAppeal"
+            | "requestReversal"
             | "confirm"
             | "confirmRemittance",
         ) => Placement::ProviderAlone,

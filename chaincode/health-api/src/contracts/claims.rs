@@ -6,11 +6,13 @@ mod authorisation;
 mod body;
 mod eligibility;
 mod explanation;
+mod external;
 mod fingerprints;
 mod listing;
 mod members;
 mod paying;
 mod recovering;
+mod reversing;
 mod review;
 mod screening;
 mod settlement;
@@ -23,11 +25,13 @@ pub use authorisation::*;
 pub use body::*;
 pub use eligibility::*;
 pub use explanation::*;
+pub use external::*;
 pub use fingerprints::*;
 pub use listing::*;
 pub use members::*;
 pub use paying::*;
 pub use recovering::*;
+pub use reversing::*;
 pub use review::*;
 pub use screening::*;
 pub use settlement::*;
@@ -396,6 +400,29 @@ pub trait Claims {
         #[transient] decision: AppealDecision,
     ) -> Result<Receipt, HealthError>;
 
+    /// Appeals that wait at the external level, in parts that each look at up to [`MAX_LOOKED_AT`] claims. Nothing is told of other claims. Role `legal` of a
+    /// regulator, with a credential, at a peer of either side.
+    #[evaluate]
+    fn external_appeals(
+        &self,
+        ctx: &ReadContext<'_>,
+        payer: String,
+        provider: String,
+        #[transient] query: ExternalQuery,
+    ) -> Result<ExternalAppeals, HealthError>;
+
+    /// Takes up an appeal that is open at the external level: while it is, this person reads the claim, and payer and provider see who does
+    /// ([`ClaimView::reviewers`]). Role `legal` of a regulator, with a credential, at a peer of either side. `FORBIDDEN` where no appeal of such a claim is open
+    /// there, whether there is a claim or not; `DUPLICATE` where this person has taken it up before.
+    #[submit]
+    fn take_up_appeal(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        provider: String,
+        #[transient] step: ClaimStep,
+    ) -> Result<Receipt, HealthError>;
+
     /// Puts decided claims on a remittance: approved ones, of which it says what is paid, and denied ones, each once for each decision; they stay `DENIED`.
     /// Role `payer` of the payer. `DUPLICATE` if its id is taken, `CONFLICT_STATE` for a claim that is not
     /// approved, partly approved or denied, is denied and was told so, is under appeal, or whose correction waits to be received, or on which a ruling waits for
@@ -501,6 +528,40 @@ pub trait Claims {
         provider: String,
         #[transient] reversal: Reversal,
     ) -> Result<Receipt, HealthError>;
+
+    /// Asks the payer to reverse a claim that it has on a remittance, or paid: to correct or void it, or to give back what was too much. It moves no money; until
+    /// the payer has answered, no more is remitted or paid of the claim. Role `provider-billing` of the provider. `CONFLICT_STATE` unless there is something to
+    /// reverse, `DUPLICATE` while the request before waits for its answer, `LIMIT` after [`MAX_REVERSAL_REQUESTS`].
+    #[submit]
+    fn request_reversal(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        provider: String,
+        #[transient] request: ReversalRequest,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Answers such a request with the reason why the claim is not reversed; otherwise it is answered by [`Claims::reverse`]. Role `payer` of the payer.
+    /// `CONFLICT_STATE` unless that request is the one that waits.
+    #[submit]
+    fn decline_reversal(
+        &self,
+        ctx: &Context<'_>,
+        payer: String,
+        provider: String,
+        #[transient] decline: ReversalDecline,
+    ) -> Result<Receipt, HealthError>;
+
+    /// Claims of a coverage that are approved or paid by what the payer does not know so any more, since the coverage was ended or amended; in parts that each
+    /// look at up to [`MAX_LOOKED_AT`] of its claims. Not those that were received under a version which did not list a coverage's claims. Role `payer` of that
+    /// payer. `NOT_FOUND` for an unknown coverage.
+    #[evaluate]
+    fn outdated_claims(
+        &self,
+        ctx: &ReadContext<'_>,
+        payer: String,
+        #[transient] query: OutdatedQuery,
+    ) -> Result<OutdatedClaims, HealthError>;
 
     /// Says that the money of a reversed claim came back: all that is out of it by the payer's book, once. Role `payer` of the payer. `CONFLICT_STATE` where
     /// nothing is out (any more), `INVALID_CODE` for a reference that no payment could have. What comes back by less being paid is
@@ -614,7 +675,8 @@ pub trait Claims {
     ) -> Result<BookView, HealthError>;
 
     /// A claim, its adjudication and payments, as the pair's collection shows them. Role `payer` of the payer or `provider-billing` of the provider, or,
-    /// once an appeal has come to the external level, role `legal` of a regulator.
+    /// while its appeal is open at the external level, role `legal` of a regulator, with a credential: `CONFLICT_STATE` until that person has taken it up
+    /// ([`Claims::take_up_appeal`]).
     #[evaluate]
     fn claim(
         &self,
@@ -699,7 +761,7 @@ pub trait Claims {
         #[transient] question: QuestionId,
     ) -> Result<EligibilityView, HealthError>;
 
-    /// Questions of the provider, in parts that each look at up to [`MAX_LOOKED_AT`]. Roles as for `eligibility_answer`.
+    /// Questions of the provider, in parts that each look at up to [`MAX_LOOKED_AT`] keys or [`MAX_READ`] bytes. Roles as for `eligibility_answer`.
     #[evaluate]
     fn eligibility_questions(
         &self,
@@ -709,8 +771,9 @@ pub trait Claims {
         #[transient] query: QuestionQuery,
     ) -> Result<QuestionList, HealthError>;
 
-    /// Questions that are older than [`QUESTION_DAYS`], for `drop_questions`; at the payer answers, for `drop_answers`. Of the first [`MAX_LOOKED_AT`] from
-    /// [`QuestionQuery::after`] on, which may be drawn at random, at most [`MAX_DROPPED`]. Roles as for `eligibility_answer`, each for its own.
+    /// Questions that are older than [`QUESTION_DAYS`], for `drop_questions`; at the payer answers, for `drop_answers`. Of the first [`MAX_LOOKED_AT`] keys, or
+    /// [`MAX_READ`] bytes, behind [`QuestionQuery::after`], which may be drawn at random, at most [`MAX_DROPPED`]. Roles as for `eligibility_answer`, each for
+    /// its own.
     #[evaluate]
     fn eligibility_over(
         &self,

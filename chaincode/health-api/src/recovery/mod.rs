@@ -34,6 +34,7 @@ mod tests;
 pub use machine::{Act, Approver, Signers, step};
 pub use policy::{MAX_GUARDIANS, RecoveryPolicy, Rules};
 
+use self::policy::counts;
 use crate::HealthError;
 use crate::ids::{Hash, KeyId, RecoveryId};
 use serde::{Deserialize, Serialize};
@@ -186,6 +187,16 @@ impl Account {
     pub fn lapses(&self, rules: &Rules) -> Option<i64> {
         let first = self.renewed.values().min()?;
         Some(first.saturating_add(rules.guardian_life))
+    }
+
+    /// Whether somebody could open the account at `at` (seconds since 1970) at once, had the key `by` frozen it and taken `lost` away: another key that acts,
+    /// or as many guardians who count as the policy asks for.
+    pub fn opens_without(&self, rules: &Rules, by: &KeyId, lost: Option<&KeyId>, at: i64) -> bool {
+        let another = |key: &&KeyId| *key != by && Some(*key) != lost;
+        let guardians = self.policy.guardians.iter();
+        let counting = guardians.filter(|guardian| counts(&self.renewed, guardian, rules, at));
+        let threshold = usize::from(self.policy.threshold);
+        self.live.iter().any(|key| another(&key)) || (threshold > 0 && counting.count() >= threshold)
     }
 
     /// A key is taken away. What the ledger keeps as a mark of its own comes into a loaded account by this.

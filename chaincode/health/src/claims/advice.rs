@@ -4,13 +4,14 @@ use super::money::Remittance;
 use super::payments;
 use super::provider::pair_of_either;
 use super::recovering;
-use super::store::{Standing, StoredAdjudication, adjudication_key, remittance_key, stored};
+use super::store::{Head, StoredAdjudication, adjudication_key, head_key, remittance_key, stored};
 use crate::state::Collection;
 use careledger_api::HealthError;
 use careledger_api::adjudication::Adjudication;
-use careledger_api::contracts::claims::{ClaimStatus, RemittedClaim};
+use careledger_api::contracts::claims::RemittedClaim;
 use careledger_api::ids::{ClaimId, RemittanceId, TxId};
 use fabric_contract_core::ReadContext;
+use std::collections::BTreeSet;
 
 pub(super) fn remitted(
     ctx: &ReadContext<'_>,
@@ -33,7 +34,10 @@ pub(super) fn remitted(
         let decided: Option<StoredAdjudication> = pair.get(ctx, &adjudication_key(claim, decision))?;
         Ok(decided.ok_or(HealthError::NotFound)?.adjudication)
     };
-    let claim = |(claim, amount): (&ClaimId, &i64)| {
+    let (mut all, mut paid) = (Vec::new(), BTreeSet::new());
+    for (claim, amount) in amounts {
+        let head: Option<Head> = pair.get(ctx, &head_key(claim))?;
+        paid.extend(head.iter().flat_map(|head| head.paid_by(&id)).cloned());
         let decision = decisions.get(claim).ok_or(HealthError::NotFound)?;
         let decided = adjudication(claim, decision)?;
         let told = match before.get(claim) {
@@ -42,24 +46,23 @@ pub(super) fn remitted(
                 unpaid: false,
             },
             None if decided.allowed != *amount => {
-                paid_before(ctx, &pair, (claim, &id), decided.allowed.saturating_sub(*amount))?
+                let sum = decided.allowed.saturating_sub(*amount);
+                paid_before(ctx, &pair, head.as_ref(), (claim, &id), sum)?
             }
             None => Before::default(),
         };
-        Ok(RemittedClaim {
+        all.push(RemittedClaim {
             claim: stored(ctx, &pair, claim)?.claim,
             adjudication: decided,
             amount: *amount,
             // What a denial told was so, whatever was decided since.
-            stands: denied.contains(claim) || stands(ctx, &pair, claim, &remittance)?,
+            stands: denied.contains(claim) || stands(ctx, &pair, head.as_ref(), claim, &remittance)?,
             again: told.unpaid || again.contains(claim),
             before: told.decision,
             set_off: false,
-        })
-    };
-    let mut all: Vec<RemittedClaim> = amounts.iter().map(claim).collect::<Result<_, HealthError>>()?;
-    let claims: Vec<ClaimId> = amounts.keys().copied().collect();
-    all.extend(recovering::remitted(ctx, &pair, &id, &claims)?);
+        });
+    }
+    all.extend(recovering::remitted(ctx, &pair, &id, &paid)?);
     Ok(all)
 }
 
@@ -75,11 +78,12 @@ struct Before {
 fn paid_before(
     ctx: &ReadContext<'_>,
     pair: &Collection,
+    head: Option<&Head>,
     (claim, by): (&ClaimId, &RemittanceId),
     sum: i64,
 ) -> Result<Before, HealthError> {
     let mut told = Before::default();
-    let Some(head) = Standing::of(ctx, pair, claim)?.head else {
+    let Some(head) = head else {
         return Ok(told);
     };
     let place = head.remittances.iter().position(|on| on == by);
@@ -92,7 +96,7 @@ fn paid_before(
         let Some(remittance) = found.filter(|found| !found.denied.contains(claim)) else {
             continue;
         };
-        if payments::of_remittance(ctx, pair, &head, &remittance, claim)?.is_none() {
+        if payments::of_remittance(ctx, pair, head, &remittance, claim)?.is_none() {
             told.unpaid = true;
             continue;
         }
@@ -107,24 +111,26 @@ fn paid_before(
 }
 
 /// Whether the decision that a remittance tells of a claim is in force, or was paid by it as it says.
-pub(super) fn stands(
+fn stands(
     ctx: &ReadContext<'_>,
     pair: &Collection,
+    head: Option<&Head>,
     claim: &ClaimId,
     remittance: &Remittance,
 ) -> Result<bool, HealthError> {
-    let Some(head) = Standing::of(ctx, pair, claim)?.head else {
-        return Ok(false);
-    };
-    // A replaced one was reversed before.
-    let reversed = head.status == ClaimStatus::Reversed || head.reversal.is_some();
-    let in_force = head.decided.as_ref().map(|decided| &decided.tx);
-    if !reversed && in_force.is_some() && in_force == remittance.decisions.get(claim) {
+    let Some(head) = head else { return Ok(false) };
+    if is_in_force(head, claim, remittance) {
         return Ok(true);
     }
-    let Some(place) = payments::of_remittance(ctx, pair, &head, remittance, claim)? else {
+    let Some(place) = payments::of_remittance(ctx, pair, head, remittance, claim)? else {
         return Ok(false);
     };
-    let paid = payments::read(ctx, pair, &head, place, claim)?;
+    let paid = payments::read(ctx, pair, head, place, claim)?;
     Ok(remittance.amounts.get(claim) == Some(&paid.amount))
+}
+
+/// Whether the decision that a remittance tells of a claim is the one in force.
+pub(super) fn is_in_force(head: &Head, claim: &ClaimId, remittance: &Remittance) -> bool {
+    let in_force = head.decided.as_ref().map(|decided| &decided.tx);
+    !head.is_reversed() && in_force.is_some() && in_force == remittance.decisions.get(claim)
 }

@@ -83,15 +83,6 @@ struct Answered {
 impl Appeal {
     /// Reads it from its keys; none if nobody appealed. A level that does not follow on the one before was not said, and what is no answer to a level answers
     /// nothing: an organisation with altered code that writes such ends nobody's view.
-    pub(super) fn of(
-        ctx: &ReadContext<'_>,
-        pair: &Collection,
-        id: &ClaimId,
-    ) -> Result<Option<Self>, HealthError> {
-        Self::said(ctx, pair, id, &Word::of(ctx, pair, &word_key(id)))
-    }
-
-    /// The same, where the provider's word is at hand.
     pub(super) fn said(
         ctx: &ReadContext<'_>,
         pair: &Collection,
@@ -222,8 +213,8 @@ impl Appeal {
     pub(super) fn until(before: Option<&Self>, decided: Date, today: Date) -> Result<Date, HealthError> {
         match before.and_then(|appeal| appeal.over(today)) {
             // Far outside of what a calendar has: no day of the payer's clock.
-            Some(on) if on > decided => in_days(on, APPEAL_DAYS).or_else(|_| in_days(decided, APPEAL_DAYS)),
-            _ => in_days(decided, APPEAL_DAYS),
+            Some(on) if on > decided => on.in_days(APPEAL_DAYS).or_else(|_| decided.in_days(APPEAL_DAYS)),
+            _ => decided.in_days(APPEAL_DAYS),
         }
     }
 
@@ -268,6 +259,16 @@ impl Appeal {
         self.levels.len() == *LEVELS.end()
     }
 
+    /// Whether it waits for the reviewer outside.
+    pub(super) fn is_open_outside(&self) -> bool {
+        self.status.is_open() && self.is_external()
+    }
+
+    /// The day on which the provider said what it says at the newest level; none where that was not kept, or the peer has not got it.
+    pub(super) fn newest(&self) -> Option<Date> {
+        self.levels.last()?.said.as_ref()?.on
+    }
+
     /// Whether it is open at one of the payer's own levels; the last one is decided outside.
     pub(super) fn is_the_payers(&self) -> bool {
         self.status.is_open() && !self.is_external()
@@ -283,7 +284,7 @@ impl Appeal {
 impl Level {
     /// The last day for the payer's answer.
     fn due(&self) -> Option<Date> {
-        in_days(self.said.as_ref()?.on?, APPEAL_ANSWER_DAYS).ok()
+        self.said.as_ref()?.on?.in_days(APPEAL_ANSWER_DAYS).ok()
     }
 }
 
@@ -301,11 +302,7 @@ pub(super) enum Kept {
 
 /// The last second of a day (since 1970).
 pub(super) fn last_second(day: Date) -> i64 {
-    (day.days() + 1).saturating_mul(86_400) - 1
-}
-
-fn in_days(day: Date, days: i64) -> Result<Date, HealthError> {
-    Date::from_unix((day.days() + days).saturating_mul(86_400))
+    day.first_second() + 86_399
 }
 
 pub(super) fn appeal(
@@ -406,7 +403,8 @@ pub(super) fn decide_appeal(
 ) -> Result<Receipt, HealthError> {
     let consortium = registered(ctx)?.consortium;
     let caller = Caller::of(ctx)?;
-    if outside(&consortium, &caller).is_err() {
+    let is_outside = outside(&consortium, &caller).is_ok();
+    if !is_outside {
         caller.require(payer, &[Role::Payer])?;
     }
     let desk = Desk::of(ctx, consortium, payer, provider)?;
@@ -450,7 +448,12 @@ pub(super) fn decide_appeal(
                 false => refused,
             }
         })?,
-        _ => caller.require(payer, &[Role::Payer])?,
+        _ => caller.require(payer, &[Role::Payer]).map_err(|refused| match is_outside {
+            true => HealthError::Forbidden(
+                "the appeal is at one of the payer's own levels; the reviewer outside decides the last one".into(),
+            ),
+            false => refused,
+        })?,
     }
     let person = desk.person(&caller)?;
     let before = entry.book.answers.iter().any(|answer| answer.by == person);
@@ -534,6 +537,9 @@ pub(super) fn require_settled(desk: &Desk<'_, '_>, entry: &Entry) -> Result<(), 
     }
 }
 
+/// Why nothing is paid of a claim of which [a level waits for its answer](is_open).
+pub(super) const OPEN: &str = "it is under appeal, and paid once that is decided";
+
 /// Whether a level waits for its answer, the payer's or the one outside.
 pub(super) fn is_open(
     ctx: &ReadContext<'_>,
@@ -550,7 +556,7 @@ pub(super) fn is_decided_outside(book: &Book) -> bool {
 }
 
 /// The reviewers outside of the payer are the regulators' lawyers.
-fn outside(consortium: &Consortium, caller: &Caller) -> Result<(), HealthError> {
+pub(super) fn outside(consortium: &Consortium, caller: &Caller) -> Result<(), HealthError> {
     caller.require_in(consortium, OrganisationRole::Regulator, &[Role::Legal])
 }
 

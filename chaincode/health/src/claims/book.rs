@@ -14,7 +14,7 @@ use crate::state::{Collection, derived_salt};
 use careledger_api::HealthError;
 use careledger_api::adjudication::{Accumulators, Claim, Coverage, Edit, EditCode, Facts, PriorService};
 use careledger_api::contracts::claims::{
-    AppealAct, BookView, ClaimAct, ClaimStatus, MadeRulings, Recovered, Rulings,
+    AppealAct, BookView, ClaimAct, ClaimStatus, DeclinedReversal, MadeRulings, Recovered, Rulings,
 };
 use careledger_api::date::Date;
 use careledger_api::hashing::{canonical, tagged_hash};
@@ -91,6 +91,9 @@ pub(super) struct Book {
     #[serde(default)]
     pub(super) reversed_at: Option<i64>,
     pub(super) successor: Option<ClaimId>,
+    /// The requests for its reversal that the payer declined, in their order.
+    #[serde(default)]
+    pub(super) declined: Vec<DeclinedReversal>,
     pub(super) salt: Salt,
 }
 
@@ -165,11 +168,30 @@ pub(super) fn book_key(hash: &Hash) -> String {
     format!("book~{hash}")
 }
 
+/// Whether a correction of a claim of which the provider said this is submitted, and not received.
+pub(super) fn is_corrected(
+    ctx: &ReadContext<'_>,
+    own: &Own,
+    provider: &str,
+    word: &Word,
+) -> Result<bool, HealthError> {
+    match word.successor {
+        None => Ok(false),
+        Some(by) => {
+            let received = book_key(&book_hash(own, provider, &by));
+            Ok(!own.collection.exists(ctx, &received)?)
+        }
+    }
+}
+
+/// Why nothing is paid of a claim that [is corrected](is_corrected), and what leads on.
+pub(super) const CORRECTED: &str = "a replacement or void of it is submitted; receive that first";
+
 impl Book {
     /// The second in which a pended claim waits for the payer again though nobody answered it; none where the provider is not asked.
     pub(super) fn unanswered_from(&self) -> Option<i64> {
         let until = self.decision.as_ref()?.answer_until?;
-        Some((until.days() + 1).saturating_mul(86_400))
+        Some(until.first_second() + 86_400)
     }
 
     /// Takes down that what was asked is not answered. `CONFLICT_STATE` while the provider may still answer, or where it is not asked.
@@ -324,13 +346,7 @@ impl Entry {
         let book: Option<Book> = desk.get(&book_key(&hash))?;
         let said = word_key(id);
         let word = Word::of(desk.ctx, &desk.pair, &said);
-        let corrected = match word.successor {
-            None => false,
-            Some(by) => {
-                let key = book_key(&book_hash(&desk.own, desk.provider, &by));
-                !desk.own.collection.exists(desk.ctx, &key)?
-            }
-        };
+        let corrected = is_corrected(desk.ctx, &desk.own, desk.provider, &word)?;
         let Some(mut book) = book else {
             require_written(desk.ctx, &desk.pair, desk.provider, id)?;
             return Self::new(desk, (claim, received), word, corrected);
@@ -401,6 +417,7 @@ impl Entry {
             reversal: None,
             reversed_at: None,
             successor: None,
+            declined: Vec::new(),
             salt: desk.salt(&book_key(&hash)),
         };
         Ok(Self {

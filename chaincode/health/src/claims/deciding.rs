@@ -142,7 +142,7 @@ pub(super) fn decide(
     let lines = adjudication.lines.iter().filter(|line| line.covered);
     let covered = lines.map(|line| line.sequence).collect();
     let asked = book.status == ClaimStatus::Pended && !questions.is_empty();
-    let last = desk.today()?.days() + ANSWER_DAYS;
+    let last = || desk.today()?.in_days(ANSWER_DAYS);
     let found = tagged_hash("decided", &[&canonical(&adjudication.lines)?]);
     book.decision = Some(Decision {
         tx: desk.tx.clone(),
@@ -153,7 +153,7 @@ pub(super) fn decide(
         questions,
         found: Some(found),
         covered: Some(covered),
-        answer_until: asked.then(|| Date::from_unix(last * 86_400)).transpose()?,
+        answer_until: asked.then(last).transpose()?,
     });
     if book.status != ClaimStatus::Pended {
         book.decided_at.get_or_insert(desk.now);
@@ -290,17 +290,18 @@ fn known(
     let plan: Plan = members::plan(desk.ctx, &desk.own, coverage)?;
     let past = Past::of(desk, claim, &entry.hash, &plan)?;
     let named = claim.lines.iter().filter_map(|line| line.authorisation);
-    let npis = claim
+    let performers = claim
         .lines
         .iter()
         .filter_map(|line| line.rendering_npi.as_deref());
-    let npis = npis.chain([claim.provider_npi.as_str()]);
+    let bills = (claim.provider_npi.as_str(), desk.provider);
+    let (standing, bills_for_others) = members::standings(desk.ctx, &desk.own, bills, performers)?;
     let again = before.is_some();
     let before = before.unwrap_or_default();
     let beside = Beside::of(desk, entry, &step.noticed.fingerprints, &before)?;
     let facts = Facts {
-        standing: members::standings(desk.ctx, &desk.own, npis)?,
-        bills_for_others: members::bills_for_others(desk.ctx, &desk.own, &claim.provider_npi, desk.provider)?,
+        standing,
+        bills_for_others,
         authorisations: units::given(desk, &claim.coverage, named, &before.used)?,
         history: past.services(),
         earlier: past.earlier(),

@@ -11,6 +11,7 @@
 
 use super::desk::{Desk, Own};
 use super::history::Past;
+use super::parts::{each, formed};
 use super::provider::{self, pair_of_either};
 use super::submission::again;
 use super::{authorisation, coverage, disclosure, members, sums, units};
@@ -27,7 +28,7 @@ use careledger_api::contracts::claims::{
     YearSum,
 };
 use careledger_api::event::EventKind;
-use careledger_api::hashing::{keyed_hash, sha256};
+use careledger_api::hashing::keyed_hash;
 use careledger_api::ids::{AuthorisationId, Hash, QuestionId, Salt, TxId};
 use careledger_api::roles::Role;
 use careledger_api::{HealthError, Receipt};
@@ -192,15 +193,13 @@ pub(super) fn answer_eligibility(
         answer,
         tx: desk.tx.clone(),
     };
-    let value = serde_json::to_vec(&answered)
-        .map_err(|_| HealthError::Ledger("a value could not be written".into()))?;
-    ctx.private_put(&desk.pair.name, &key, &value)?;
+    let answer = desk.pair.put_hashed(ctx, &key, &answered)?;
     desk.pair.hand_to(ctx, &key, payer)?;
     let book = Book {
         question: id,
         provider: provider.to_owned(),
         asked,
-        answer: sha256(&value),
+        answer,
         at: desk.now,
         salt: desk.salt(&book_key),
     };
@@ -277,10 +276,11 @@ fn services(
     // No claim of the payer's book has this name: nothing of the member's past is left out.
     let nobody = desk.own.hash("question", &[question.id.as_bytes()]);
     let past = Past::of(desk, &claim, &nobody, plan)?;
-    let npis = [claim.provider_npi.as_str()];
+    let bills = (claim.provider_npi.as_str(), desk.provider);
+    let (standing, bills_for_others) = members::standings(desk.ctx, &desk.own, bills, std::iter::empty())?;
     let facts = Facts {
-        standing: members::standings(desk.ctx, &desk.own, npis.into_iter())?,
-        bills_for_others: members::bills_for_others(desk.ctx, &desk.own, &claim.provider_npi, desk.provider)?,
+        standing,
+        bills_for_others,
         history: past.services(),
         earlier: past.earlier(),
         payment: disclosure::basis(desk.ctx, &desk.pair, &claim)?,
@@ -514,39 +514,44 @@ pub(super) fn eligibility_questions(
     let pair = pair_of_either(ctx, payer, provider)?;
     let now = ctx.timestamp().seconds;
     let mut list = QuestionList::default();
-    let mut looked_at = 0;
-    // The first key after that question's.
-    let start = query
-        .after
-        .map_or_else(|| PREFIX.to_owned(), |after| format!("{}~", question_key(&after)));
-    for entry in ctx.private_range(&pair.name, &start, &format!("{PREFIX}~"))? {
-        let entry = entry?;
-        let named: Option<QuestionId> = entry.key.strip_prefix(PREFIX).and_then(|id| id.parse().ok());
-        let Some(id) = named else { continue };
-        looked_at += 1;
-        // What has no form, or another id, nobody asked: somebody with altered code wrote it.
-        let stored: Option<Stored> = serde_json::from_slice(&entry.value).ok();
-        let stored = stored.filter(|stored| stored.question.id == id);
-        if let Some(Stored { question, at, .. }) = stored
-            && pair.is_handed_to(ctx, &question_key(&id), provider)?
-        {
-            let status = status(pair.exists(ctx, &answer_key(&id))?, at, now);
-            if !query.open || status == QuestionStatus::Open {
-                list.questions.push(ListedQuestion {
-                    question: id,
-                    coverage: question.coverage,
-                    on: question.on,
-                    asked: at,
-                    status,
-                });
-            }
+    list.next = each_question(ctx, (&pair, provider), query.after, |stored| {
+        let Stored { question, at, .. } = stored;
+        let status = status(pair.exists(ctx, &answer_key(&question.id))?, at, now);
+        if !query.open || status == QuestionStatus::Open {
+            list.questions.push(ListedQuestion {
+                question: question.id,
+                coverage: question.coverage,
+                on: question.on,
+                asked: at,
+                status,
+            });
         }
-        if looked_at == MAX_LOOKED_AT {
-            list.next = Some(id);
-            break;
-        }
-    }
+        Ok(())
+    })?;
     Ok(list)
+}
+
+/// Shows the provider's questions as [`each`] does. What has no form, or another id, or is not the provider's alone to change, nobody asked: somebody with
+/// altered code wrote it.
+fn each_question(
+    ctx: &ReadContext<'_>,
+    (pair, provider): (&Collection, &str),
+    after: Option<QuestionId>,
+    mut show: impl FnMut(Stored) -> Result<(), HealthError>,
+) -> Result<Option<QuestionId>, HealthError> {
+    each(
+        ctx,
+        pair,
+        (PREFIX, after),
+        MAX_LOOKED_AT,
+        |id: QuestionId, value| {
+            let stored: Option<Stored> = formed(value);
+            match stored.filter(|stored| stored.question.id == id) {
+                Some(stored) if pair.is_handed_to(ctx, &question_key(&id), provider)? => show(stored),
+                _ => Ok(()),
+            }
+        },
+    )
 }
 
 /// A look at some of them, since a provider that asks all day has thousands: from a random place on, again and again, it comes by all.
@@ -570,22 +575,10 @@ pub(super) fn eligibility_over(
         over.extend(books.map(|book| book.question));
     } else {
         let pair = provider::pair(ctx, payer, provider)?;
-        let start = query
-            .after
-            .map_or(PREFIX.to_owned(), |after| question_key(&after));
-        let all = ctx.private_range(&pair.name, &start, &format!("{PREFIX}~"))?;
-        for entry in all.take(MAX_LOOKED_AT) {
-            let entry = entry?;
-            let stored: Option<Stored> = serde_json::from_slice(&entry.value).ok();
-            // What somebody else wrote is theirs to destroy.
-            if let Some(Stored { question, at, .. }) = stored
-                && is_over(at)
-                && entry.key == question_key(&question.id)
-                && pair.is_handed_to(ctx, &entry.key, provider)?
-            {
-                over.push(question.id);
-            }
-        }
+        each_question(ctx, (&pair, provider), query.after, |stored| {
+            over.extend(is_over(stored.at).then_some(stored.question.id));
+            Ok(())
+        })?;
     }
     over.truncate(MAX_DROPPED);
     Ok(over)

@@ -35,7 +35,6 @@ use careledger_api::consortium::{LOG_COLLECTION, OrganisationRole};
 use careledger_api::contracts::claims::Period;
 use careledger_api::hashing::{keyed_hash, tagged_hash};
 use careledger_api::ids::{Hash, Salt};
-use fabric_contract_core::KeyPolicy;
 use serde::{Deserialize, Serialize};
 use std::collections::btree_map::Entry as Place;
 use std::collections::{BTreeMap, BTreeSet};
@@ -257,8 +256,7 @@ impl Own {
             return Ok(Self::Nothing);
         }
         // Others may write as their own what this payer had written and released.
-        let policy = desk.ctx.private_key_policy(&log.name, &key)?;
-        if policy != Some(KeyPolicy::any_peer([desk.payer])) {
+        if !log.is_handed_to(desk.ctx, &key, desk.payer)? {
             return Ok(Self::Another);
         }
         let value = desk.ctx.private_get(&log.name, &key)?;

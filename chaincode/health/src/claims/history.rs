@@ -182,8 +182,7 @@ fn place(service: &PriorService) -> (String, u16) {
 
 /// The year of a day so many days later; the day's own beyond the calendar's end.
 fn shifted(date: Date, days: i64) -> u16 {
-    let seconds = (date.days() + days).saturating_mul(86_400);
-    Date::from_unix(seconds).map_or(date.year(), Date::year)
+    date.in_days(days).map_or(date.year(), Date::year)
 }
 
 fn year_key(own: &Own, coverage: &CoverageId, procedure: &str, year: u16) -> String {

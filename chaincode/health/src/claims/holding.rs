@@ -13,7 +13,8 @@ use careledger_api::adjudication::{Claim, ClaimLine, EditCode, PaymentBasis, Rul
 use careledger_api::contracts::claims::ClaimStatus;
 use fabric_contract_core::ReadContext;
 
-/// `CONFLICT_STATE` with the reason, if it is held. A refusal names no claim; which one of several it is, [`WaitingClaim::held`](careledger_api::contracts::claims::WaitingClaim::held) says.
+/// `CONFLICT_STATE` with the reason, if it is held. A refusal names no claim; which one of several it is,
+/// [`WaitingClaim::held`](careledger_api::contracts::claims::WaitingClaim::held) says, as it does of one that is corrected, or under appeal outside.
 pub(super) fn require_payable(desk: &Desk<'_, '_>, entry: &Entry) -> Result<(), HealthError> {
     match reason(desk.ctx, (&desk.pair, &desk.own), &entry.claim, &entry.book)? {
         None => Ok(()),
@@ -56,9 +57,8 @@ pub(super) fn reason(
     let days = lines.iter().map(|line| line.date);
     let coverage = coverage::on_days(ctx, own, &claim.coverage, days)?;
     let performers = lines.iter().map(|line| claim.performer(line));
-    let npis = performers.chain([claim.provider_npi.as_str()]);
-    let standing = members::standings(ctx, own, npis)?;
-    let another = members::bills_for_others(ctx, own, &claim.provider_npi, &book.provider)?;
+    let bills = (claim.provider_npi.as_str(), book.provider.as_str());
+    let (standing, another) = members::standings(ctx, own, bills, performers)?;
     let flagged = flagged(claim, book);
     // A step may have taken the status further already; what was remitted is told to the provider, and only reversed.
     let decide = match !book.was_remitted() && !book.money.has_moved() {

@@ -7,7 +7,7 @@ use super::money::Remittance;
 use super::parts::{each, each_claim, formed};
 use super::provider::pair_of_either;
 use super::store::{Standing, StoredClaim, require_own};
-use super::{payments, reading, recovering};
+use super::{reading, recovering};
 use crate::state::Collection;
 use careledger_api::HealthError;
 use careledger_api::adjudication::{Adjudication, Claim, Effect, Frequency};
@@ -132,10 +132,7 @@ fn row(
         None => None,
     };
     let appeal_until = appeal_until.filter(|until| today <= *until);
-    let payments = match &standing.head {
-        Some(head) => payments::all(ctx, pair, head, &id)?,
-        None => Vec::new(),
-    };
+    let payments = standing.payments(ctx, pair, &id)?;
     let paid = payments
         .iter()
         .fold(0i64, |sum, payment| sum.saturating_add(payment.amount));

@@ -15,7 +15,7 @@ use careledger_api::roles::Role;
 use careledger_api::{HealthError, Receipt};
 use fabric_contract_core::{Context, ReadContext};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The public value of `plan~I`: who publishes it and its newest version.
 #[derive(Serialize, Deserialize)]
@@ -68,7 +68,7 @@ pub(super) fn load_plan(ctx: &Context<'_>, payer: &str, plan: PlanBody) -> Resul
         .ok_or(HealthError::NotFound)?;
     if plan.commitment()? != published.commitment {
         return Err(HealthError::ConflictState(
-            "these rules are not what was published for this version".into(),
+            "these rules with this salt are not what was published for this version: other rules, or the salt of another copy; load what was kept when it was published".into(),
         ));
     }
     own.put(ctx, &rules_key(&own, &id, version), &plan)?;
@@ -139,31 +139,33 @@ pub(super) fn plan(ctx: &ReadContext<'_>, own: &Own, coverage: &Coverage) -> Res
     Ok(body.ok_or(HealthError::NotFound)?.plan)
 }
 
-/// Whether the payer knows the number as one under which others bill, and not that organisation.
-pub(super) fn bills_for_others(
-    ctx: &ReadContext<'_>,
-    own: &Own,
-    npi: &str,
-    provider: &str,
-) -> Result<bool, HealthError> {
-    let body: Option<StandingBody> = own.get(ctx, &standing_key(own, npi))?;
-    Ok(body.is_some_and(|body| !body.bills_for.is_empty() && !body.bills_for.contains(provider)))
-}
-
-/// How these providers stand, as far as the payer said so.
+/// How the number that bills a claim and those who performed stand, as far as the payer said so, and whether it knows the former as one under which others
+/// bill, and not that organisation.
 pub(super) fn standings<'a>(
     ctx: &ReadContext<'_>,
     own: &Own,
-    npis: impl Iterator<Item = &'a str>,
-) -> Result<BTreeMap<String, Standing>, HealthError> {
-    let mut found = BTreeMap::new();
-    for npi in npis.collect::<std::collections::BTreeSet<_>>() {
-        let body: Option<StandingBody> = own.get(ctx, &standing_key(own, npi))?;
-        if let Some(body) = body {
-            found.insert(npi.to_owned(), body.standing);
-        }
+    (billing, provider): (&'a str, &str),
+    performers: impl Iterator<Item = &'a str>,
+) -> Result<(BTreeMap<String, Standing>, bool), HealthError> {
+    let (mut found, mut bills_for_others) = (BTreeMap::new(), false);
+    for npi in performers.chain([billing]).collect::<BTreeSet<_>>() {
+        let Some(body) = stands(ctx, own, npi)? else {
+            continue;
+        };
+        let names = &body.bills_for;
+        bills_for_others |= npi == billing && !names.is_empty() && !names.contains(provider);
+        found.insert(npi.to_owned(), body.standing);
     }
-    Ok(found)
+    Ok((found, bills_for_others))
+}
+
+/// How a provider stands, if the payer said so.
+pub(super) fn standing(ctx: &ReadContext<'_>, own: &Own, npi: &str) -> Result<Option<Standing>, HealthError> {
+    Ok(stands(ctx, own, npi)?.map(|body| body.standing))
+}
+
+fn stands(ctx: &ReadContext<'_>, own: &Own, npi: &str) -> Result<Option<StandingBody>, HealthError> {
+    own.get(ctx, &standing_key(own, npi))
 }
 
 fn member_key_key(own: &Own, coverage: &CoverageId) -> String {

@@ -6,6 +6,7 @@
 use super::book::Entry;
 use super::desk::{Desk, Own};
 use super::members;
+use super::parts::formed;
 use super::reading::explained;
 use super::store::{Standing, stored};
 use crate::caller::Caller;
@@ -13,10 +14,11 @@ use crate::intent::{scope, short_lived};
 use crate::state::{Collection, Established, registered};
 use careledger_api::HealthError;
 use careledger_api::contracts::claims::{
-    ExplanationOfBenefits, MAX_MEMBER_CLAIMS, MemberClaim, MemberClaimQuery, MemberQuery, member_of,
+    ExplanationOfBenefits, MAX_LOOKED_AT, MAX_MEMBER_CLAIMS, MAX_READ, MemberClaim, MemberClaimQuery,
+    MemberQuery, member_of,
 };
 use careledger_api::date::DateRange;
-use careledger_api::ids::{ClaimId, CoverageId, Salt};
+use careledger_api::ids::{ClaimId, CoverageId, Hash, Salt};
 use careledger_api::intent::SignedIntent;
 use careledger_api::roles::Role;
 use fabric_contract_core::ReadContext;
@@ -61,6 +63,37 @@ pub(super) fn claims(
     found.sort_by_key(|of| (std::cmp::Reverse(of.days.until), of.claim));
     found.truncate(MAX_MEMBER_CLAIMS);
     Ok(found)
+}
+
+/// Shows the received claims of a coverage, each by what names its book and the MSP id of its provider, in parts of up to [`MAX_LOOKED_AT`]: from behind one
+/// on. The last one that was shown, where there may be more.
+pub(super) fn each(
+    ctx: &ReadContext<'_>,
+    own: &Own,
+    coverage: &CoverageId,
+    after: Option<Hash>,
+    mut show: impl FnMut(Hash, String) -> Result<(), HealthError>,
+) -> Result<Option<Hash>, HealthError> {
+    let begun = ctx.bytes_read();
+    let prefix = prefix(own, coverage);
+    let start = after.map_or_else(|| prefix.clone(), |after| format!("{prefix}{after}"));
+    let keys = ctx.private_range(&own.collection.name, &start, &format!("{prefix}~"))?;
+    let mut shown = 0;
+    for entry in keys {
+        let entry = entry?;
+        let name = entry.key.strip_prefix(&prefix).and_then(|name| name.parse().ok());
+        let Some(hash) = name.filter(|hash| Some(*hash) != after) else {
+            continue;
+        };
+        if let Some(Listed { provider, .. }) = formed(&entry.value) {
+            show(hash, provider)?;
+        }
+        shown += 1;
+        if shown >= MAX_LOOKED_AT || ctx.bytes_read().saturating_sub(begun) >= MAX_READ {
+            return Ok(Some(hash));
+        }
+    }
+    Ok(None)
 }
 
 /// A claim as the list has it; none without lines.
@@ -123,7 +156,10 @@ fn asked(
     let consortium = registered(ctx)?.consortium;
     Caller::of(ctx)?.require(payer, &[Role::Portal])?;
     let own = Own::of(ctx, &consortium, payer)?;
-    let unproven = || HealthError::BadIntent("the signature does not verify with the member's key".into());
+    let unproven = || {
+        let reason = "the payer has no key of this coverage's member, or another one than signed: it takes down the key that the member's wallet shows";
+        HealthError::BadIntent(reason.into())
+    };
     let signed = &intent.intent;
     let theirs = signed.patient == member_of(payer, coverage) && signed.authority.is_none();
     let key = members::member_key(ctx, &own, coverage)?;

@@ -9,27 +9,31 @@
 //! authorisation  requests, decisions, answers; the book of each                     pair_<payer>_<provider>, payer
 //! units          what claims may use of authorisations                              payer
 //! eligibility    questions of a front desk, the payer's answers                     pair, payer
-//! submission     claims, replacements, voids                                        pair, payer
-//! receipt        the payer's stamp and front end                                    payer
+//! submission     claims, replacements, voids                                        pair, care_<provider>
+//! services       which chain of claims has a service                                pair
+//! receipt        the payer's stamp and front end                                    pair, payer
 //! elsewhere      marks of services across payers                                    log
 //! quarters       whose services are compared, by which of the regulator's keys      log, public
 //! deciding       facts -> engine -> adjudication, what it uses up                   both
 //! review         information, attachments, rulings of two                           pair, payer
 //! screening      flags, members' words: they pend                                   payer
-//! doubts         services that were flagged, or denied by people, on any claim       payer
+//! doubts         services that were flagged, or denied by people, on any claim      payer
 //! disclosure     payment consent, payment by the patient                            pair, care_<provider>
 //! service        whether the payer keeps its times                                  payer, pair
 //! waiting        what waits for the payer                                           payer, pair
 //! listing        lists for both, what waits for the provider                        pair
 //! parts          looks over the pair's keys that end in time                        pair
 //! appeal         three levels                                                       pair, payer
-//! holding        what keeps money from leaving for a decided claim                both
+//! outside        what the reviewer of the third one sees                            pair
+//! holding        what keeps money from leaving for a decided claim                  both
 //! money          remittance, reversal                                               both
 //! paying         payments and their confirmation, of a claim or of a remittance     both
-//! payments       which payment was which remittance's                              pair
-//! recovering     money that comes back after a reversal                            both
-//! word           what the provider itself said, by its own key                       pair
-//! advice         what a remittance was made of                                       pair
+//! payments       which payment was which remittance's                               pair
+//! reversing      a provider asks for a reversal                                     pair, payer
+//! recovering     money that comes back after a reversal                             both
+//! hindsight      decisions that do not hold by what is known now                    payer
+//! word           what the provider itself said, by its own key                      pair
+//! advice         what a remittance was made of                                      pair
 //! reading        views                                                              pair, payer
 //! mine           the member's own                                                   payer, pair
 //! store          values and keys of the pair
@@ -38,7 +42,7 @@
 //! # Who writes what
 //! Either member of the pair's collection alone can write a key of it that is absent. So what the provider has said of a claim is listed in one key that is
 //! handed to it with the submission (`conf~`; `authsaid~` of a request): that money came, which claim is to stand in the place of this one, and each answer,
-//! appeal and withdrawal by its key and the hash of its value. Statements (`claim~`, `auth~`, `info~`, `appeal~`, ...) are guarded by both once they are
+//! appeal, withdrawal and request for a reversal by its key and the hash of its value. Statements (`claim~`, `auth~`, `info~`, `appeal~`, `revreq~`, ...) are guarded by both once they are
 //! there, and count if they are listed. All that moves money lies in the payer's book, under keyed hashes, in a collection that nobody else writes; `head~` is a copy of it for the provider, from the
 //! payer's first step on handed to the payer for good. A claim with a `head~` that the book does not know, or whose `conf~` is not its provider's, is refused.
 //! A request (`auth~`) that one side could still change alone is neither shown nor decided: a provider would put another one in its place between look and approval.
@@ -63,8 +67,8 @@
 //!
 //! # What a payer with altered code can do
 //! It can write under the provider's names what is absent and what no word lists: a document's hash (`file~`), a service's fingerprint (`fp~`), a payment
-//! consent or its refusal (`payc~`), and claims, requests and questions that their provider never made, which it would pay or answer itself; those whose word
-//! it hands to the provider are on the provider's list, which takes them back by that key. It can take a key before its
+//! consent or its refusal (`payc~`), that a reviewer outside looked (`look~`), and claims, requests and questions that their provider never made, which it
+//! would pay or answer itself; those whose word it hands to the provider are on the provider's list, which takes them back by that key. It can take a key before its
 //! provider, whose submission is then refused as `DUPLICATE` under that id; ids are random. None of that moves the provider's money, but it can delay or
 //! refuse what is owed, as such a payer can by not answering at all; who wrote each is in the block's certificate.
 
@@ -79,12 +83,14 @@ mod disclosure;
 mod doubts;
 mod eligibility;
 mod elsewhere;
+mod hindsight;
 mod history;
 mod holding;
 mod listing;
 mod members;
 mod mine;
 mod money;
+mod outside;
 mod parts;
 mod paying;
 mod payments;
@@ -93,6 +99,7 @@ mod quarters;
 mod reading;
 mod receipt;
 mod recovering;
+mod reversing;
 mod review;
 mod screening;
 mod service;
@@ -108,13 +115,13 @@ use careledger_api::contracts::claims::{
     AdjudicationStep, AppealBody, AppealDecision, Attachment, AuthorisationAnswer, AuthorisationDecision,
     AuthorisationRequest, AuthorisationView, BookView, ClaimBatch, ClaimBody, ClaimList, ClaimStep,
     ClaimView, Claims, CoverageAmendment, CoverageBody, CoverageEnd, Eligibility, EligibilityQuery,
-    EligibilityQuestion, EligibilityView, ExplanationOfBenefits, Feedback, FingerprintKey,
-    FingerprintOpening, FingerprintPeriod, FlagClearance, Fold, FraudFlag, Information, ListQuery,
-    MemberClaim, MemberClaimQuery, MemberKey, MemberQuery, Payment, PaymentConsent, Period, PlanBody,
-    QuestionBatch, QuestionList, QuestionQuery, QuestionStep, Recovery, RemittanceBody,
-    RemittanceConfirmation, RemittanceList, RemittancePayment, RemittanceQuery, RemittanceView,
-    RemittedClaim, RemittedMoney, ReportQuery, Reversal, RulingConfirmation, RulingProposal, SelfPayment,
-    ServiceReport, StandingBody, Waiting, WaitingQuery,
+    EligibilityQuestion, EligibilityView, ExplanationOfBenefits, ExternalAppeals, ExternalQuery, Feedback,
+    FingerprintKey, FingerprintOpening, FingerprintPeriod, FlagClearance, Fold, FraudFlag, Information,
+    ListQuery, MemberClaim, MemberClaimQuery, MemberKey, MemberQuery, OutdatedClaims, OutdatedQuery, Payment,
+    PaymentConsent, Period, PlanBody, QuestionBatch, QuestionList, QuestionQuery, QuestionStep, Recovery,
+    RemittanceBody, RemittanceConfirmation, RemittanceList, RemittancePayment, RemittanceQuery,
+    RemittanceView, RemittedClaim, RemittedMoney, ReportQuery, Reversal, ReversalDecline, ReversalRequest,
+    RulingConfirmation, RulingProposal, SelfPayment, ServiceReport, StandingBody, Waiting, WaitingQuery,
 };
 use careledger_api::ids::{AuthorisationId, ClaimId, Hash, PlanId, QuestionId, RemittanceId};
 use careledger_api::intent::SignedIntent;
@@ -216,6 +223,7 @@ impl Claims for ClaimRules {
         Context members::set_member_key(MemberKey) -> Receipt;
         Context members::set_standing(StandingBody) -> Receipt;
         ReadContext coverage::eligibility(EligibilityQuery) -> Eligibility;
+        ReadContext hindsight::outdated_claims(OutdatedQuery) -> OutdatedClaims;
         Context money::fold_accumulators(Fold) -> Receipt;
         Context disclosure::restrict_payer(SelfPayment) -> Receipt;
     }
@@ -247,6 +255,8 @@ impl Claims for ClaimRules {
         Context appeal::appeal(AppealBody) -> Receipt;
         Context appeal::withdraw_appeal(ClaimStep) -> Receipt;
         Context appeal::decide_appeal(AppealDecision) -> Receipt;
+        ReadContext outside::external_appeals(ExternalQuery) -> ExternalAppeals;
+        Context outside::take_up_appeal(ClaimStep) -> Receipt;
         Context money::remit(RemittanceBody) -> Receipt;
         Context paying::pay(Payment) -> Receipt;
         Context paying::confirm(ClaimStep) -> Receipt;
@@ -254,6 +264,8 @@ impl Claims for ClaimRules {
         Context paying::confirm_remittance(RemittanceConfirmation) -> Receipt;
         ReadContext paying::remittance_money(RemittanceId) -> Vec<RemittedMoney>;
         Context money::reverse(Reversal) -> Receipt;
+        Context reversing::request_reversal(ReversalRequest) -> Receipt;
+        Context reversing::decline_reversal(ReversalDecline) -> Receipt;
         Context recovering::recover(Recovery) -> Receipt;
         ReadContext reading::remittance(RemittanceId) -> RemittanceView;
         ReadContext advice::remitted(RemittanceId) -> Vec<RemittedClaim>;

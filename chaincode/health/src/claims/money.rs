@@ -3,7 +3,7 @@
 use super::book::Entry;
 use super::desk::{Desk, Own};
 use super::store::remittance_key;
-use super::{appeal, deciding, holding, review, sums};
+use super::{appeal, deciding, holding, reversing, review, sums};
 use crate::state::{done, tx_id};
 use careledger_api::contracts::claims::{
     ClaimAct, ClaimStatus, Fold, MAX_REMITTED, RemittanceBody, Reversal, check_text,
@@ -66,6 +66,7 @@ pub(super) fn remit(
         }
         entry.act(ClaimAct::Remit)?;
         appeal::require_settled(&desk, &entry)?;
+        reversing::require_answered(&desk, &entry)?;
         review::require_ruled(&entry.book)?;
         holding::require_payable(&desk, &entry)?;
         amounts.insert(*id, entry.book.money.due());

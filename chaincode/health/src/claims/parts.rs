@@ -7,7 +7,7 @@ use super::store::StoredClaim;
 use crate::state::Collection;
 use careledger_api::HealthError;
 use careledger_api::contracts::claims::{MAX_LOOKED_AT, MAX_READ};
-use careledger_api::ids::{AuthorisationId, ClaimId, RemittanceId};
+use careledger_api::ids::{AuthorisationId, ClaimId, QuestionId, RemittanceId};
 use fabric_contract_core::ReadContext;
 use serde::de::DeserializeOwned;
 
@@ -36,7 +36,7 @@ macro_rules! named {
     )+};
 }
 
-named!(AuthorisationId ClaimId RemittanceId);
+named!(AuthorisationId ClaimId QuestionId RemittanceId);
 
 /// Shows the values under `prefix` in the order of their ids, from the first one after `after` on: each with the id of its key. The last one that was looked
 /// at, where there may be more than `most` or than [`MAX_READ`].

@@ -3,14 +3,14 @@
 //! Which claims are on a remittance, and what is due of each, the payer's book says, and nothing that the pair's collection shows. Each claim's book is read
 //! and written, so of two payments of a claim in one block only the first is valid, whichever way they are made; and then all of a remittance's.
 
-use super::book::{Book, Entry, book_hash, book_key};
+use super::book::{Book, CORRECTED, Entry, book_hash, book_key, is_corrected};
 use super::desk::{Desk, Own};
 use super::money::Remittance;
 use super::provider::pair_of_either;
 use super::recovering::{self, SetOff};
 use super::store::{Standing, payment_key, remittance_key, set_off_key, stored, word_key};
 use super::word::Word;
-use super::{appeal, holding, payments, provider};
+use super::{appeal, holding, payments, provider, reversing};
 use crate::caller::Caller;
 use crate::state::{Collection, derived_salt, done, registered, tx_id};
 use careledger_api::adjudication::Claim;
@@ -142,6 +142,7 @@ fn payable(
         ));
     }
     appeal::require_settled(desk, &entry)?;
+    reversing::require_answered(desk, &entry)?;
     holding::require_payable(desk, &entry)?;
     entry.book.paid_on.insert(desk.tx.clone(), waits_on);
     Ok(entry)
@@ -402,16 +403,14 @@ fn held(
     (book, standing): (&Book, &Standing),
 ) -> Result<Option<String>, HealthError> {
     standing.word.require()?;
-    if let Some(by) = standing.word.successor {
-        let received = book_key(&book_hash(own, provider, &by));
-        if !own.collection.exists(ctx, &received)? {
-            return Ok(Some(
-                "a replacement or void of it is submitted; receive that first".into(),
-            ));
-        }
+    if is_corrected(ctx, own, provider, &standing.word)? {
+        return Ok(Some(CORRECTED.into()));
     }
     if appeal::is_open(ctx, pair, book, &standing.word)? {
-        return Ok(Some("it is under appeal, and paid once that is decided".into()));
+        return Ok(Some(appeal::OPEN.into()));
+    }
+    if reversing::open(ctx, pair, book, &standing.word)?.is_some() {
+        return Ok(Some(format!("it is held: {}", reversing::ASKED)));
     }
     let reason = holding::reason(ctx, (pair, own), claim, book)?;
     Ok(reason.map(|reason| format!("it is held: {reason}")))
@@ -424,10 +423,8 @@ fn shown(
     standing: &Standing,
     id: &ClaimId,
 ) -> Result<i64, HealthError> {
-    let mut due = standing.adjudication(ctx, pair, id)?.allowed;
-    for tx in standing.head.iter().flat_map(|head| &head.payments) {
-        let payment: Option<Payment> = pair.get(ctx, &payment_key(id, tx))?;
-        due = due.saturating_sub(payment.ok_or(HealthError::NotFound)?.amount);
-    }
-    Ok(due.max(0))
+    let allowed = standing.adjudication(ctx, pair, id)?.allowed;
+    let paid = standing.payments(ctx, pair, id)?;
+    let due = |due: i64, paid: &Payment| due.saturating_sub(paid.amount);
+    Ok(paid.iter().fold(allowed, due).max(0))
 }

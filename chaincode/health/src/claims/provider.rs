@@ -1,10 +1,9 @@
 //! Who may call for the provider, and who may read what a pair's collection holds.
 
-use super::appeal::Appeal;
+use super::outside;
 use crate::caller::Caller;
 use crate::state::{Collection, Established, registered};
 use careledger_api::HealthError;
-use careledger_api::consortium::OrganisationRole;
 use careledger_api::ids::ClaimId;
 use careledger_api::roles::Role;
 use fabric_contract_core::ReadContext;
@@ -39,25 +38,17 @@ pub(super) fn pair_of_either(
     Collection::pair(&consortium, payer, provider)
 }
 
-/// The pair's collection, for clients of either, and for the reviewers outside once an appeal of the claim has come to them.
+/// The pair's collection, for clients of either, and for the reviewer outside who has taken the claim's appeal up, while that is open.
 pub(super) fn pair_of_claim(
     ctx: &ReadContext<'_>,
     payer: &str,
     provider: &str,
     claim: &ClaimId,
 ) -> Result<Collection, HealthError> {
-    let refused = match pair_of_either(ctx, payer, provider) {
-        Err(error @ HealthError::Forbidden(_)) => error,
-        allowed => return allowed,
-    };
-    let consortium = registered(ctx)?.consortium;
-    let outside = Caller::of(ctx)?.require_in(&consortium, OrganisationRole::Regulator, &[Role::Legal]);
-    if outside.is_err() {
-        return Err(refused);
-    }
-    let pair = Collection::pair(&consortium, payer, provider)?;
-    match Appeal::of(ctx, &pair, claim)? {
-        Some(appeal) if appeal.is_external() => Ok(pair),
-        _ => Err(refused),
+    match pair_of_either(ctx, payer, provider) {
+        Err(refused @ HealthError::Forbidden(_)) => {
+            outside::pair_of_taken_up(ctx, payer, provider, claim)?.ok_or(refused)
+        }
+        other => other,
     }
 }

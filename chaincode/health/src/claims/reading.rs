@@ -1,6 +1,6 @@
 //! What payer and provider see.
 
-use super::advice::stands;
+use super::advice::is_in_force;
 use super::appeal::Appeal;
 use super::book::{Book, book_hash, book_key};
 use super::desk::Own;
@@ -10,13 +10,13 @@ use super::parts::some;
 use super::provider::{pair_of_claim, pair_of_either};
 use super::store::{Head, Standing, attachment_prefix, remittance_key, require_own, stored};
 use super::word::ANSWERS;
-use super::{paying, payments, recovering};
+use super::{outside, paying, recovering, reversing};
 use crate::caller::Caller;
 use crate::state::{Collection, registered, tx_id};
 use careledger_api::HealthError;
 use careledger_api::adjudication::Claim;
 use careledger_api::contracts::claims::{
-    Attachment, BookView, ClaimStatus, ClaimView, ExplanationOfBenefits, Information, RemittanceView,
+    Attachment, BookView, ClaimView, ExplanationOfBenefits, Information, RemittanceView,
 };
 use careledger_api::date::Date;
 use careledger_api::ids::{ClaimId, RemittanceId};
@@ -67,14 +67,13 @@ pub(super) fn claim(
     };
     let (attachments, more_attachments): (Vec<Attachment>, bool) =
         some(ctx, &pair, &attachment_prefix(&id), MAX_SHOWN)?;
+    let reversals = reversing::view(ctx, &pair, (&id, &standing.word), standing.head.as_ref())?;
     let information: Vec<Information> = standing.word.read_all(ctx, &pair, ANSWERS)?;
-    let appeal = Appeal::of(ctx, &pair, &id)?.map(Appeal::view);
+    let appeal = Appeal::said(ctx, &pair, &id, &standing.word)?.map(Appeal::view);
+    let reviewers = outside::reviewers(ctx, &pair, &id)?;
     let answer_until = standing.answer_until();
+    let payments = standing.payments(ctx, &pair, &id)?;
     let head = standing.head;
-    let payments = match &head {
-        Some(head) => payments::all(ctx, &pair, head, &id)?,
-        None => Vec::new(),
-    };
     let taken_back = recovering::taken_back(head.as_ref(), &payments);
     let paid_on = head.iter().flat_map(|head| {
         let on = |tx| head.paid_on.get(tx).copied().flatten();
@@ -111,9 +110,11 @@ pub(super) fn claim(
         information: information.into_iter().map(|said| said.text).collect(),
         answer_until,
         appeal,
+        reviewers,
         successor,
         correction: standing.waiting,
         reversal,
+        reversals,
         paid_on,
         taken_back,
         tx,
@@ -148,9 +149,9 @@ pub(super) fn explained(
     let today = Date::from_unix(ctx.timestamp().seconds)?;
     let until = Appeal::until(appeal.as_ref(), decided.on, today)?;
     let open = appeal.filter(|_| Appeal::is_of(standing.status));
-    let payments = match &standing.head {
-        Some(head) if standing.status.is_taken_back() => payments::all(ctx, pair, head, &claim.id)?,
-        _ => Vec::new(),
+    let payments = match standing.status.is_taken_back() {
+        true => standing.payments(ctx, pair, &claim.id)?,
+        false => Vec::new(),
     };
     Ok(ExplanationOfBenefits {
         appeal_due: open.and_then(|appeal| appeal.due()),
@@ -190,22 +191,22 @@ pub(super) fn of_remittance(
     let mut statuses = BTreeMap::new();
     let (mut reversed, mut superseded) = (BTreeSet::new(), BTreeSet::new());
     let (mut money, mut out) = (BTreeMap::new(), 0i64);
-    let mut references = BTreeSet::new();
+    let (mut references, mut paid_by) = (BTreeSet::new(), BTreeSet::new());
     for claim in amounts.keys() {
-        if decisions.contains_key(claim) && !denied.contains(claim) && !stands(ctx, pair, claim, &remittance)?
-        {
-            superseded.insert(*claim);
-        }
         let standing = Standing::of(ctx, pair, claim)?;
         statuses.insert(*claim, standing.status);
         let (state, payment) = paying::state(ctx, pair, &standing, &remittance, claim)?;
         money.insert(*claim, state);
         references.extend(payment.as_ref().map(|paid| paid.reference.clone()));
-        let head = standing.head;
-        // A replaced one was reversed before.
-        if let Some(head) =
-            head.filter(|head| head.status == ClaimStatus::Reversed || head.reversal.is_some())
-        {
+        let head = standing.head.as_ref();
+        let as_told = payment.as_ref().map(|paid| &paid.amount) == amounts.get(claim);
+        let stands = as_told || head.is_some_and(|head| is_in_force(head, claim, &remittance));
+        if decisions.contains_key(claim) && !denied.contains(claim) && !stands {
+            superseded.insert(*claim);
+        }
+        let payments = head.into_iter().flat_map(|head| head.paid_by(&remittance.id));
+        paid_by.extend(payments.cloned());
+        if let Some(head) = head.filter(|head| head.is_reversed()) {
             reversed.insert(*claim);
             let paid = payment.filter(|_| head.recovered.is_none());
             out = out.saturating_add(paid.map_or(0, |paid| paid.amount));
@@ -214,7 +215,7 @@ pub(super) fn of_remittance(
     let sum = |amounts: &mut dyn Iterator<Item = (&ClaimId, &i64)>| {
         amounts.fold(0i64, |sum, (_, amount)| sum.saturating_add(*amount))
     };
-    let set_off = recovering::amounts(ctx, pair, &remittance)?;
+    let set_off = recovering::amounts(ctx, pair, &remittance.id, &paid_by)?;
     let Remittance {
         id,
         amounts,

@@ -153,7 +153,7 @@ const BACKLOG_DAYS: i64 = 7;
 pub(super) fn filed(received: i64, submitted: Date) -> Result<i64, HealthError> {
     let waited = Date::from_unix(received)?.days() - submitted.days();
     Ok(match (1..=BACKLOG_DAYS).contains(&waited) {
-        true => submitted.days() * 86_400,
+        true => submitted.first_second(),
         false => received,
     })
 }
@@ -249,7 +249,7 @@ fn comes_back(desk: &Desk<'_, '_>, after: &Claim, before: &Claim) -> bool {
 fn refusal(after: &Claim, before: &Entry, act: ClaimAct) -> Option<&'static str> {
     if before.book.money.has_moved() {
         return Some(
-            "money was paid for the claim before: its payer reverses that first, then a new replacement or void is submitted",
+            "money was paid for the claim before: its payer reverses that first, which its provider asks for by requestReversal (`careledger claim reversal request`); then a new replacement or void is submitted",
         );
     }
     if before.book.status == ClaimStatus::Rejected && corrects(&before.claim) {
@@ -262,7 +262,7 @@ fn refusal(after: &Claim, before: &Entry, act: ClaimAct) -> Option<&'static str>
 }
 
 /// Why a claim is not corrected where it stands.
-pub(super) const OF_STANDING: &str = "the claim before is not taken back where it stands: one on a remittance is reversed by its payer first, one that is taken back is only replaced";
+pub(super) const OF_STANDING: &str = "the claim before is not taken back where it stands: one on a remittance is reversed by its payer first, which its provider asks for by requestReversal (`careledger claim reversal request`); one that is taken back is only replaced";
 
 /// What a correction of a rejected correction would be for.
 pub(super) const OF_REJECTED: &str =

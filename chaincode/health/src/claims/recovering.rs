@@ -12,9 +12,7 @@ use super::store::{
 };
 use crate::state::{Collection, done};
 use careledger_api::adjudication::Adjudication;
-use careledger_api::contracts::claims::{
-    ClaimStatus, Payment, Recovered, Recovery, RemittedClaim, StillOut, TakenBack,
-};
+use careledger_api::contracts::claims::{Payment, Recovered, Recovery, RemittedClaim, StillOut, TakenBack};
 use careledger_api::event::EventKind;
 use careledger_api::ids::{ClaimId, RemittanceId, Salt, TxId};
 use careledger_api::{HealthError, Receipt};
@@ -64,8 +62,7 @@ pub(super) struct SetOff {
 
 /// What was paid of a claim and taken back, as the pair's collection shows it; none where nothing was.
 pub(super) fn taken_back(head: Option<&Head>, payments: &[Payment]) -> Option<TakenBack> {
-    // A replaced one was reversed before.
-    let head = head.filter(|head| head.status == ClaimStatus::Reversed || head.reversal.is_some())?;
+    let head = head.filter(|head| head.is_reversed())?;
     let sum = |sum: i64, payment: &Payment| sum.saturating_add(payment.amount);
     let paid = payments.iter().fold(0i64, sum);
     let moved = payments.iter().filter(|payment| payment.amount != 0);
@@ -97,55 +94,50 @@ pub(super) fn before(
     }))
 }
 
-/// What came back of other claims by payments of a remittance, with the payer's copy of each.
+/// What came back of other claims by these payments of a remittance, with the payer's copy of each.
 fn set_off(
     ctx: &ReadContext<'_>,
     pair: &Collection,
     remittance: &RemittanceId,
-    claims: impl IntoIterator<Item = ClaimId>,
+    paid: &BTreeSet<TxId>,
 ) -> Result<BTreeMap<ClaimId, (Head, Recovered)>, HealthError> {
-    let mut paid: BTreeSet<TxId> = BTreeSet::new();
-    for claim in claims {
-        let head: Option<Head> = pair.get(ctx, &head_key(&claim))?;
-        let on = head.into_iter().flat_map(|head| head.paid_on);
-        paid.extend(on.filter_map(|(tx, on)| (on == Some(*remittance)).then_some(tx)));
-    }
     let mut found = BTreeMap::new();
     for tx in paid {
-        let listed: Option<SetOff> = pair.get(ctx, &set_off_key(&tx))?;
+        let listed: Option<SetOff> = pair.get(ctx, &set_off_key(tx))?;
         for claim in listed.into_iter().flat_map(|listed| listed.claims) {
             let head: Option<Head> = pair.get(ctx, &head_key(&claim))?;
             let Some(head) = head else { continue };
             let back = head.recovered.clone();
-            let back = back.filter(|back| back.tx == tx && back.remittance == Some(*remittance));
+            let back = back.filter(|back| back.tx == *tx && back.remittance == Some(*remittance));
             found.extend(back.map(|back| (claim, (head, back))));
         }
     }
     Ok(found)
 }
 
-/// How much of which claims came back by payments of a remittance.
+/// How much of which claims came back by a remittance's payments, which are these.
 pub(super) fn amounts(
     ctx: &ReadContext<'_>,
     pair: &Collection,
-    remittance: &Remittance,
+    remittance: &RemittanceId,
+    paid: &BTreeSet<TxId>,
 ) -> Result<BTreeMap<ClaimId, i64>, HealthError> {
-    let found = set_off(ctx, pair, &remittance.id, remittance.amounts.keys().copied())?;
+    let found = set_off(ctx, pair, remittance, paid)?;
     Ok(found
         .into_iter()
         .map(|(claim, (_, back))| (claim, back.amount))
         .collect())
 }
 
-/// The claims whose money came back by payments of a remittance, each with the decision that was paid. `CONFLICT_STATE` where none of its decisions that the
-/// pair's collection names comes to what was paid.
+/// The claims whose money came back by a remittance's payments, which are these, each with the decision that was paid. `CONFLICT_STATE` where none of its
+/// decisions that the pair's collection names comes to what was paid.
 pub(super) fn remitted(
     ctx: &ReadContext<'_>,
     pair: &Collection,
     remittance: &RemittanceId,
-    claims: &[ClaimId],
+    paid: &BTreeSet<TxId>,
 ) -> Result<Vec<RemittedClaim>, HealthError> {
-    let found = set_off(ctx, pair, remittance, claims.iter().copied())?;
+    let found = set_off(ctx, pair, remittance, paid)?;
     let claim = |(id, (head, back)): (ClaimId, (Head, Recovered))| {
         let adjudication = paid_decision(ctx, pair, &id, &head, back.amount)?;
         Ok(RemittedClaim {

@@ -6,7 +6,7 @@ use super::store::{Standing, attachment_prefix, stored, word_key};
 use super::word::answer_to;
 use super::{deciding, provider};
 use crate::state::{derived_salt, done, tx_id};
-use careledger_api::adjudication::{Claim, Ruling};
+use careledger_api::adjudication::{Claim, EditCode, Ruling};
 use careledger_api::contracts::claims::{
     Attachment, ClaimAct, ClaimStatus, Information, MadeRulings, ProposedRulings, RulingConfirmation,
     RulingProposal, Rulings, check_text,
@@ -174,19 +174,23 @@ pub(super) fn require_ruled(book: &Book) -> Result<(), HealthError> {
 
 /// Rulings are on lines that are there and on rules that somebody may set aside.
 pub(super) fn check_rulings(claim: &Claim, rulings: &Rulings) -> Result<(), HealthError> {
-    let known = |line: &u16| claim.lines.iter().any(|l| l.sequence == *line);
-    let may = rulings
-        .values()
-        .flatten()
-        .all(|(code, ruling)| *ruling != Ruling::SetAside || code.may_be_set_aside());
-    let some = rulings.values().any(|of_line| !of_line.is_empty());
-    if some && may && rulings.keys().all(known) {
-        Ok(())
-    } else {
-        Err(HealthError::InvalidCode(
-            "rulings are on lines of the claim, at least one, and never set aside form, coverage, exclusion, consent, prices or sums".into(),
-        ))
+    let refused = |reason: String| Err(HealthError::InvalidCode(reason));
+    if rulings.values().all(|of_line| of_line.is_empty()) {
+        return refused("a ruling names at least one rule of a line".to_owned());
     }
+    for (line, of_line) in rulings {
+        if !claim.lines.iter().any(|l| l.sequence == *line) {
+            return refused(format!("the claim has no line {line}"));
+        }
+        let never =
+            |(code, ruling): &(&EditCode, &Ruling)| **ruling == Ruling::SetAside && !code.may_be_set_aside();
+        if let Some((code, _)) = of_line.iter().find(never) {
+            return refused(format!(
+                "{code} of line {line} is never set aside, as are form, coverage, exclusion, consent, prices and sums: what it goes by is put right, and the claim decided anew"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Newer rulings take the place of older ones on the same line and rule.

@@ -2,7 +2,7 @@
 
 use super::appeal::{Appeal, Kept};
 use super::authorisation::{self, OpenRequest};
-use super::book::{Book, book_hash, book_key, require_written, said_of};
+use super::book::{Book, book_hash, book_key, is_corrected, require_written, said_of};
 use super::desk::Own;
 use super::parts::each_claim;
 use super::store::{StoredClaim, word_key};
@@ -103,9 +103,8 @@ fn claim(
     stored: StoredClaim,
 ) -> Result<(Item, Vec<Item>), HealthError> {
     let id = stored.claim.id;
-    let submitted = stored.received.days() * 86_400;
-    let book_of = |id: &ClaimId| book_key(&book_hash(own, provider, id));
-    let book: Option<Book> = own.get(ctx, &book_of(&id))?;
+    let submitted = stored.received.first_second();
+    let book: Option<Book> = own.get(ctx, &book_key(&book_hash(own, provider, &id)))?;
     let word = Word::of(ctx, pair, &word_key(&id));
     let mut item = match &book {
         None => {
@@ -138,9 +137,7 @@ fn claim(
     if !matches!(item.open, Open::Nobody) {
         word.require()?;
         // A claim whose correction was submitted waits for nobody: the correction does, until it is received.
-        if let Some(by) = word.successor
-            && !own.collection.exists(ctx, &book_of(&by))?
-        {
+        if is_corrected(ctx, own, provider, &word)? {
             item.open = Open::Nobody;
         }
     }
@@ -167,16 +164,15 @@ fn appeals(
     let Some(appeal) = Appeal::booked(ctx, pair, book, word)? else {
         return Ok(Vec::new());
     };
-    let first_second = |day: Date| day.days().saturating_mul(86_400);
     let item = |(said, kept): (Option<Date>, Kept)| {
         let (decided, open) = match kept {
-            Kept::Answered(on) => (Some(first_second(on?)), Open::Nobody),
+            Kept::Answered(on) => (Some(on?.first_second()), Open::Nobody),
             Kept::Lapsed => (Some(i64::MAX), Open::Nobody),
             Kept::Open if Appeal::is_of(book.status) => (None, Open::Payer),
             Kept::Open | Kept::Withdrawn => return None,
         };
         let received = match (said, &open) {
-            (Some(said), _) => first_second(said),
+            (Some(said), _) => said.first_second(),
             (None, Open::Payer) => i64::MAX,
             (None, _) => return None,
         };

@@ -2,11 +2,12 @@
 
 use super::book::Book;
 use super::parts::formed;
+use super::payments;
 use super::word::{Word, answer_to};
 use crate::state::Collection;
 use careledger_api::HealthError;
 use careledger_api::adjudication::{Adjudication, Claim, Edit};
-use careledger_api::contracts::claims::{ClaimStatus, Recovered};
+use careledger_api::contracts::claims::{ClaimStatus, DeclinedReversal, Payment, Recovered};
 use careledger_api::date::Date;
 use careledger_api::ids::{AuthorisationId, ClaimId, PlanId, RemittanceId, Salt, TxId};
 use fabric_contract_core::ReadContext;
@@ -66,6 +67,9 @@ pub(super) struct Head {
     /// How what was paid came back, after the reversal.
     #[serde(default)]
     pub(super) recovered: Option<Recovered>,
+    /// The requests for its reversal that the payer declined, in their order.
+    #[serde(default)]
+    pub(super) declined: Vec<DeclinedReversal>,
     pub(super) salt: Salt,
 }
 
@@ -94,8 +98,24 @@ impl Head {
             reversed_at: book.reversed_at,
             paid_on: book.paid_on.clone(),
             recovered: book.recovered.clone(),
+            declined: book.declined.clone(),
             salt,
         }
+    }
+}
+
+impl Head {
+    /// Whether it was reversed, whatever stands in its place now.
+    pub(super) fn is_reversed(&self) -> bool {
+        // A replaced one was reversed before.
+        self.status == ClaimStatus::Reversed || self.reversal.is_some()
+    }
+
+    /// The payments that say that they paid that remittance; older ones do not.
+    pub(super) fn paid_by(&self, remittance: &RemittanceId) -> impl Iterator<Item = &TxId> {
+        let by = Some(*remittance);
+        let all = self.paid_on.iter();
+        all.filter_map(move |(tx, on)| (*on == by).then_some(tx))
     }
 }
 
@@ -185,6 +205,19 @@ impl Standing {
     /// The adjudication in force, if there is one.
     pub(super) fn decided(&self) -> Option<&Decided> {
         self.head.as_ref()?.decided.as_ref()
+    }
+
+    /// Its payments, in their order.
+    pub(super) fn payments(
+        &self,
+        ctx: &ReadContext<'_>,
+        pair: &Collection,
+        id: &ClaimId,
+    ) -> Result<Vec<Payment>, HealthError> {
+        match &self.head {
+            Some(head) => payments::all(ctx, pair, head, id),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// The adjudication in force; `NOT_FOUND` without one.

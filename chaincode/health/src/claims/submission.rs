@@ -96,7 +96,9 @@ fn replaceable(claim: &Claim, before: &Claim, standing: &Standing, act: ClaimAct
             return conflict(OF_REJECTED);
         }
         Some(head) if !head.payments.is_empty() && head.reversal.is_none() => {
-            return conflict("money was paid for the claim; its payer reverses it first");
+            return conflict(
+                "money was paid for the claim: its payer reverses it first, which its provider asks for by requestReversal (`careledger claim reversal request`)",
+            );
         }
         _ => {}
     }

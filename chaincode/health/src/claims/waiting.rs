@@ -3,10 +3,12 @@
 
 use super::appeal::{self, Appeal};
 use super::authorisation::{self, OpenRequest};
-use super::book::{Book, book_hash, book_key, require_written, said_of};
+use super::book::{Book, CORRECTED, book_hash, book_key, is_corrected, require_written, said_of};
 use super::desk::Own;
+use super::hindsight::Hindsight;
 use super::holding;
 use super::parts::each_claim;
+use super::reversing;
 use super::service::Open;
 use super::store::{StoredClaim, word_key};
 use super::word::Word;
@@ -31,10 +33,11 @@ pub(super) fn waiting(
     Caller::of(ctx)?.require(payer, &[Role::Payer])?;
     let pair = Collection::pair(&consortium, payer, provider)?;
     let own = Own::of(ctx, &consortium, payer)?;
-    let mut found = Waiting::default();
+    let (mut found, mut now) = (Waiting::default(), Hindsight::default());
     if query.requests_after.is_none() {
         found.next = each_claim(ctx, &pair, query.after, |id, stored| {
-            let row = stored.map(|stored| claim(ctx, (&pair, &own), provider, stored, query.step));
+            let row =
+                stored.map(|stored| claim(ctx, (&pair, &own), provider, stored, (query.step, &mut now)));
             match row {
                 Some(Ok(row)) => found.claims.extend(row),
                 // What its provider wrote in a form of its own, or withholds, ends nobody's list.
@@ -58,10 +61,10 @@ fn claim(
     (pair, own): (&Collection, &Own),
     provider: &str,
     stored: StoredClaim,
-    wanted: Option<WaitingStep>,
+    (wanted, now): (Option<WaitingStep>, &mut Hindsight),
 ) -> Result<Option<WaitingClaim>, HealthError> {
     let StoredClaim { claim, received, .. } = stored;
-    let submitted = received.days() * 86_400;
+    let submitted = received.first_second();
     let book: Option<Book> = own.get(ctx, &book_key(&book_hash(own, provider, &claim.id)))?;
     if let Some(book) = book.as_ref().filter(|book| is_over(book.status)) {
         return Ok(match wanted {
@@ -115,11 +118,27 @@ fn claim(
     );
     // Money that is appealed about waits for the appeal's end.
     let appeal = match &book {
-        Some(book) if decided => Appeal::booked(ctx, pair, book, &word)?.filter(Appeal::is_the_payers),
+        Some(book) if decided => Appeal::booked(ctx, pair, book, &word)?,
         _ => None,
     };
+    let outside = appeal.as_ref().is_some_and(Appeal::is_open_outside);
+    let appeal = appeal.filter(Appeal::is_the_payers);
+    let asked = match &book {
+        Some(book) => reversing::open(ctx, pair, book, &word)?,
+        None => None,
+    };
+    let looked_for = wanted.is_none_or(|wanted| wanted == WaitingStep::Reverse);
+    let reversal = match &book {
+        Some(_) if asked.is_some() => Some(reversing::ASKED.to_owned()),
+        Some(book) if looked_for && appeal.is_none() && status == ClaimStatus::Paid => {
+            now.reason(ctx, own, &claim, book)?
+        }
+        _ => None,
+    };
+    // What has a last day comes first, and a second person's word on what is decided.
     let (step, due) = match &appeal {
         Some(appeal) => (WaitingStep::Appeal, appeal.due().map(appeal::last_second)),
+        None if reversal.is_some() && step != WaitingStep::Review => (WaitingStep::Reverse, None),
         None => (step, due),
     };
     let none = step == WaitingStep::Appeal && appeal.is_none();
@@ -128,15 +147,22 @@ fn claim(
     }
     let held = match &book {
         Some(book) if matches!(step, WaitingStep::Remit | WaitingStep::Pay) => {
-            holding::reason(ctx, (pair, own), &claim, book)?
+            if is_corrected(ctx, own, provider, &word)? {
+                Some(CORRECTED.to_owned())
+            } else if outside {
+                Some(appeal::OPEN.to_owned())
+            } else {
+                holding::reason(ctx, (pair, own), &claim, book)?
+            }
         }
-        _ => None,
+        _ => reversal,
     };
     let money = |book: &Book| matches!(step, WaitingStep::Remit | WaitingStep::Pay).then(|| book.money.due());
     let payable = book.as_ref().and_then(money);
     let remittance = book.as_ref().filter(|_| step == WaitingStep::Pay);
     let remittance = remittance.and_then(|book| book.remittances.last().copied());
-    let decision = book.and_then(|book| book.decision);
+    let decided = book.and_then(|book| book.decision).map(|decision| decision.at);
+    let asked = asked.map(|asked| asked.on.first_second());
     Ok(Some(WaitingClaim {
         claim: claim.id,
         coverage: claim.coverage,
@@ -145,7 +171,8 @@ fn claim(
         step,
         since: match step {
             WaitingStep::Decide => submitted,
-            _ => decision.map_or(submitted, |decision| decision.at),
+            WaitingStep::Reverse => asked.or(decided).unwrap_or(submitted),
+            _ => decided.unwrap_or(submitted),
         },
         due,
         corrects: claim.frequency != Frequency::Original,

@@ -9,7 +9,7 @@
 
 use crate::state::{Collection, tx_id};
 use careledger_api::HealthError;
-use careledger_api::hashing::sha256;
+use careledger_api::contracts::claims::MAX_REVERSAL_REQUESTS;
 use careledger_api::ids::{ClaimId, Hash, Salt, TxId};
 use fabric_contract_core::{Context, ReadContext};
 use serde::de::DeserializeOwned;
@@ -36,15 +36,15 @@ pub(super) struct Word {
 
 /// Most statements: questions of the payer may be answered so often that no appeal is in want of room.
 const MAX_STATEMENTS: usize = 64;
-/// Statements that are no answers: three levels of an appeal, each with its withdrawal, or the end of a request.
-const OTHERS: usize = 8;
+/// Statements that are no answers: three levels of an appeal, each with its withdrawal, and requests for a reversal; or the end of a request.
+const OTHERS: usize = 6 + MAX_REVERSAL_REQUESTS;
 /// Bytes of a word, and of a statement, above which there is none: the contract's own are shorter by far.
 const MAX_BYTES: usize = 64 << 10;
 /// Bytes of a statement's key.
 const MAX_KEY: usize = 256;
 /// Kinds of keys of statements, by the kind of the word's own.
 const STATEMENTS: [(&str, &[&str]); 2] = [
-    ("conf", &["info", "appeal", "appwd"]),
+    ("conf", &["info", "appeal", "appwd", "revreq"]),
     ("authsaid", &["authans", "authcan"]),
 ];
 
@@ -176,11 +176,8 @@ impl Word {
             ));
         }
         let key = format!("{key}~{}", tx_id(ctx)?);
-        let value = serde_json::to_vec(value)
-            .map_err(|_| HealthError::Ledger("a value could not be written".into()))?;
-        ctx.private_put(&pair.name, &key, &value)?;
+        let hash = pair.put_hashed(ctx, &key, value)?;
         pair.guard(ctx, &key)?;
-        let hash = sha256(&value);
         self.said.insert(subject, Statement { key, hash });
         Ok(())
     }

@@ -116,6 +116,20 @@ pub async fn asking(procedure: &str) -> World {
     world
 }
 
+/// Why the contract refuses something where it stands.
+pub fn why<T: std::fmt::Debug>(refused: Result<T, HealthError>) -> String {
+    match refused {
+        Err(HealthError::ConflictState(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// It refuses it with these words among others.
+pub fn is_conflict<T: std::fmt::Debug>(refused: Result<T, HealthError>, words: &str) {
+    let why = why(refused);
+    assert!(why.contains(words), "{words}: {why}");
+}
+
 /// What the payer's book says.
 pub async fn book(world: &World, n: u8) -> BookView {
     let payer = world.client(INSURER, Role::Payer);

@@ -2,8 +2,8 @@
 //! as it was seen.
 
 use crate::claims::{
-    AUTHORISATION, adjudicate, approved, authorised, authorising, book, correct, covered_by, id, on, paid,
-    payers, paying, person, providers, receive, request, submit, view,
+    AUTHORISATION, adjudicate, approved, authorised, authorising, book, correct, covered_by, id, is_conflict,
+    on, paid, payers, paying, person, providers, receive, request, submit, view,
 };
 use crate::claims_forged::{forge, forge_claim, forge_word, guard, salt};
 use crate::claims_money::reversal;
@@ -142,13 +142,6 @@ async fn is_doubted(world: &World, n: u8, on: u8) {
         claim: id(on),
     };
     assert!(book(world, n).await.doubts.contains(&doubt), "claim {n}");
-}
-
-fn is_conflict<T: std::fmt::Debug>(result: Result<T, HealthError>, words: &str) {
-    assert!(
-        matches!(&result, Err(HealthError::ConflictState(text)) if text.contains(words)),
-        "{words}: {result:?}"
-    );
 }
 
 fn seen(world: &World) -> Result<AuthorisationView, HealthError> {

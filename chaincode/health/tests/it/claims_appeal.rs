@@ -4,6 +4,7 @@ use crate::claims::{
     adjudicate, at, book, claim, codes, covered_by, date, id, payers, payment, person, providers, submit,
     view, waiting,
 };
+use crate::claims_outside::taken_up;
 use crate::claims_review::{aside, decided, denying, names, step};
 use crate::fixture::{HOSPITAL, INSURER, REGULATOR, World, contract_error, world};
 use careledger_api::HealthError;
@@ -149,6 +150,7 @@ async fn the_last_level_is_not_the_payers() {
     appealed(&world).unwrap();
     let own = upheld(&world, &people[2]);
     assert!(matches!(own, Err(HealthError::Forbidden(_))), "{own:?}");
+    taken_up(&world, &outside, 1, INSURER).unwrap();
     assert_eq!(read().unwrap().paid, 0);
     answered(&world, &outside, AppealAct::Overturn, aside(EditCode::Waiting)).unwrap();
     let paid = view(&world, 1).await;

@@ -1,6 +1,6 @@
 //! The payer's last day for its answer to an appeal: shown to both, counted, and after it the provider goes on without an answer.
 
-use crate::claims::{codes, id, payers, person, view, waiting};
+use crate::claims::{codes, id, payers, person, view, waiting, why};
 use crate::claims_appeal::{answered, appealed, decision, said, upheld, withdrawn};
 use crate::claims_forged::{forge, forge_word};
 use crate::claims_holding::anew;
@@ -76,13 +76,6 @@ fn upheld_at(world: &World, by: &MockClient, level: usize) -> Result<TxId, Healt
         ..decision(world, AppealAct::Uphold, Rulings::new())
     };
     now(async { payers!(world, by, decide_appeal(decision)) })
-}
-
-fn why(refused: Result<TxId, HealthError>) -> String {
-    match refused {
-        Err(HealthError::ConflictState(why)) => why,
-        other => panic!("{other:?}"),
-    }
 }
 
 fn reviewer(world: &World) -> MockClient {

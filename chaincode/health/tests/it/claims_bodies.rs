@@ -7,11 +7,12 @@ use careledger_api::adjudication::{Claim, Coverage, Standing};
 use careledger_api::contracts::claims::{
     AdjudicationStep, AppealAct, AppealBody, AppealDecision, Attachment, AuthorisationAct,
     AuthorisationAnswer, AuthorisationDecision, AuthorisationRequest, ClaimBatch, ClaimBody, ClaimStep,
-    ClaimsClient, CoverageAmendment, CoverageEnd, EligibilityQuestion, Feedback, FingerprintPeriod,
-    FlagClearance, Fold, FraudFlag, Information, ListQuery, MemberClaimQuery, MemberKey, MemberQuery,
-    PaymentConsent, Period, QuestionBatch, QuestionQuery, QuestionStep, Recovery, RemittanceBody,
-    RemittanceConfirmation, RemittancePayment, RemittanceQuery, ReportQuery, Reversal, RulingConfirmation,
-    RulingProposal, Rulings, SelfPayment, StandingBody, WaitingQuery,
+    ClaimsClient, CoverageAmendment, CoverageEnd, EligibilityQuestion, ExternalQuery, Feedback,
+    FingerprintPeriod, FlagClearance, Fold, FraudFlag, Information, ListQuery, MemberClaimQuery, MemberKey,
+    MemberQuery, OutdatedQuery, PaymentConsent, Period, QuestionBatch, QuestionQuery, QuestionStep, Recovery,
+    RemittanceBody, RemittanceConfirmation, RemittancePayment, RemittanceQuery, ReportQuery, Reversal,
+    ReversalDecline, ReversalRequest, RulingConfirmation, RulingProposal, Rulings, SelfPayment, StandingBody,
+    WaitingQuery,
 };
 use careledger_api::date::DateRange;
 use careledger_api::ids::{
@@ -272,6 +273,17 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
                 }
             )
         ),
+        // A regulator's `legal` too, without a credential, and of what is not there.
+        reader!(
+            "claims:takeUpAppeal",
+            vec![],
+            take_up_appeal(INSURER, HOSPITAL, ClaimStep { claim, salt })
+        ),
+        reader!(
+            "claims:externalAppeals",
+            vec![],
+            external_appeals(INSURER, HOSPITAL, ExternalQuery::default())
+        ),
         reader!(
             "claims:remit",
             payer(),
@@ -340,6 +352,44 @@ fn readers(world: &World) -> Vec<Reader<'_>> {
                     claim,
                     reason: text(),
                     salt
+                }
+            )
+        ),
+        reader!(
+            "claims:requestReversal",
+            provider(),
+            request_reversal(
+                INSURER,
+                HOSPITAL,
+                ReversalRequest {
+                    claim,
+                    reason: text(),
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:declineReversal",
+            payer(),
+            decline_reversal(
+                INSURER,
+                HOSPITAL,
+                ReversalDecline {
+                    claim,
+                    request: 1,
+                    reason: text(),
+                    salt
+                }
+            )
+        ),
+        reader!(
+            "claims:outdatedClaims",
+            payer(),
+            outdated_claims(
+                INSURER,
+                OutdatedQuery {
+                    coverage,
+                    after: None
                 }
             )
         ),

@@ -2,7 +2,7 @@
 
 use crate::claims::{
     adjudicate, at, book, claim, codes, covered_as, id, on, payers, paying, payment, person, remittance,
-    remitting, submit, view, waiting,
+    remitting, submit, view, waiting, why,
 };
 use crate::claims_appeal::{answered, appealed, said, upheld, withdrawn};
 use crate::claims_holding::anew;
@@ -21,13 +21,6 @@ use careledger_api::date::DateRange;
 use careledger_api::ids::{CoverageId, RemittanceId, TxId};
 use careledger_api::roles::Role;
 use fabric_contract_mock::now;
-
-fn why(refused: Result<TxId, HealthError>) -> String {
-    match refused {
-        Err(HealthError::ConflictState(why)) => why,
-        other => panic!("{other:?}"),
-    }
-}
 
 async fn told(world: &World, n: u8) -> RemittanceView {
     let biller = world.client(HOSPITAL, Role::ProviderBilling);

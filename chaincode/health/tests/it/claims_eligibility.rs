@@ -22,12 +22,12 @@ use serde_json::json;
 
 const DAY: &str = "2027-01-15";
 
-fn question_id(n: u8) -> QuestionId {
+pub fn question_id(n: u8) -> QuestionId {
     QuestionId::from_bytes(bytes(n))
 }
 
 /// About the member's coverage on that day, for one visit.
-fn question(world: &World, n: u8) -> EligibilityQuestion {
+pub fn question(world: &World, n: u8) -> EligibilityQuestion {
     let mut question = EligibilityQuestion::new(question_id(n), member(), date(DAY), world.wallet.salt());
     question.purposes.extend(EligibilityPurpose::ALL);
     question.provider_npi = Some("1234567893".into());
@@ -39,7 +39,7 @@ fn question(world: &World, n: u8) -> EligibilityQuestion {
     question
 }
 
-async fn ask(world: &World, question: EligibilityQuestion) -> Result<TxId, HealthError> {
+pub async fn ask(world: &World, question: EligibilityQuestion) -> Result<TxId, HealthError> {
     let desk = world.client(HOSPITAL, Role::ProviderBilling);
     providers!(world, &desk, ask_eligibility(question))
 }

@@ -3,9 +3,10 @@
 use crate::claims::{adjudicate, came, claim, date, payers, paying, plan, providers, submit, view};
 use crate::fixture::{CLINIC, HOSPITAL, INSURER, World, bytes, contract_error, world};
 use careledger_api::HealthError;
-use careledger_api::adjudication::{Coverage, EditCode, Plan};
+use careledger_api::adjudication::{Adjudication, Coverage, EditCode, Plan};
 use careledger_api::contracts::claims::{
-    AdjudicationStep, ClaimBatch, ClaimStatus, ClaimsClient, CoverageBody, EligibilityQuery, PlanBody,
+    AdjudicationStep, ClaimBatch, ClaimStatus, ClaimsClient, CoverageBody, EligibilityQuery,
+    ExplanationOfBenefits, PlanBody,
 };
 use careledger_api::date::{Date, DateRange};
 use careledger_api::ids::{ClaimId, CoverageId};
@@ -168,10 +169,26 @@ async fn steps_come_in_their_order_and_denials_are_explained() {
     ));
     let denied = view(&world, 1).await;
     assert_eq!(denied.status, ClaimStatus::Denied);
-    assert_eq!(
-        denied.adjudication.unwrap().lines[0].edits[0].code,
-        EditCode::PriceList
-    );
+    let adjudication = denied.adjudication.unwrap();
+    let unpriced = &adjudication.lines[0].edits[0];
+    assert_eq!(unpriced.code, EditCode::PriceList);
+    let can = unpriced.what_can_be_done().unwrap();
+    assert!(can.starts_with("no reviewer sets this rule aside"), "{can}");
+    let explained = |adjudication: &Adjudication, status| {
+        ExplanationOfBenefits::of(&denied.claim, status, adjudication, world.today())
+    };
+    assert!(explained(&adjudication, ClaimStatus::Denied).can_be_appealed());
+    let mut pended = adjudication.clone();
+    pended.lines[0].pended = true;
+    let mut paid = adjudication.clone();
+    paid.lines[0].edits.clear();
+    for (adjudication, status) in [
+        (&pended, ClaimStatus::Pended),
+        (&paid, ClaimStatus::Approved),
+        (&adjudication, ClaimStatus::Reversed),
+    ] {
+        assert!(!explained(adjudication, status).can_be_appealed(), "{status}");
+    }
     let denied = paying(&world, 1, 0).await;
     assert!(matches!(denied, Err(HealthError::ConflictState(_))));
 

@@ -2,14 +2,15 @@
 
 use crate::claims::payers;
 use crate::claims::{
-    adjudicate, at, book, codes, covered_by, date, id, member, on, paying, payment, person, providers,
-    remittance, remitting, submit, view, waiting,
+    adjudicate, at, book, codes, covered_by, date, id, instead, member, on, paying, payment, person,
+    providers, receive, remittance, remitting, replace, submit, view, waiting, why,
 };
+use crate::claims_appeal::{appealed, upheld, withdrawn};
 use crate::claims_money::{paid, reversal};
 use crate::claims_review::{aside, decided, denying};
 use crate::fixture::{HOSPITAL, INSURER, World, world};
 use careledger_api::HealthError;
-use careledger_api::adjudication::{Accumulators, EditCode, Standing};
+use careledger_api::adjudication::{Accumulators, EditCode, Frequency, Standing};
 use careledger_api::contracts::claims::{
     AdjudicationStep, AppealBody, ClaimStatus, ClaimsClient, CoverageEnd, Feedback, FlagClearance, FraudFlag,
     RulingConfirmation, RulingProposal, StandingBody, WaitingClaim, WaitingQuery, WaitingStep,
@@ -115,13 +116,6 @@ async fn ruled(world: &World, code: EditCode) {
     let proposal = payers!(world, &one, propose_ruling(proposal)).unwrap();
     let step = AdjudicationStep::new(id(1), world.wallet.salt());
     payers!(world, &two, confirm_ruling(RulingConfirmation { proposal, step })).unwrap();
-}
-
-fn why(refused: Result<TxId, HealthError>) -> String {
-    match refused {
-        Err(HealthError::ConflictState(why)) => why,
-        other => panic!("{other:?}"),
-    }
 }
 
 #[tokio::test]
@@ -277,4 +271,42 @@ async fn what_is_appealed_or_paid_is_not_decided_anew() {
     let world = approved(&["2027-01-14"]).await;
     paying(&world, 1, 17_100).await.unwrap();
     assert!(why(anew(&world, 1).await).contains("PAID"));
+}
+
+#[tokio::test]
+async fn what_is_corrected_is_held_until_the_correction_is_received() {
+    let world = approved(&["2027-01-14", "2027-01-10"]).await;
+    let mut by = instead(&world, 3, 1, Frequency::Replacement);
+    by.claim.lines[0].date = date("2027-01-14");
+    replace(&world, by).await.unwrap();
+    let rows = listed(&world, WaitingStep::Remit).await;
+    let held: Vec<_> = rows.iter().map(|row| (row.claim, row.held.as_deref())).collect();
+    let reason = "a replacement or void of it is submitted; receive that first";
+    assert_eq!(held, [(id(1), Some(reason)), (id(2), None)]);
+    assert!(why(remitting(&world, 1).await).contains("receive that first"));
+    // The correction is the payer's to receive and to decide, and the other claim goes on.
+    let decide = listed(&world, WaitingStep::Decide).await;
+    assert_eq!(decide.iter().map(|row| row.claim).collect::<Vec<_>>(), [id(3)]);
+    remitting(&world, 2).await.unwrap();
+    receive(&world, &[3]).await.unwrap();
+    assert_eq!(listed(&world, WaitingStep::Remit).await, []);
+}
+
+#[tokio::test]
+async fn what_is_appealed_outside_is_held_until_that_is_over() {
+    let world = decided(denying()).await;
+    for _ in 0..2 {
+        appealed(&world).unwrap();
+        upheld(&world, &person(&world, INSURER, Role::Payer)).unwrap();
+    }
+    appealed(&world).unwrap();
+    let held = listed(&world, WaitingStep::Remit).await.remove(0).held;
+    assert_eq!(
+        held.as_deref(),
+        Some("it is under appeal, and paid once that is decided")
+    );
+    assert!(why(remitting(&world, 1).await).contains("under appeal"));
+    withdrawn(&world).unwrap();
+    assert_eq!(listed(&world, WaitingStep::Remit).await.remove(0).held, None);
+    remitting(&world, 1).await.unwrap();
 }

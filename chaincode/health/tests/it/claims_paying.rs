@@ -1,8 +1,8 @@
 //! A remittance is paid, and confirmed, in one transaction: what is due by the payer's book, of all claims that are named or of none, once.
 
 use crate::claims::{
-    adjudicate, book, claim, codes, covered_as, covered_by, id, on, payers, paying, payment, person,
-    providers, remittance, remitting, submit, view, waiting,
+    adjudicate, book, claim, codes, covered_as, covered_by, id, is_conflict, on, payers, paying, payment,
+    person, providers, remittance, remitting, submit, view, waiting,
 };
 use crate::claims_appeal::{answered, appealed, reduced};
 use crate::claims_forged::forge;
@@ -105,13 +105,6 @@ async fn unpaid(world: &World, n: u8) {
     let seen = view(world, n).await;
     assert_eq!((seen.status, seen.payments.len()), (ClaimStatus::Payable, 0));
     assert_eq!(book(world, n).await.paid, 0);
-}
-
-fn is_conflict(refused: Result<TxId, HealthError>, what: &str) {
-    match refused {
-        Err(HealthError::ConflictState(why)) => assert!(why.contains(what), "{why}"),
-        other => panic!("{other:?}"),
-    }
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! What was paid of a claim that is reversed comes back, once and whole: by itself, or by so much less being paid of a remittance. Until it does, both see it.
 
 use crate::claims::{
-    adjudicate, book, came, claim, codes, covered_as, covered_by, id, instead, on, paid, payers, paying,
-    person, providers, receive, remittance, remitting, replace, submit, view, waiting,
+    adjudicate, book, came, claim, codes, covered_as, covered_by, id, instead, is_conflict, on, paid, payers,
+    paying, person, providers, receive, remittance, remitting, replace, submit, view, waiting,
 };
 use crate::claims_appeal::{answered, appealed, reduced};
 use crate::claims_listing::{remittances, steps};
@@ -110,13 +110,6 @@ async fn confirmed(world: &World, n: u8) -> Result<TxId, HealthError> {
         salt: world.wallet.salt(),
     };
     providers!(world, &biller, confirm_remittance(confirmation))
-}
-
-fn is_conflict(refused: Result<TxId, HealthError>, what: &str) {
-    match refused {
-        Err(HealthError::ConflictState(why)) => assert!(why.contains(what), "{why}"),
-        other => panic!("{other:?}"),
-    }
 }
 
 /// Claim 1, paid on remittance 1 and reversed, and claims 2 and 3 of another day each, which wait on remittance 2 for 18,000 each.

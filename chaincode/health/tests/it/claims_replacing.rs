@@ -1,8 +1,8 @@
 //! Replacements and voids: submitted at the provider's peer, in force when the payer receives them.
 
 use crate::claims::{
-    adjudicate, at, book, claim, codes, correct, covered_by, id, instead, member, on, payers, paying,
-    payment, providers, receive, remittance, remitting, replace, submit, view, waiting,
+    adjudicate, at, book, claim, codes, correct, covered_by, id, instead, is_conflict, member, on, payers,
+    paying, payment, providers, receive, remittance, remitting, replace, submit, view, waiting,
 };
 use crate::claims_money::{paid, reversal};
 use crate::fixture::{HOSPITAL, INSURER, World, world};
@@ -31,13 +31,6 @@ async fn decided(world: &World, n: u8, day: &str) {
 fn on_day(mut body: ClaimBody, day: &str) -> ClaimBody {
     body.claim.lines[0].date = day.parse().unwrap();
     body
-}
-
-fn is_conflict<T: std::fmt::Debug>(result: Result<T, HealthError>, words: &str) {
-    assert!(
-        matches!(&result, Err(HealthError::ConflictState(text)) if text.contains(words)),
-        "{words}: {result:?}"
-    );
 }
 
 #[tokio::test]

@@ -114,15 +114,18 @@ async fn a_rule_is_set_aside_by_two_people_and_only_on_what_they_saw() {
         person(&world, INSURER, Role::Payer),
     );
     assert_eq!(confirmed(&world, &two).unwrap_err(), HealthError::NotFound);
-    for wrong in [
-        Rulings::new(),
-        aside(EditCode::Coverage),
-        aside(EditCode::PaymentConsent),
-        aside(EditCode::Exclusion),
-        BTreeMap::from([(9, BTreeMap::from([(EditCode::Procedure, Ruling::SetAside)]))]),
+    for (wrong, said) in [
+        (Rulings::new(), "at least one rule"),
+        (aside(EditCode::Coverage), "COVERAGE of line 1"),
+        (aside(EditCode::PaymentConsent), "of line 1 is never"),
+        (aside(EditCode::Exclusion), "EXCLUSION of line 1"),
+        (
+            BTreeMap::from([(9, BTreeMap::from([(EditCode::Procedure, Ruling::SetAside)]))]),
+            "no line 9",
+        ),
     ] {
-        let refused = proposed(&world, &one, wrong);
-        assert!(matches!(refused, Err(HealthError::InvalidCode(_))));
+        let refused = proposed(&world, &one, wrong).unwrap_err().to_string();
+        assert!(refused.contains(said), "{refused}");
     }
     let good = || aside(EditCode::Procedure);
     let nobody = world.newcomer(INSURER, Role::Payer);

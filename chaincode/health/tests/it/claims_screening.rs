@@ -1,7 +1,8 @@
 //! Flags that pend and never deny, members' words, what a payer is not told, attachments, times kept.
 
 use crate::claims::{
-    adjudicate, at, book, claim, covered_by, id, member, on, payers, payment, person, providers, submit, view,
+    self, adjudicate, at, book, claim, covered_by, id, member, on, payers, payment, person, providers,
+    submit, view,
 };
 use crate::fixture::{HOSPITAL, INSURER, World, world};
 use careledger_api::HealthError;
@@ -236,17 +237,12 @@ async fn the_report_tells_what_is_open_overdue_and_was_decided_in_time() {
     let biller = world.client(HOSPITAL, Role::ProviderBilling);
     let request = |n: u8, urgent| AuthorisationRequest {
         id: AuthorisationId::from_bytes([n; 16]),
-        coverage: member(),
-        procedure: "X-1001".into(),
-        units: 1,
         period: DateRange {
             from: "2027-01-01".parse().unwrap(),
             until: "2027-12-31".parse().unwrap(),
         },
-        provider_npi: "1234567893".into(),
         urgent,
-        documents: vec![],
-        salt: world.wallet.salt(),
+        ..claims::request(&world, 1)
     };
     for (n, urgent) in [(1, true), (2, false), (3, false)] {
         providers!(&world, &biller, request_authorisation(request(n, urgent))).unwrap();

@@ -1,12 +1,14 @@
 //! Broken glasses in full: two steps, exclusions, reviews that go to the regulator, counts.
 
-use crate::fixture::{CLINIC, Call, HOSPITAL, REGULATOR, World, consortium, contract_error, world};
+use crate::fixture::{
+    CLINIC, Call, HOSPITAL, REGULATOR, World, consortium, contract_error, empty_world, world,
+};
 use careledger_api::HealthError;
 use careledger_api::codes::{Category, OverrideReason, Purpose};
 use careledger_api::consortium::Policy;
 use careledger_api::contracts::consent::{
     AccessKind, BreakGlassRequest, Consent, ConsentsClient, Effect, Escalation, OpenReview, Outcome,
-    REVIEW_SECONDS, Review, ReviewOutcome, ReviewState,
+    REVIEW_SECONDS, Release, Review, ReviewOutcome, ReviewState,
 };
 use careledger_api::contracts::registry::RegistryClient;
 use careledger_api::ids::{EncounterId, PatientId, TxId};
@@ -205,6 +207,28 @@ async fn what_the_patient_excluded_stays_closed_and_no_other_deny_does() {
     let without = world.full(&first).await.unwrap();
     assert!(!opened(&world, &without).await.contains(&Category::Note));
     assert_eq!(opened(&world, &first).await, [Category::EmergencySummary]);
+}
+
+/// The vault tells a doctor whose glass is permitted that nothing opens; this is all that it goes by.
+#[tokio::test]
+async fn no_summary_and_one_kept_closed_are_the_same_answer() {
+    let nothing_there = empty_world().await;
+    nothing_there.enrol(&nothing_there.wallet).await.unwrap();
+    let closed = world().await;
+    let mut kept = keeping_out(&closed, &[]);
+    kept.provisions[0].categories = vec![Category::EmergencySummary];
+    grant(&closed, kept).await;
+    let mut heard: Option<Release> = None;
+    for world in [nothing_there, closed] {
+        let glass = broken(&world).await;
+        let release = world.release(&glass, world.now()).await.unwrap();
+        assert_eq!(release.record.outcome, Outcome::Permitted);
+        assert!(release.documents.is_empty());
+        // Who, when and whose it was differ, and are the doctor's own.
+        let record = heard.as_ref().unwrap_or(&release).record.clone();
+        let release = Release { record, ..release };
+        assert_eq!(heard.get_or_insert_with(|| release.clone()), &release);
+    }
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ pub struct SidesArgs {
     /// One of the other side, by MSP id; may be repeated. Without it, all of them.
     #[arg(long = "with", value_name = "MSP")]
     pub others: Vec<String>,
-    /// Who acts there, where it is not the one person called `payer` or `provider-billing`.
+    /// Who acts there, where it is not the one person called `payer`, `provider-billing` or, at a regulator, `legal`.
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
 }
@@ -70,7 +70,7 @@ pub struct SidesArgs {
 /// `careledger claim waiting`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  careledger claim waiting --as InsurerMSP --step appeal\n  careledger claim waiting --as HospitalMSP\nA payer's steps are decide, review, appeal, remit, pay and recover; a provider's answer, correct, appeal, confirm, replace, receipt and give-back.\nWhat cannot be read is told beside, and keeps nothing else from the list."
+    after_help = "Examples:\n  careledger claim waiting --as InsurerMSP --step appeal\n  careledger claim waiting --as HospitalMSP\n  careledger claim waiting --as RegulatorMSP    appeals at the last level\nA payer's steps are decide, review, appeal, remit, pay, recover and reverse; a provider's answer, correct, appeal, confirm, replace, receipt and give-back.\nWhat cannot be read is told beside, and keeps nothing else from the list."
 )]
 pub struct WaitingArgs {
     /// Who asks.
@@ -129,6 +129,8 @@ pub enum Step {
     Pay,
     /// That what was paid of it comes back: it was reversed.
     Recover,
+    /// Its reversal: the provider asks for that, or what was paid does not hold by what is known now.
+    Reverse,
     /// The provider's answer.
     Answer,
     /// To be submitted anew: the payer's front end rejected it.
@@ -144,22 +146,6 @@ pub enum Step {
 }
 
 impl Step {
-    /// All of them.
-    pub const ALL: [Self; 12] = [
-        Self::Decide,
-        Self::Review,
-        Self::Appeal,
-        Self::Remit,
-        Self::Pay,
-        Self::Recover,
-        Self::Answer,
-        Self::Correct,
-        Self::Confirm,
-        Self::Replace,
-        Self::Receipt,
-        Self::GiveBack,
-    ];
-
     /// The payer's step; none for a provider's.
     pub fn of_payer(self) -> Option<WaitingStep> {
         Some(match self {
@@ -169,6 +155,7 @@ impl Step {
             Self::Remit => WaitingStep::Remit,
             Self::Pay => WaitingStep::Pay,
             Self::Recover => WaitingStep::Recover,
+            Self::Reverse => WaitingStep::Reverse,
             _ => return None,
         })
     }

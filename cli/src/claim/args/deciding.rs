@@ -54,7 +54,7 @@ pub struct AppealArgs {
 #[derive(Debug, Args)]
 #[command(
     group = clap::ArgGroup::new("act").required(true),
-    after_help = "Example:\n  careledger claim decide 0011… --as InsurerMSP --with HospitalMSP --overturn 1:TIMELY_FILING --reason 'the flood of May'\nEach of the payer's two levels is answered within 30 days of the appeal. An answer after that counts until the provider goes to the next level."
+    after_help = "Examples:\n  careledger claim decide 0011… --as InsurerMSP --with HospitalMSP --overturn 1:TIMELY_FILING --reason 'the flood of May'\n  careledger claim decide 0011… --as RegulatorMSP --with HospitalMSP --uphold --reason 'it came a year late'    the last level, which is not the payer's\nEach of the payer's two levels is answered within 30 days of the appeal. An answer after that counts until the provider goes to the next level."
 )]
 pub struct DecideArgs {
     /// The claim.
@@ -75,7 +75,8 @@ pub struct DecideArgs {
     /// The level that is decided, 1 to 3; without it the newest one. Needed once the provider went on from one that was not answered in time.
     #[arg(long, value_name = "LEVEL", value_parser = level)]
     pub level: Option<usize>,
-    /// At the last level, which is not the payer's: the regulator whose lawyer decides, by MSP id.
+    /// At the last level, which is not the payer's: the regulator whose reviewer decides, by MSP id, where --as and --with name both sides; the same as the
+    /// regulator's own --as. Then --user is the reviewer.
     #[arg(long, value_name = "MSP")]
     pub by: Option<String>,
 }

@@ -50,7 +50,7 @@ pub struct EnrolArgs {
 /// `careledger claim amend`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  careledger claim amend 0011… coverage.json --from 2026-07-01 --as InsurerMSP\nwhere coverage.json is all of the coverage as it is from that day of service on, as for enrol: another version of its plan, \"secondary\": true where another\npayer pays first, birth or sex put right (from its first day on). What the member used and paid goes on; what is decided stays so until it is adjudicated\nwith --anew. A claim with days before and after the change is denied, and claimed apart."
+    after_help = "Example:\n  careledger claim amend 0011… coverage.json --from 2026-07-01 --as InsurerMSP\nwhere coverage.json is all of the coverage as it is from that day of service on, as for enrol: another version of its plan, \"secondary\": true where another\npayer pays first, birth or sex put right (from its first day on). What the member used and paid goes on; what is decided stays so until it is adjudicated\nwith --anew, or reversed; the command names it. A claim with days before and after the change is denied, and claimed apart."
 )]
 pub struct AmendArgs {
     /// The member's coverage.
@@ -80,7 +80,9 @@ pub struct MemberArgs {
 
 /// `careledger claim end`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  careledger claim end 0011… --as InsurerMSP --last 2026-11-30")]
+#[command(
+    after_help = "Example:\n  careledger claim end 0011… --as InsurerMSP --last 2026-11-30\nNames the claims that were decided for days after it: those that are on a remittance or paid are reversed, the others adjudicated with --anew."
+)]
 pub struct EndArgs {
     /// Whose coverage.
     #[command(flatten)]

@@ -6,6 +6,7 @@ mod deciding;
 mod eligible;
 mod members;
 mod money;
+mod reversal;
 mod screening;
 mod showing;
 mod submission;
@@ -19,6 +20,7 @@ pub use members::{
     AmendArgs, EndArgs, EnrolArgs, FoldArgs, MemberArgs, PayersFileArgs, PlanArgs, StandingArgs,
 };
 pub use money::{ConfirmArgs, PaidArgs, PayArgs, RecoverArgs, RemitArgs, ReverseArgs};
+pub use reversal::{DeclineReversalArgs, RequestReversalArgs, ReversalCommand};
 pub use screening::{ClearArgs, FeedbackArgs, FlagArgs};
 pub use showing::{ExplainArgs, FhirAnswer};
 pub use submission::{
@@ -77,7 +79,7 @@ pub enum ClaimCommand {
     /// Answer what a pended claim asks. As the role `provider-billing`.
     Inform(InformArgs),
     /// List what waits for the payer, or for the provider: claims by the step that they wait for, and requests for authorisations. As the role `payer` or
-    /// `provider-billing`.
+    /// `provider-billing`; as a regulator's `legal` the appeals that wait outside of the payers.
     Waiting(WaitingArgs),
     /// List claims by status, day and coverage. As the role `payer` or `provider-billing`.
     List(ListArgs),
@@ -98,9 +100,13 @@ pub enum ClaimCommand {
     Adjudicate(AdjudicateArgs),
     /// Propose to set rules aside that a claim ran into, or confirm what somebody else proposed. As the role `payer`.
     Rule(RuleArgs),
-    /// Show a claim: where it stands, and its lines.
+    /// Show a claim: where it stands, its lines, what was said. As either side; as a regulator's `legal` one whose appeal waits outside of the payer, which both
+    /// sides see.
+    #[command(
+        after_help = "Examples:\n  careledger claim show 0011… --as HospitalMSP --with InsurerMSP\n  careledger claim show 0011… --as RegulatorMSP --with HospitalMSP    an appeal at the last level"
+    )]
     Show(StepArgs),
-    /// Say line by line what was paid, what the member owes and why not more.
+    /// Say line by line what was paid, what the member owes and why not more. As for `show`.
     Explain(ExplainArgs),
     /// Appeal an adjudication, or take an appeal to the next level. As the role `provider-billing`.
     Appeal(AppealArgs),
@@ -116,6 +122,9 @@ pub enum ClaimCommand {
     Confirm(ConfirmArgs),
     /// Take a remittance or payment of a claim back, with what the claim used up. As the role `payer`.
     Reverse(ReverseArgs),
+    /// Ask the payer for such a reversal as the provider, or decline that as the payer.
+    #[command(subcommand)]
+    Reversal(ReversalCommand),
     /// Say that what was paid of a reversed claim came back. As the role `payer`.
     Recover(RecoverArgs),
     /// Quarters whose services payers compare with each other: open, close. As the regulator.
@@ -135,13 +144,13 @@ pub struct BetweenArgs {
     /// The network's directory.
     #[arg(long, value_name = "DIR", default_value = "careledger-network")]
     pub dir: PathBuf,
-    /// Whose act it is: the payer or the provider, by MSP id.
+    /// Whose act it is: the payer or the provider, by MSP id; to show, explain or decide a claim whose appeal waits outside of the payer, the regulator.
     #[arg(long = "as", value_name = "MSP")]
     pub own: String,
-    /// The other side, by MSP id.
+    /// The other side, by MSP id; for a regulator either side.
     #[arg(long = "with", value_name = "MSP")]
     pub other: String,
-    /// Who acts there, where it is not the one person called `payer` or `provider-billing`.
+    /// Who acts there, where it is not the one person called `payer`, `provider-billing` or, at a regulator, `legal`.
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
 }

@@ -88,7 +88,7 @@ pub struct PayArgs {
     #[command(flatten)]
     pub of: PaidArgs,
     /// The bank's reference: 1 to 64 printable ASCII characters.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = values::reference)]
     pub reference: String,
     /// A reversed claim whose money comes back by so much less being paid of the remittance; may be repeated.
     #[arg(long, value_name = "CLAIM", value_parser = values::id::<ClaimId>, requires = "remittance")]
@@ -116,7 +116,7 @@ pub struct RecoverArgs {
     #[command(flatten)]
     pub step: StepArgs,
     /// The bank's reference: 1 to 64 printable ASCII characters.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = values::reference)]
     pub reference: String,
 }
 

@@ -11,7 +11,7 @@ use crate::values;
 /// `careledger claim submit`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  careledger claim submit claim.json --as HospitalMSP --with InsurerMSP --coverage 00112233445566778899aabbccddeeff\n  careledger claim submit batch.837 --as HospitalMSP --with InsurerMSP --register register.json --acknowledge batch.999\nThe register says what the file's numbers stand for: {\"members\": {\"MI|W000123\": \"00112233445566778899aabbccddeeff\"}, …}; docs/claims-files.md has all of it."
+    after_help = "Examples:\n  careledger claim submit claim.json --as HospitalMSP --with InsurerMSP --coverage 00112233445566778899aabbccddeeff\n  careledger claim submit batch.837 --as HospitalMSP --with InsurerMSP --register register.json --acknowledge batch.999\nThe register says what the file's numbers stand for: {\"members\": {\"MI|W000123\": \"00112233445566778899aabbccddeeff\"}, …}; docs/claims-files.md has all of it.\nIt may be stopped and started again with the same file at any time: what is submitted changes nothing then. SIGTERM or Ctrl-C has it end what is under way and\nsay what is left; a second one ends it at once."
 )]
 pub struct SubmitArgs {
     /// The file and what its numbers stand for.
@@ -20,6 +20,9 @@ pub struct SubmitArgs {
     /// Read the file and say what would be submitted, and submit nothing.
     #[arg(long)]
     pub check: bool,
+    /// Claims under way at once; those of one member come one after the other, and a correction after what it corrects.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    pub together: u32,
     /// What is answered to the sender of an X12 file.
     #[command(flatten)]
     pub answers: AnswersArgs,
@@ -50,7 +53,8 @@ pub struct ReadingArgs {
 /// X12 answers to an X12 file.
 #[derive(Debug, Args)]
 pub struct AnswersArgs {
-    /// Write to this new file what the X12 file's form is worth: for each interchange a 999, or a TA1 where its envelope is wrong.
+    /// Write to this new file what the X12 file's form is worth: for each interchange a 999, or a TA1 where its envelope is wrong. A run that breaks off writes
+    /// neither this file nor the next; the same command then does.
     #[arg(long, value_name = "FILE")]
     pub acknowledge: Option<PathBuf>,
     /// Write to this new file which claims of the X12 file came, and why the others did not: a 277CA.

@@ -2,10 +2,15 @@
 
 use super::{Directory, Numbers, Register};
 use careledger_api::adjudication::{
-    Area, Claim, ClaimLine, Coverage, NetworkRules, OtherPayer, Plan, Price, Site,
+    Area, Claim, ClaimLine, Coverage, Edit, EditCode, Effect, Group, LimitLeft, NetworkRules, OtherPayer,
+    PatientPart, Plan, Price, Site, Span,
+};
+use careledger_api::contracts::claims::{
+    AuthorisationNeeded, AuthorisationStanding, CoverageStanding, EligibilityAnswer, EligibleTerms,
+    MemberShare, ServiceAnswer, ServiceEstimate, ServiceStanding, YearLeft, YearSum,
 };
 use careledger_api::date::{Date, DateRange};
-use careledger_api::ids::{AuthorisationId, ClaimId, CoverageId, PlanId};
+use careledger_api::ids::{AuthorisationId, ClaimId, CoverageId, Hash, PlanId, QuestionId, Salt};
 use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -66,6 +71,79 @@ pub(crate) fn coverage() -> Coverage {
         until: date("2026-12-31"),
     };
     Coverage::new(MEMBER, PLAN, 1, days)
+}
+
+/// A payer's answer on a coverage that holds, about one service that it covers.
+pub(crate) fn eligibility_answer() -> EligibilityAnswer {
+    let sum = |of, left| YearSum { of, left };
+    EligibilityAnswer {
+        question: QuestionId::from_bytes([1; 16]),
+        asked: Hash::from_bytes([1; 32]),
+        at: 0,
+        standing: CoverageStanding::Covered,
+        terms: Some(EligibleTerms {
+            version: 2,
+            plan: PLAN,
+            plan_version: 3,
+            period: coverage().period,
+            secondary: false,
+            currency: "USD".into(),
+        }),
+        left: Some(YearLeft {
+            deductible: sum(20_000, 7_550),
+            out_of_pocket: sum(200_000, 150_000),
+        }),
+        services: vec![ServiceAnswer {
+            sequence: 1,
+            standing: ServiceStanding::Covered,
+            why: vec![Edit {
+                code: EditCode::Deductible,
+                line: Some(1),
+                explanation: "counts towards the year's deductible".into(),
+                effect: Effect::Reduced,
+                group: Some(Group::Patient),
+                reason: Some("1".into()),
+                remark: None,
+                amount: 7_550,
+                appeal: None,
+            }],
+            in_network: true,
+            covered_from: None,
+            limits: vec![LimitLeft {
+                units: 12,
+                within: Span::Year,
+                per_site: false,
+                left: 5,
+            }],
+            share: Some(MemberShare {
+                copay: 1_000,
+                coinsurance: 1_250,
+            }),
+            authorisation: Some(AuthorisationNeeded {
+                given: Some(AuthorisationStanding {
+                    id: AuthorisationId::from_bytes([5; 16]),
+                    period: DateRange {
+                        from: date("2026-07-01"),
+                        until: date("2026-07-31"),
+                    },
+                    units_left: 4,
+                }),
+            }),
+            estimate: Some(ServiceEstimate {
+                charge: 18_100,
+                paid: 8_356,
+                written_off: 0,
+                member: 9_744,
+                part: PatientPart {
+                    deductible: 7_550,
+                    copay: 1_000,
+                    coinsurance: 1_194,
+                    non_covered: 0,
+                },
+            }),
+        }],
+        salt: Salt::from_bytes([1; 32]),
+    }
 }
 
 fn any_line() -> impl Strategy<Value = ClaimLine> {

@@ -253,11 +253,18 @@ impl<'a> Archive<'a> {
             .access(self.custodian, access)
             .send()
             .await?;
-        self.released(&committed.tx_id, categories, &kem).await
+        let released = self.released(&committed.tx_id, categories, &kem).await?;
+        if released.is_empty() {
+            return Err(VaultError::NotReleased.into());
+        }
+        Ok(released)
     }
 
     /// Breaks the glass and gives the emergency summary, as [`open`](Self::open): under the same rule and in the same log, whichever of the
     /// custodian's vault and its replicas answers. The request's key-exchange key is replaced by a fresh one.
+    ///
+    /// No record at all says that the glass was rightly broken and opens nothing: there is no summary, or none that a broken glass opens. Another one opens
+    /// nothing either. Fails with [`VaultError::NotReleased`] where it is not permitted, as for an unknown patient.
     pub async fn break_glass(&self, request: BreakGlassRequest) -> Result<Vec<ReleasedRecord>, ArchiveError> {
         let kem = KemKeyPair::generate();
         let request = BreakGlassRequest {
@@ -274,7 +281,8 @@ impl<'a> Archive<'a> {
             .await
     }
 
-    /// What a committed access opens, from the first vault that answers, each record's opening compared with the own organisation's ledger.
+    /// What a committed access opens, from the first vault that answers, each record's opening compared with the own organisation's ledger. Fails with
+    /// [`VaultError::NotReleased`] if every category was refused.
     async fn released(
         &self,
         tx: &str,
@@ -283,7 +291,7 @@ impl<'a> Archive<'a> {
     ) -> Result<Vec<ReleasedRecord>, ArchiveError> {
         let tx: TxId = tx.parse().map_err(|_| ArchiveError::NoTransaction)?;
         let vaults = Vaults::new(self.vault.clone(), self.replicas.iter().cloned());
-        let mut released = Vec::new();
+        let (mut released, mut answered) = (Vec::new(), false);
         for category in categories {
             let request = ReleaseRequest {
                 custodian: self.custodian.to_owned(),
@@ -292,12 +300,15 @@ impl<'a> Archive<'a> {
                 categories: vec![category],
             };
             match vaults.released(self.identity, &request, kem).await {
-                Ok(records) => released.extend(records),
+                Ok(records) => {
+                    answered = true;
+                    released.extend(records);
+                }
                 Err(VaultError::NotReleased) => {}
                 Err(other) => return Err(other.into()),
             }
         }
-        if released.is_empty() {
+        if !answered {
             return Err(VaultError::NotReleased.into());
         }
         for record in &released {

@@ -125,7 +125,7 @@ impl VaultClient {
     /// Asks for what a committed access opens. `kem` is the pair whose public half the access carried.
     ///
     /// Fails with [`VaultError::NotReleased`] when the vault gives nothing, and with [`VaultError::Altered`] when a key's seal was tampered
-    /// with. The contents are read, and checked, when they are asked for.
+    /// with. Nothing at all is given on a permitted broken glass that opens nothing. The contents are read, and checked, when they are asked for.
     pub async fn released(
         &self,
         identity: &SigningIdentity,

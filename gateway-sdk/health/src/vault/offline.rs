@@ -12,7 +12,8 @@ use crate::sealing::KemKeyPair;
 impl VaultClient {
     /// Asks the custodian's vault for the emergency summary on a signed ticket. `kem` is the pair whose public half the ticket's request carries.
     ///
-    /// Fails with [`VaultError::NotReleased`] when the vault gives nothing, as for a ticket that was used. What it gives is authentic only once the
+    /// No record at all says that the doctor is permitted, and that there is no summary, or none that a broken glass opens. Fails with
+    /// [`VaultError::NotReleased`] when the vault refuses, as for a ticket that was used. What it gives is authentic only once the
     /// openings match the anchors on the own organisation's copy of the ledger (`record.verify`), which answers without the ordering service.
     pub async fn offline(
         &self,

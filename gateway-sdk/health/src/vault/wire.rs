@@ -9,7 +9,8 @@ use careledger_api::merkle::ContentOpening;
 use careledger_api::merkle::batch::BatchProof;
 use serde::{Deserialize, Serialize};
 
-/// Asks for the keys of documents that a committed access opens. Every named category must be permitted, or nothing is released.
+/// Asks for the keys of documents that a committed access opens. Every named category must be permitted, or nothing is released. On the first step of a
+/// broken glass `emergency-summary` names all that it opens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseRequest {
@@ -125,7 +126,7 @@ fn message<R: VaultRequest>(request: &R) -> Result<Vec<u8>, WireError> {
 /// What a vault releases.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseResponse {
-    /// One item for each document.
+    /// One item for each document. None only where a permitted broken glass opens nothing.
     pub items: Vec<ReleasedItem>,
     /// What the requester is obliged to with all of them. That something was left out is not among it.
     #[serde(default)]

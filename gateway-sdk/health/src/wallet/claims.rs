@@ -32,11 +32,6 @@ impl MemberAt {
         self.at.public_key()
     }
 
-    /// The payer's MSP id.
-    pub fn payer(&self) -> &str {
-        &self.at.custodian
-    }
-
     /// The question for the member's claims (`claims.myClaims`), carried by the payer's portal.
     pub fn claims(&self) -> Result<Signed<MemberQuery>, HealthError> {
         let body = MemberQuery {

@@ -197,14 +197,12 @@ fn element_code(fault: Fault) -> &'static str {
 
 /// The envelope that is wrong, and the code of it.
 fn frame(error: &FileError) -> Option<(&Spot, &'static str)> {
-    match error {
-        FileError::Frame(problem) => match problem.x12.as_deref() {
-            Some(spot) => match spot.fault {
-                Fault::Frame(code) => Some((spot, code)),
-                _ => None,
-            },
-            None => None,
-        },
+    let FileError::Frame(problem) = error else {
+        return None;
+    };
+    let spot = problem.x12.as_deref()?;
+    match spot.fault {
+        Fault::Frame(code) => Some((spot, code)),
         _ => None,
     }
 }

@@ -53,6 +53,67 @@ pub struct Billed<'a> {
     /// What the ledger's payer decided, where this payer comes after it. The bill is a first one to this payer then: it names no authorisation and no
     /// claim before.
     pub after: Option<After<'a>>,
+    /// Through whom the patient is insured at the payer before this one, where there is one; none: under this payer's number of the member, in the
+    /// patient's own name. A claim that this payer decides first has none.
+    pub insured_before: Option<InsuredBefore>,
+}
+
+/// Through whom a patient is insured at the payer before (loops 2320 and 2330A). Personal.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InsuredBefore {
+    /// That payer's number of the member, at most 80 characters.
+    pub member_number: String,
+    /// The number of its group or policy, at most 50 characters (SBR03).
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Who the subscriber is, where that is not the patient.
+    #[serde(default)]
+    pub subscriber: Option<OtherSubscriber>,
+}
+
+/// Another person than the patient, through whom the patient is insured. Personal.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtherSubscriber {
+    /// Family name.
+    pub last_name: String,
+    /// First name.
+    pub first_name: String,
+    /// What the patient is to them (SBR02).
+    pub patient: PatientIs,
+}
+
+/// What a patient is to the subscriber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PatientIs {
+    /// Husband or wife.
+    Spouse,
+    /// Partner.
+    LifePartner,
+    /// Child.
+    Child,
+    /// Employee.
+    Employee,
+    /// Something else.
+    Other,
+    /// It is not known.
+    Unknown,
+}
+
+impl PatientIs {
+    /// X12's code.
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            Self::Spouse => "01",
+            Self::LifePartner => "53",
+            Self::Child => "19",
+            Self::Employee => "20",
+            Self::Other => "G8",
+            Self::Unknown => "21",
+        }
+    }
 }
 
 /// What an institution's bill says, and the ledger's claims have no place for. Personal.
@@ -102,6 +163,18 @@ pub struct After<'a> {
     pub name: String,
     /// Its number.
     pub number: String,
+}
+
+impl std::fmt::Debug for InsuredBefore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("InsuredBefore(..)")
+    }
+}
+
+impl std::fmt::Debug for OtherSubscriber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OtherSubscriber(..)")
+    }
 }
 
 impl std::fmt::Debug for Institution {

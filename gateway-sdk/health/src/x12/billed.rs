@@ -3,7 +3,6 @@
 use super::bill::{After, Billed, Institution};
 use super::form::Form;
 use super::remittance::adjustments;
-use super::service;
 use super::write::{Writer, composite, day};
 use crate::claims::Problem;
 use careledger_api::adjudication::{Claim, ClaimLine, Frequency, Group, LineResult};
@@ -89,6 +88,10 @@ pub(super) fn refused(billed: &Billed<'_>, form: Form) -> Option<&'static str> {
         (
             twice,
             "two payers decided before: a bill to a third is not written",
+        ),
+        (
+            billed.insured_before.is_some() && !billed.is_secondary(),
+            "through whom the patient is insured at the payer before is said, and no payer decides before",
         ),
         (
             billed.after.as_ref().is_some_and(|after| !decides(after, claim)),
@@ -253,11 +256,7 @@ fn write_line<A: Fn(i64) -> String>(
     decided: Decided<'_>,
     (place, amount): (&str, &A),
 ) -> Result<(), Problem> {
-    let layout = match form {
-        Form::Professional => service::PROFESSIONAL,
-        Form::Institutional => service::INSTITUTIONAL,
-        Form::Dental => service::DENTAL,
-    };
+    let layout = form.layout();
     let revenue = billed
         .institution
         .as_ref()
@@ -341,7 +340,8 @@ fn write_line<A: Fn(i64) -> String>(
 /// The number of a payer that the ledger does not name.
 const OTHER: &str = "OTHER";
 
-/// Loops 2320 and 2330: the payer before this one. Of one outside of the ledger the amounts alone are known.
+/// Loops 2320 and 2330: the payer before this one, and through whom the patient is insured there. Of a payer outside of the ledger the amounts alone are
+/// known.
 fn other_payer(out: &mut Writer, billed: &Billed<'_>, amount: &impl Fn(i64) -> String) {
     let lines = billed.claim.lines.iter();
     let paid = match &billed.after {
@@ -350,14 +350,28 @@ fn other_payer(out: &mut Writer, billed: &Billed<'_>, amount: &impl Fn(i64) -> S
             .filter_map(|line| line.other_payer)
             .fold(0i64, |sum, other| sum.saturating_add(other.paid)),
     };
-    out.segment("SBR", &["P", "18", "", "", "", "", "", "", "CI"]);
+    let before = billed.insured_before.as_ref();
+    let another = before.and_then(|before| before.subscriber.as_ref());
+    let group = match before.and_then(|before| before.group.as_deref()) {
+        Some(group) => out.plain("SBR", 3, group, 50),
+        None => "",
+    };
+    let is = another.map_or("18", |another| another.patient.code());
+    out.segment("SBR", &["P", is, group, "", "", "", "", "", "CI"]);
     out.segment("AMT", &["D", &amount(paid)]);
     out.segment("OI", &["", "", "Y", "", "", "Y"]);
-    let (last, first) = (&billed.last_name, &billed.first_name);
-    out.segment(
-        "NM1",
-        &["IL", "1", last, first, "", "", "", "MI", &billed.member_number],
-    );
+    let (last, first) = match another {
+        Some(another) => (
+            out.plain("NM1", 3, &another.last_name, 60),
+            out.plain("NM1", 4, &another.first_name, 35),
+        ),
+        None => (billed.last_name.as_str(), billed.first_name.as_str()),
+    };
+    let member = match before {
+        Some(before) => out.plain("NM1", 9, &before.member_number, 80),
+        None => &billed.member_number,
+    };
+    out.segment("NM1", &["IL", "1", last, first, "", "", "", "MI", member]);
     let (name, number) = match &billed.after {
         Some(after) => (
             out.plain("NM1", 3, &after.name, 60),

@@ -146,13 +146,15 @@ impl<'r> Reading<'r> {
                     .or_else(|| self.resolver.provider(&named));
                 self.level.npi = listed.filter(|npi| npi_is_valid(npi));
                 if self.level.npi.is_none() {
-                    self.level.wrong(
-                        segment,
-                        "2010AA",
-                        9,
-                        Fault::Refused,
-                        "the billing provider's NPI is expected, with XX before it",
-                    );
+                    let reason = match segment.element(8) {
+                        "XX" => {
+                            "the billing provider's NPI is not one: it has ten digits, of which the last is a check digit"
+                        }
+                        _ => {
+                            "the billing provider's NPI is expected, with XX before it, or a number that is listed"
+                        }
+                    };
+                    self.level.wrong(segment, "2010AA", 9, Fault::Refused, reason);
                 }
             }
             "IL" | "QC" => self.level.member(segment),

@@ -43,11 +43,11 @@ impl Open {
                     let (place, spot) = match line {
                         Some(lx) => (
                             format!("segment {lx} (LX, loop 2400)"),
-                            spot(lx, "LX", "2400", 0, Fault::Refused),
+                            Spot::at(lx, "LX", "2400", 0, Fault::Refused),
                         ),
                         None => (
                             at.clone(),
-                            spot(self.segment, "CLM", "2300", total, Fault::Refused),
+                            Spot::at(self.segment, "CLM", "2300", total, Fault::Refused),
                         ),
                     };
                     Problem::new(place, edit.explanation.as_ref()).in_x12(spot)
@@ -83,7 +83,10 @@ impl Open {
 
     /// Something about the claim as a whole; where it would stand is `inside`.
     fn wrong_here(&mut self, what: &str, (id, inside, element): Here, fault: Fault, reason: &str) {
-        let spot = spot(self.segment, id, inside, element, fault);
+        let spot = Spot {
+            qualifier: if id == "REF" { "F8" } else { "" },
+            ..Spot::at(self.segment, id, inside, element, fault)
+        };
         self.problems
             .push(Problem::new(format!("{}, {what}", self.at), reason).in_x12(spot));
     }
@@ -212,7 +215,7 @@ impl Open {
                 continue;
             };
             let Some(paid) = sum(&line.paid_before, currency) else {
-                let spot = spot(line.number, "SVD", "2430", 2, Fault::Refused);
+                let spot = Spot::at(line.number, "SVD", "2430", 2, Fault::Refused);
                 let reason = "what another payer paid is an amount in the claim's currency, not below 0";
                 problems.push(Problem::new(at, reason).in_x12(spot));
                 continue;
@@ -259,7 +262,7 @@ impl Open {
         second
             .map(|(_, (_, said))| {
                 let at = format!("segment {} (LX, loop 2400)", said.number);
-                Problem::new(at, reason).in_x12(spot(said.number, "LX", "2400", 0, Fault::Refused))
+                Problem::new(at, reason).in_x12(Spot::at(said.number, "LX", "2400", 0, Fault::Refused))
             })
             .collect()
     }
@@ -274,7 +277,7 @@ impl Open {
             // What is wrong with it is said at its segment.
             Some(_) => ("LX", 0, Fault::Refused),
         };
-        spot(line.number, id, "2400", element, fault)
+        Spot::at(line.number, id, "2400", element, fault)
     }
 }
 
@@ -282,18 +285,6 @@ impl Open {
 type Here = (&'static str, &'static str, usize);
 
 const PRIOR: Here = ("REF", "2300", 2);
-
-fn spot(segment: usize, id: &str, inside: &'static str, element: usize, fault: Fault) -> Spot {
-    Spot {
-        segment,
-        id: id.to_owned(),
-        qualifier: if id == "REF" { "F8" } else { "" },
-        inside,
-        element,
-        component: 0,
-        fault,
-    }
-}
 
 /// Payments in minor units; none where one is no amount of the currency, or below 0.
 fn sum<'a>(payments: impl IntoIterator<Item = &'a Decimal>, currency: &str) -> Option<i64> {

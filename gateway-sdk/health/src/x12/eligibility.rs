@@ -259,15 +259,10 @@ fn share_text(hundredths: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims::testing::{MEMBER, NPI, PLAN, date, directory};
+    use crate::claims::testing::{MEMBER, NPI, date, directory, eligibility_answer};
     use crate::x12::inquiries_from_x12;
-    use careledger_api::adjudication::{LimitLeft, PatientPart};
-    use careledger_api::contracts::claims::{
-        AuthorisationNeeded, AuthorisationStanding, EligibleTerms, MemberShare, QuestionStatus,
-        ServiceEstimate, YearLeft,
-    };
-    use careledger_api::date::DateRange;
-    use careledger_api::ids::{AuthorisationId, CoverageId, Hash, Salt};
+    use careledger_api::contracts::claims::QuestionStatus;
+    use careledger_api::ids::CoverageId;
 
     /// By hand, after the guide: a subscriber with a procedure, a dependent with the coverage alone, and one whom nobody knows.
     const FILE: &str = include_str!("../../tests/samples/inquiry.270");
@@ -335,60 +330,32 @@ mod tests {
     }
 
     fn answered_by(standing: CoverageStanding) -> EligibilityAnswer {
-        let sum = |of, left| YearSum { of, left };
-        let period = DateRange {
-            from: date("2026-01-01"),
-            until: date("2026-12-31"),
-        };
         EligibilityAnswer {
-            question: careledger_api::ids::QuestionId::from_bytes([1; 16]),
-            asked: Hash::from_bytes([1; 32]),
-            at: 0,
             standing,
-            terms: Some(EligibleTerms {
-                version: 1,
-                plan: PLAN,
-                plan_version: 1,
-                period,
-                secondary: false,
-                currency: "USD".into(),
-            }),
-            left: Some(YearLeft {
-                deductible: sum(20_000, 7_550),
-                out_of_pocket: sum(200_000, 150_000),
-            }),
-            services: vec![ServiceAnswer {
-                sequence: 1,
-                standing: ServiceStanding::Covered,
-                why: Vec::new(),
-                in_network: true,
-                covered_from: None,
-                limits: vec![LimitLeft {
-                    units: 12,
-                    within: Span::Year,
-                    per_site: false,
-                    left: 5,
-                }],
-                share: Some(MemberShare {
-                    copay: 1_000,
-                    coinsurance: 1_250,
-                }),
-                authorisation: Some(AuthorisationNeeded {
-                    given: Some(AuthorisationStanding {
-                        id: AuthorisationId::from_bytes([5; 16]),
-                        period,
-                        units_left: 4,
-                    }),
-                }),
-                estimate: Some(ServiceEstimate {
-                    charge: 15_000,
-                    paid: 5_519,
-                    written_off: 0,
-                    member: 9_481,
-                    part: PatientPart::default(),
-                }),
-            }],
-            salt: Salt::from_bytes([1; 32]),
+            ..eligibility_answer()
+        }
+    }
+
+    #[test]
+    fn nothing_is_asked_about_a_member_who_stands_under_another_provider_or_payer() {
+        let subscriber = "HL*4*2*22*1~\nNM1*IL*1*DOE*ANN****MI*M-0001~\n";
+        assert!(FILE.contains(subscriber));
+        for (other, provider) in [
+            ("HL*4*1*21*1~\nNM1*1P*2*OTHER*****XX*1000000004~\n", true),
+            ("HL*4**20*1~\nNM1*PR*2*PAYER*****PI*PAYER1~\n", false),
+        ] {
+            let file = FILE.replace(subscriber, other);
+            let read = inquiries_from_x12(file.as_bytes(), &directory()).unwrap();
+            let all: Vec<_> = read.all().collect();
+            assert!(all[0].outcome.is_ok(), "{other}");
+            let problems = all[1].outcome.as_ref().expect_err(other);
+            let lacks = |what: &str| problems.iter().any(|problem| problem.reason.contains(what));
+            assert!(lacks("no coverage"), "{other}: {problems:?}");
+            assert_eq!(
+                lacks("the provider with its NPI"),
+                !provider,
+                "{other}: {problems:?}"
+            );
         }
     }
 
@@ -438,7 +405,7 @@ mod tests {
             assert!(lines.iter().any(|line| line.starts_with(said)), "{said}\n{file}");
         }
         assert!(
-            file.contains("of 150.00 the payer pays 55.19, the member 94.81"),
+            file.contains("of 181.00 the payer pays 83.56, the member 97.44"),
             "{file}"
         );
         assert_eq!(

@@ -1,6 +1,7 @@
 //! From a 270 (005010X279A1, inquiry) to questions about coverages (loops 2000A to 2110D): one for each patient about whom something is asked.
 
 use super::asked::{Above, Copied};
+use super::level::named;
 use super::open::days;
 use super::received::Received;
 use super::segment::{Segment, Transaction, Wanted, interchange};
@@ -103,7 +104,7 @@ pub fn inquiries_from_x12(bytes: &[u8], resolver: &dyn Resolver) -> Result<Inqui
 }
 
 /// Where in the hierarchy the reader is (HL03).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
     Outside,
     Payer,
@@ -253,14 +254,18 @@ impl<'r> Reading<'r> {
         if let Some(copied) = level.copied() {
             self.above.begin(copied);
         }
-        self.wrong_above.retain(|(at, _)| (*at as u8) < level as u8);
-        match level {
-            Level::Payer => self.payer = false,
-            Level::Provider => self.provider = None,
-            Level::Subscriber => (self.member, self.dependent) = (None, None),
-            Level::Dependent => self.dependent = Some(Default::default()),
-            Level::Outside => {}
+        self.wrong_above.retain(|(at, _)| *at < level);
+        // What stood below the last one of this level is no more: nobody is asked about under another's payer or provider.
+        if level <= Level::Payer {
+            self.payer = false;
         }
+        if level <= Level::Provider {
+            self.provider = None;
+        }
+        if level <= Level::Subscriber {
+            self.member = None;
+        }
+        self.dependent = (level == Level::Dependent).then(Default::default);
         self.patient = matches!(level, Level::Subscriber | Level::Dependent).then(|| Patient {
             at: hl.place(),
             ..Patient::default()
@@ -420,10 +425,7 @@ impl<'r> Reading<'r> {
     fn question(&self, patient: Patient, problems: &mut Vec<Problem>) -> Option<EligibilityQuestion> {
         let at = patient.at.as_str();
         let mut lacks = |reason: &str| problems.push(Problem::new(at, reason));
-        let named = self.member.as_deref().map(|number| match &self.dependent {
-            None => Named::number("MI", number),
-            Some((first, born)) => Named::number("MI-dependent", &format!("{number} {born} {first}")),
-        });
+        let named = named(self.member.as_deref(), self.dependent.as_ref());
         let coverage = named.and_then(|named| self.resolver.coverage(&named));
         if coverage.is_none() {
             lacks("no coverage of this payer is known for the member's number; list it");

@@ -120,12 +120,18 @@ impl Level {
         }
     }
 
-    /// How a resolver knows the patient: `MI|number`, or `MI-dependent|number birth FIRSTNAME`.
+    /// How a resolver knows the patient.
     pub(super) fn named(&self) -> Option<Named> {
-        let number = self.member_number.as_deref()?;
-        Some(match &self.dependent {
-            None => Named::number("MI", number),
-            Some((first, born)) => Named::number("MI-dependent", &format!("{number} {born} {first}")),
-        })
+        named(self.member_number.as_deref(), self.dependent.as_ref())
     }
+}
+
+/// How a resolver knows a patient: by the subscriber's number, `MI|number`, or as a dependent with first name and day of birth,
+/// `MI-dependent|number birth FIRSTNAME`. Nobody without the number.
+pub(super) fn named(number: Option<&str>, dependent: Option<&(String, String)>) -> Option<Named> {
+    let number = number?;
+    Some(match dependent {
+        None => Named::number("MI", number),
+        Some((first, born)) => Named::number("MI-dependent", &format!("{number} {born} {first}")),
+    })
 }

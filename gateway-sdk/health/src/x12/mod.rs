@@ -51,7 +51,9 @@ pub use answer::{
     Acknowledged, AcknowledgedGroup, AcknowledgedInterchange, AcknowledgedSet, ElementFinding, Finding, Note,
     Verdict, acknowledgments_from_x12,
 };
-pub use bill::{After, Attending, Billed, Biller, Institution, claims_to_x12};
+pub use bill::{
+    After, Attending, Billed, Biller, Institution, InsuredBefore, OtherSubscriber, PatientIs, claims_to_x12,
+};
 pub use claims::{claims_from_x12, received_from_x12};
 pub use inquiry::{Inquiries, Inquiry, inquiries_from_x12};
 pub use parts::interchanges;

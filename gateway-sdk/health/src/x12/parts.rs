@@ -44,10 +44,7 @@ fn length(bytes: &[u8]) -> usize {
     while let Some(left) = bytes.get(at..).filter(|left| !left.is_empty()) {
         let ends = left.iter().position(|byte| *byte == end);
         let until = ends.map_or(bytes.len(), |length| at + length + 1);
-        // A text within a segment is no interchange, whatever it looks like: one begins a segment or a line.
-        let other = next(bytes, at..until, |before| {
-            before == end || b"\r\n".contains(&before)
-        });
+        let other = next(bytes, at..until, begins);
         if other < until {
             return other;
         }

@@ -158,11 +158,6 @@ impl Received {
         self.groups.first().is_some_and(|group| group.kind == "HI")
     }
 
-    /// Its number (ISA13) as its sender gave it.
-    pub fn control(&self) -> &str {
-        &self.header.control
-    }
-
     /// Its claims, or its patient events. Fails where its frame is broken.
     pub fn into_reads(self) -> Result<Vec<Read>, FileError> {
         match self.broken {

@@ -44,7 +44,7 @@ pub(super) fn misfit(set: &Transaction<'_>) -> Option<FileError> {
 }
 
 /// Where in the hierarchy the reader is (HL03).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) enum Level {
     #[default]
     Outside,
@@ -192,16 +192,21 @@ impl<'r> Reading<'r> {
             return;
         }
         self.close();
-        match level {
-            Level::Payer => self.payer = false,
-            Level::Requester => self.requester = None,
-            Level::Subscriber => (self.member, self.dependent) = (None, None),
-            Level::Dependent => self.dependent = Some(Default::default()),
-            Level::Event | Level::Service | Level::Outside => {}
+        // What stood below the last one of this level is no more: nothing is asked for another requester's member.
+        if level <= Level::Payer {
+            self.payer = false;
+        }
+        if level <= Level::Requester {
+            self.requester = None;
+        }
+        if level <= Level::Subscriber {
+            self.member = None;
+        }
+        if level <= Level::Dependent {
+            self.dependent = (level == Level::Dependent).then(Default::default);
         }
         self.level = level;
-        let depth = level as u8;
-        self.above.retain(|(at, _)| (*at as u8) < depth);
+        self.above.retain(|(at, _)| *at < level);
         if level == Level::Event {
             self.event = Some(Event {
                 at: hl.place(),

@@ -1,10 +1,11 @@
 //! From what was read of a patient event to requests for authorisations.
 
 use super::asked::{Asked, Repeated};
+use super::level::named;
 use super::received::ReceivedReview;
 use super::review::Reading;
 use super::spot::{Fault, Spot};
-use crate::claims::{Account, Named, Problem, Read, Submission};
+use crate::claims::{Account, Problem, Read, Submission};
 use careledger_api::contracts::claims::AuthorisationRequest;
 use careledger_api::date::{Date, DateRange};
 use careledger_api::ids::Salt;
@@ -77,14 +78,12 @@ impl Reading<'_> {
     fn requests(&self, event: &mut Event) -> Option<Vec<AuthorisationRequest>> {
         let (at, segment) = (event.at.clone(), event.segment);
         let problems = &mut event.problems;
+        // Something that the guide lets be left out is [`Fault::Refused`] where it is needed here.
         let mut wrong = |(what, id, inside): (&str, &str, &'static str), fault: Fault, reason: &str| {
             let problem = Problem::new(format!("{at}{what}"), reason);
-            problems.push(problem.in_x12(spot(segment, id, inside, fault)));
+            problems.push(problem.in_x12(Spot::at(segment, id, inside, 0, fault)));
         };
-        let named = self.member.as_deref().map(|number| match &self.dependent {
-            None => Named::number("MI", number),
-            Some((first, born)) => Named::number("MI-dependent", &format!("{number} {born} {first}")),
-        });
+        let named = named(self.member.as_deref(), self.dependent.as_ref());
         let coverage = named.and_then(|named| self.resolver.coverage(&named));
         if coverage.is_none() {
             let inside = if self.dependent.is_some() {
@@ -116,7 +115,7 @@ impl Reading<'_> {
         }
         for service in &event.services {
             let mut lacks = |id: &str, reason: &str| {
-                let spot = spot(service.segment, id, "2000F", Fault::Refused);
+                let spot = Spot::at(service.segment, id, "2000F", 0, Fault::Refused);
                 problems.push(Problem::new(&service.at, reason).in_x12(spot));
             };
             if service.procedure.is_none() {
@@ -152,18 +151,5 @@ impl Reading<'_> {
             Some(AuthorisationRequest { salt, ..unsalted })
         });
         requests.collect()
-    }
-}
-
-/// Something that the guide lets be left out is [`Fault::Refused`] where it is needed here.
-fn spot(segment: usize, id: &str, inside: &'static str, fault: Fault) -> Spot {
-    Spot {
-        segment,
-        id: id.to_owned(),
-        qualifier: "",
-        inside,
-        element: 0,
-        component: 0,
-        fault,
     }
 }

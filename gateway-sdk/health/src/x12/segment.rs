@@ -52,20 +52,8 @@ impl<'a> Segment<'a> {
 
     /// An envelope that is wrong at this segment. `level` is whose: `ISA`, `GS` or `ST`; `code` is what its acknowledgment says.
     pub(super) fn frame(&self, level: &str, element: usize, code: &'static str, reason: &str) -> FileError {
-        let spot = framed(self.number, level, element, code);
+        let spot = Spot::at(self.number, level, "", element, Fault::Frame(code));
         FileError::Frame(Problem::new(self.place(), reason).in_x12(spot))
-    }
-}
-
-fn framed(segment: usize, level: &str, element: usize, code: &'static str) -> Spot {
-    Spot {
-        segment,
-        id: level.to_owned(),
-        qualifier: "",
-        inside: "",
-        element,
-        component: 0,
-        fault: Fault::Frame(code),
     }
 }
 
@@ -304,9 +292,14 @@ impl<'a> Frames<'a> {
     }
 }
 
+/// The interchange itself is wrong from a segment on.
+fn of_interchange(segment: usize, code: &'static str) -> Spot {
+    Spot::at(segment, "ISA", "", 0, Fault::Frame(code))
+}
+
 fn cut_off(until: &str) -> FileError {
     let reason = format!("it comes before {until}; the file is cut off");
-    FileError::Frame(Problem::new("the end of the file", reason).in_x12(framed(0, "ISA", 0, "023")))
+    FileError::Frame(Problem::new("the end of the file", reason).in_x12(of_interchange(0, "023")))
 }
 
 /// Segments up to the first that cannot be told apart, and what is wrong with that one.
@@ -366,7 +359,7 @@ fn segments<'a>(bytes: &'a [u8], name: &'static str) -> Result<Divided<'a>, File
             // What stands there may be anything.
             let reason = "a segment begins with its name of two or three letters and has at most 64 elements";
             let at = format!("segment {}", segment.number);
-            let spot = framed(segment.number, "ISA", 0, "022");
+            let spot = of_interchange(segment.number, "022");
             unreadable = Some(FileError::Frame(Problem::new(at, reason).in_x12(spot)));
             break;
         }
@@ -374,7 +367,7 @@ fn segments<'a>(bytes: &'a [u8], name: &'static str) -> Result<Divided<'a>, File
     }
     if foreign {
         let number = segments.len() + 1;
-        let spot = framed(number, "ISA", 0, "022");
+        let spot = of_interchange(number, "022");
         let problem = Problem::new(format!("segment {number}"), "characters of UTF-8 are expected");
         unreadable = unreadable.or_else(|| Some(FileError::Frame(problem.in_x12(spot))));
     } else if !text.ends_with(end) {

@@ -53,14 +53,20 @@ pub(super) const DENTAL: Layout = Layout {
 /// The system of revenue codes, for a resolver.
 const REVENUE: &str = "NU";
 
+impl Form {
+    pub(super) fn layout(self) -> &'static Layout {
+        match self {
+            Self::Professional => &PROFESSIONAL,
+            Self::Institutional => &INSTITUTIONAL,
+            Self::Dental => &DENTAL,
+        }
+    }
+}
+
 impl Open {
     pub(super) fn service(&mut self, segment: &Segment<'_>, resolver: &dyn Resolver) {
-        let layout = match self.form {
-            Form::Professional => PROFESSIONAL,
-            Form::Institutional => INSTITUTIONAL,
-            Form::Dental => DENTAL,
-        };
-        let procedure = self.procedure(segment, &layout, resolver);
+        let layout = self.form.layout();
+        let procedure = self.procedure(segment, layout, resolver);
         let line = Line {
             procedure,
             modifiers: segment
@@ -72,7 +78,7 @@ impl Open {
                 .map(|m| (*m).to_owned())
                 .collect(),
             charge: Decimal::parse(segment.element(layout.charge)),
-            units: self.units(segment, &layout),
+            units: self.units(segment, layout),
             place: segment.element(layout.place).to_owned(),
             pointers: segment
                 .components(layout.pointers)

@@ -42,6 +42,19 @@ pub enum Fault {
 }
 
 impl Spot {
+    /// An element of a segment that has no qualifier, or with 0 the segment as a whole.
+    pub(super) fn at(segment: usize, id: &str, inside: &'static str, element: usize, fault: Fault) -> Self {
+        Self {
+            segment,
+            id: id.to_owned(),
+            qualifier: "",
+            inside,
+            element,
+            component: 0,
+            fault,
+        }
+    }
+
     /// It lies in one claim or patient event, and not above several.
     pub(super) fn of_one(&self) -> bool {
         !self.inside.starts_with("20") || matches!(self.inside, "2000E" | "2000F")
@@ -76,16 +89,12 @@ pub(super) fn problem(
         segment.number, segment.id
     );
     Problem::new(at, reason).in_x12(Spot {
-        segment: segment.number,
-        id: segment.id.to_owned(),
         qualifier: match (segment.id, segment.element(1)) {
             ("REF", "F8") => "F8",
             ("REF", "G1") => "G1",
             _ => "",
         },
-        inside,
-        element,
         component,
-        fault,
+        ..Spot::at(segment.number, segment.id, inside, element, fault)
     })
 }

@@ -23,7 +23,7 @@ mod reading;
 mod response;
 mod review;
 
-use parties::{biller, envelope, payee, payer};
+use parties::{biller, envelope, payee, payer, remitted};
 
 const SYSTEM: &str = "CLM01";
 
@@ -66,21 +66,6 @@ fn decided(claim: &Claim) -> Adjudication {
                 .or_default()
                 .insert(code, Ruling::Upheld);
         }
-    }
-}
-
-fn remitted<'a>(claim: &'a Claim, adjudication: &'a Adjudication, reversed: bool) -> Remitted<'a> {
-    Remitted {
-        claim,
-        adjudication,
-        reversed,
-        account: Account {
-            claim_number: Some("A-1".into()),
-            member_number: Some("M-0001".into()),
-            last_name: Some("DOE".into()),
-            first_name: Some("JANE".into()),
-        },
-        secondary: false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who bills and pays whom, for the tests of X12 within the crate and beside it.
 
-use super::{Address, Attending, Billed, Biller, Envelope, Institution, Payee, Payer};
-use careledger_api::adjudication::{Claim, ClaimLine, Sex};
+use super::{Account, Address, Attending, Billed, Biller, Envelope, Institution, Payee, Payer, Remitted};
+use careledger_api::adjudication::{Adjudication, Claim, ClaimLine, Sex};
 
 pub(super) fn envelope() -> Envelope {
     Envelope {
@@ -62,6 +62,23 @@ pub(super) fn billed<'a>(claim: &'a Claim, number: &str) -> Billed<'a> {
         address: address(),
         institution: None,
         after: None,
+        insured_before: None,
+    }
+}
+
+/// The same claim, decided, on a remittance; `reversed`: what was paid of it comes back.
+pub(super) fn remitted<'a>(claim: &'a Claim, adjudication: &'a Adjudication, reversed: bool) -> Remitted<'a> {
+    Remitted {
+        claim,
+        adjudication,
+        reversed,
+        account: Account {
+            claim_number: Some("A-1".into()),
+            member_number: Some("M-0001".into()),
+            last_name: Some("DOE".into()),
+            first_name: Some("JANE".into()),
+        },
+        secondary: false,
     }
 }
 

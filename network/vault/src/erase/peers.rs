@@ -75,7 +75,11 @@ impl PeerDisk {
         };
         let url = format!("{}/erasures/{channel}", self.operations);
         careledger_sdk::install_crypto_provider();
-        let http = reqwest::Client::new();
+        // A peer's operations are this machine's own, whatever proxy leads outside.
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .map_err(|error| failed(error.to_string()))?;
         let (attempts, pause) = ATTEMPTS;
         for _ in 0..attempts {
             let asked = http.post(&url).timeout(REMOVAL).send();

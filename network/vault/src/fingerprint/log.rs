@@ -3,14 +3,13 @@
 //! A line is `<seconds since 1970> <MSP id> <SHA-256 of the certificate> <quarter> <how many>`. Nothing of an input is there to be written.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{BufRead, BufReader, Error, ErrorKind, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use careledger_api::contracts::claims::Period;
 use careledger_api::ids::Hash;
+
+use crate::lines::Lines;
 
 const MINUTE: u64 = 60;
 const DAY: u64 = 86_400;
@@ -64,9 +63,7 @@ pub struct FingerprintLog {
 
 #[derive(Debug)]
 struct Inner {
-    file: File,
-    /// Bytes of whole lines.
-    whole: u64,
+    lines: Lines,
     /// When and how many, of the last day, by organisation.
     asked: BTreeMap<String, VecDeque<(i64, u32)>>,
 }
@@ -77,44 +74,19 @@ impl FingerprintLog {
     /// Fails with `InvalidData` for any other line that is none: limits that cannot be counted are none. With `WouldBlock` where another vault has it open: two
     /// would count apart.
     pub fn open(path: &Path, limits: FingerprintLimits) -> std::io::Result<Self> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)?;
-        file.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => Error::new(
-                ErrorKind::WouldBlock,
-                "another vault has the log of fingerprints open; one directory is one vault's",
-            ),
-            TryLockError::Error(error) => error,
-        })?;
         let mut asked: BTreeMap<String, VecDeque<(i64, u32)>> = BTreeMap::new();
-        let mut whole = 0;
-        let mut reader = BufReader::new(&file);
-        let mut line = String::new();
-        while reader.read_line(&mut line)? > 0 {
-            if !line.ends_with('\n') {
-                break;
-            }
-            let (at, asker, count) = Asker::parse(line.trim_end()).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::InvalidData,
-                    format!("the log of fingerprints is damaged at byte {whole}"),
-                )
-            })?;
+        let lines = Lines::open(path, "fingerprints", |line| {
+            let Some((at, asker, count)) = Asker::parse(line) else {
+                return false;
+            };
             let of_organisation = asked.entry(asker.organisation).or_default();
             of_organisation.push_back((at, count));
             forget(of_organisation, at);
-            whole += line.len() as u64;
-            line.clear();
-        }
-        file.set_len(whole)?;
-        file.seek(SeekFrom::End(0))?;
+            true
+        })?;
         Ok(Self {
             limits,
-            inner: Mutex::new(Inner { file, whole, asked }),
+            inner: Mutex::new(Inner { lines, asked }),
         })
     }
 
@@ -123,7 +95,7 @@ impl FingerprintLog {
     /// After an error they count as answered.
     pub fn record(&self, now: i64, asker: &Asker, period: Period, count: u32) -> std::io::Result<Recorded> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let Inner { file, whole, asked } = &mut *inner;
+        let Inner { lines, asked } = &mut *inner;
         let asked = asked.entry(asker.organisation.clone()).or_default();
         forget(asked, now);
         let seconds = u64::max(
@@ -134,16 +106,8 @@ impl FingerprintLog {
             return Ok(Recorded::OverTheLimit { seconds });
         }
         asked.push_back((now, count));
-        let line = asker.line(now, period, count);
-        let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
-        match written {
-            Ok(()) => {
-                *whole += line.len() as u64;
-                Ok(Recorded::Done)
-            }
-            // The next line must not follow half of this one.
-            Err(error) => file.set_len(*whole).and(Err(error)),
-        }
+        lines.append(&asker.line(now, period, count))?;
+        Ok(Recorded::Done)
     }
 }
 
@@ -201,6 +165,7 @@ fn forget(asked: &mut VecDeque<(i64, u32)>, now: i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::ErrorKind;
 
     const NOW: i64 = 1_790_000_000;
     const LIMITS: FingerprintLimits = FingerprintLimits {

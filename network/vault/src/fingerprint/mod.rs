@@ -24,10 +24,8 @@ pub use log::{Asker, FingerprintLimits, FingerprintLog, Recorded};
 pub use seed::{Seed, SeedError};
 
 use crate::Members;
+use crate::members::is_fresh;
 use crate::release::{ChainError, Refusal, verified_identity};
-
-/// How long a signed request is taken, seconds before and after its time.
-const FRESH: u64 = 300;
 
 /// What the vault asks its own organisation's peer about fingerprints.
 pub trait FingerprintChain: Send + Sync {
@@ -169,7 +167,7 @@ impl<C> Evaluator<C> {
 
     fn check(&self, regulator: &str, channel: &str, at: i64, now: i64) -> Result<(), FingerprintRefusal> {
         let ours = regulator == self.regulator && channel == self.channel;
-        if ours && now.abs_diff(at) <= FRESH {
+        if ours && is_fresh(at, now) {
             Ok(())
         } else {
             Err(FingerprintRefusal::NotForThisVault)

@@ -165,7 +165,7 @@ impl World {
 
     /// The same, stopped, its key-encryption key changed, and started again.
     async fn reopened(self) -> Self {
-        drop(self.store);
+        drop((self.store, self.served));
         let store = Store::rotate(self.dir.path()).await.unwrap();
         Self {
             store,
@@ -345,6 +345,31 @@ async fn a_doctor_without_a_credential_gets_nothing_and_the_attempt_is_filed() {
     world.ledger(Ledger::Writes);
     assert_eq!(world.left().await, 0);
     assert_eq!(world.filed(), [(signed.ticket.id, false)]);
+}
+
+#[tokio::test]
+async fn a_doctor_whose_credential_counts_hears_that_there_is_no_summary() {
+    let world = world(Ledger::Writes).await;
+    *world.chain.opening.lock().unwrap() = Some(OfflineOpening {
+        credentialed: true,
+        documents: Vec::new(),
+    });
+    let signed = world.signed(world.ticket(1));
+    assert!(world.hand_in(&signed).await.unwrap().items.is_empty());
+    assert_eq!(world.filed(), [(signed.ticket.id, false)], "the log says so");
+}
+
+#[tokio::test]
+async fn a_summary_that_does_not_fit_into_the_answer_is_not_told_as_none() {
+    let world = world(Ledger::Writes).await;
+    let long = vec![7; 300 << 10];
+    let document = DocumentId::from_bytes([2; 16]);
+    world.store.put(document, 1, "x", long.as_slice()).await.unwrap();
+    let mut opening = world.chain.opening.lock().unwrap().clone().unwrap();
+    opening.documents[0].document = document;
+    *world.chain.opening.lock().unwrap() = Some(opening);
+    let refused = world.hand_in(&world.signed(world.ticket(1))).await;
+    assert!(matches!(refused, Err(Refusal::TooLarge)));
 }
 
 #[tokio::test]

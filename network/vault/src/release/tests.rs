@@ -1,8 +1,10 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use careledger_api::codes::{Category, Obligation, Purpose};
-use careledger_api::contracts::consent::{AccessKind, AccessRecord, AccessRequest, Outcome, Requester};
+use careledger_api::codes::{Category, Obligation, OverrideReason, Purpose};
+use careledger_api::contracts::consent::{
+    AccessKind, AccessRecord, AccessRequest, BreakGlassRequest, Outcome, Requester,
+};
 use careledger_api::ids::{DocumentId, PatientId, Salt};
 use careledger_api::roles::Role;
 use careledger_sdk::sealing::KemKeyPair;
@@ -206,6 +208,7 @@ async fn releases_nothing_twice_also_after_a_restart() {
         world.ask(&signed(request(), &world.clinician)).await,
         Err(Refusal::AlreadyServed)
     ));
+    drop(world.served);
     let reopened = World {
         served: ServedLog::open(&world._dir.path().join("served")).unwrap(),
         ..world
@@ -314,6 +317,90 @@ async fn the_requester_is_told_its_obligations_but_not_that_something_was_left_o
     let answer = world.ask(&signed(request(), &world.clinician)).await.unwrap();
     assert_eq!(answer.obligations, [Obligation::DeleteAfterUse]);
     assert_eq!(answer.erase_at, Some(NOW + 3_600));
+}
+
+/// Makes of the prepared access a permitted broken glass of this kind, which opens the laboratory documents.
+fn break_glass(world: &World, kind: AccessKind) {
+    let mut access = world.chain.access.lock().unwrap();
+    let record = &mut access.release.record;
+    record.kind = kind;
+    record.request = None;
+    record.emergency = Some(BreakGlassRequest {
+        patient: PatientId::from_bytes([9; 32]),
+        reason: OverrideReason::Emergency,
+        minutes: 30,
+        attest: true,
+        encounter: None,
+        kem_key: world.kem.public(),
+    });
+    record.permitted = match kind {
+        AccessKind::BreakGlass => vec![Category::EmergencySummary],
+        _ => Category::ALL.to_vec(),
+    };
+}
+
+fn of(category: Category) -> ReleaseRequest {
+    ReleaseRequest {
+        categories: vec![category],
+        ..request()
+    }
+}
+
+#[tokio::test]
+async fn the_summary_is_whatever_the_first_step_opens() {
+    let world = world().await;
+    break_glass(&world, AccessKind::BreakGlass);
+    let beyond = world.ask(&signed(of(Category::Note), &world.clinician)).await;
+    assert!(matches!(beyond, Err(Refusal::BeyondTheAccess)));
+    let summary = signed(of(Category::EmergencySummary), &world.clinician);
+    let opened = world.ask(&summary).await.unwrap();
+    assert_eq!(
+        opened.items.iter().map(|i| i.document).collect::<Vec<_>>(),
+        [document(1), document(2)],
+        "a laboratory report that the patient put into the summary belongs to it"
+    );
+    assert!(matches!(world.ask(&summary).await, Err(Refusal::AlreadyServed)));
+}
+
+#[tokio::test]
+async fn who_rightly_broke_the_glass_hears_that_it_opens_nothing_and_nobody_else_does() {
+    let world = world().await;
+    let summary = of(Category::EmergencySummary);
+    let change = |change: fn(&mut Release)| change(&mut world.chain.access.lock().unwrap().release);
+    break_glass(&world, AccessKind::BreakGlass);
+    change(|r| r.documents.clear());
+    for _ in 0..2 {
+        let heard = world.ask(&signed(summary.clone(), &world.clinician)).await;
+        assert!(heard.unwrap().items.is_empty(), "as often as it is asked");
+    }
+    let other = world.ask(&signed(summary.clone(), &world.other)).await;
+    assert!(matches!(other, Err(Refusal::NotTheCreator)));
+    let beyond = world
+        .ask(&signed(of(Category::Laboratory), &world.clinician))
+        .await;
+    assert!(matches!(beyond, Err(Refusal::BeyondTheAccess)));
+
+    let closings: [fn(&mut Release); 6] = [
+        |r| r.fresh = false,
+        |r| r.in_time = false,
+        |r| r.epoch_unchanged = false,
+        |r| r.credentialed = false,
+        // An unknown patient.
+        |r| r.record.outcome = Outcome::Refused,
+        // Who may tell is settled by the kind of the access.
+        |r| r.record.kind = AccessKind::Access,
+    ];
+    for (at, closing) in closings.into_iter().enumerate() {
+        let kept = world.chain.access.lock().unwrap().clone();
+        change(closing);
+        let refused = world.ask(&signed(summary.clone(), &world.clinician)).await;
+        assert!(matches!(refused, Err(Refusal::NothingPermitted)), "closing {at}");
+        *world.chain.access.lock().unwrap() = kept;
+    }
+
+    break_glass(&world, AccessKind::BreakGlassFull);
+    let heard = world.ask(&signed(request(), &world.clinician)).await.unwrap();
+    assert!(heard.items.is_empty(), "so too of the second step");
 }
 
 #[tokio::test]

@@ -64,6 +64,7 @@ mod tests {
             Refusal::BeyondTheAccess,
             Refusal::OverTheLimit,
             Refusal::AlreadyServed,
+            Refusal::TooLarge,
             Refusal::BadKemKey,
         ] {
             let text = refusal.to_string();

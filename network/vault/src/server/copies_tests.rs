@@ -278,12 +278,17 @@ async fn every_anchored_version_is_copied_once_also_what_was_kept_before_a_resta
 
     // The holder goes away; what comes meanwhile waits, over a restart of the custodian's vault as well.
     holder.stop().await;
+    // Nobody listens there, and nobody else gets the port.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.set_reuseaddr(true).unwrap();
+    held.bind(([127, 0, 0, 1], port).into()).unwrap();
     world.ledger.anchor(document(1), 2);
     custodian.put(document(1), 2, b"second").await;
     let waiting = custodian.until(|report| report.trouble.is_some()).await;
     assert_eq!((waiting.copied, waiting.waiting), (1, 1));
     custodian.stop().await;
     let custodian = world.custodian(&client).await;
+    drop(held);
     let holder = world.holder(port).await;
     let done = custodian.until(|report| report.copied == 2).await;
     assert_eq!((done.waiting, done.trouble), (0, None));

@@ -36,7 +36,7 @@ use crate::release::ChainError;
 const HOSPITAL: &str = "HospitalMSP";
 const DOCUMENT: DocumentId = DocumentId::from_bytes([5; 16]);
 /// Where silence is what a test is about; elsewhere nothing is cut off because the machine is busy.
-const SHORT: Duration = Duration::from_millis(200);
+const SHORT: Duration = Duration::from_secs(2);
 
 /// An access that is open until somebody closes it, on a peer that answers until it is gone.
 #[derive(Default)]

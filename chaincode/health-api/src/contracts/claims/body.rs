@@ -1,6 +1,6 @@
 //! A plan, a coverage and a claim as they are handed in, each with its salt; and a claim as payer and provider see it.
 
-use super::{AppealView, Attachment, ClaimStatus, Payment, TakenBack};
+use super::{AppealView, AskedReversal, Attachment, ClaimStatus, Payment, Reviewer, TakenBack};
 use crate::HealthError;
 use crate::adjudication::{Adjudication, Claim, Coverage, Edit, Plan};
 use crate::date::Date;
@@ -94,6 +94,9 @@ pub struct ClaimView {
     /// The appeal, if there is one.
     #[serde(default)]
     pub appeal: Option<AppealView>,
+    /// Who has taken the appeal up outside of the payer, and so reads the claim while it is open there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviewers: Vec<Reviewer>,
     /// The claim that stands in its place, or takes it back.
     #[serde(default)]
     pub successor: Option<ClaimId>,
@@ -103,6 +106,9 @@ pub struct ClaimView {
     /// Why it was reversed.
     #[serde(default)]
     pub reversal: Option<String>,
+    /// What the provider said when it asked for its reversal, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reversals: Vec<AskedReversal>,
     /// Of each payment, in their order, the remittance that it paid; none where it was made without one, or of before this was kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paid_on: Vec<Option<RemittanceId>>,

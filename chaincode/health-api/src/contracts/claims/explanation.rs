@@ -99,4 +99,11 @@ impl ExplanationOfBenefits {
             taken_back: None,
         }
     }
+
+    /// Whether an appeal of it is taken, until [`appeal_until`](Self::appeal_until): it is decided, and not in full as it was claimed.
+    pub fn can_be_appealed(&self) -> bool {
+        let decided = self.lines.iter().all(|line| !line.pended);
+        let mut why = self.lines.iter().flat_map(|line| &line.why);
+        decided && why.any(Edit::can_be_appealed)
+    }
 }

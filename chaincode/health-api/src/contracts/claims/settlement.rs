@@ -107,7 +107,7 @@ pub struct RemittedClaim {
 pub struct Payment {
     /// The claim.
     pub claim: ClaimId,
-    /// Minor units; must equal what the adjudication allowed.
+    /// Minor units; must equal what is due: what the adjudication in force allows, less what was paid before.
     pub amount: i64,
     /// The bank's reference: 1 to 64 printable ASCII characters.
     pub reference: String,

@@ -24,35 +24,24 @@ pub struct WaitingQuery {
     pub requests_after: Option<AuthorisationId>,
 }
 
-/// What a claim waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WaitingStep {
-    /// To be adjudicated: it was submitted, received, or its question is answered or was not in time.
-    Decide,
-    /// It is pended: for the provider's answer, or for two people's ruling; or, pended, denied or partly denied, for the second of the two.
-    Review,
-    /// Somebody of the payer decides its appeal.
-    Appeal,
-    /// To be put on a remittance; a denied one, so that its provider is told.
-    Remit,
-    /// It is on a remittance, and its payment is not recorded.
-    Pay,
-    /// It was reversed, and what was paid of it has not come back.
-    Recover,
-}
-
-impl WaitingStep {
-    /// As it is written in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Decide => "decide",
-            Self::Review => "review",
-            Self::Appeal => "appeal",
-            Self::Remit => "remit",
-            Self::Pay => "pay",
-            Self::Recover => "recover",
-        }
+crate::codes::code_enum! {
+    /// What a claim waits for.
+    WaitingStep {
+        /// To be adjudicated: it was submitted, received, or its question is answered or was not in time.
+        Decide = "decide",
+        /// It is pended: for the provider's answer, or for two people's ruling; or, pended, denied or partly denied, for the second of the two.
+        Review = "review",
+        /// Somebody of the payer decides its appeal.
+        Appeal = "appeal",
+        /// To be put on a remittance; a denied one, so that its provider is told.
+        Remit = "remit",
+        /// It is on a remittance, and its payment is not recorded.
+        Pay = "pay",
+        /// It was reversed, and what was paid of it has not come back.
+        Recover = "recover",
+        /// Somebody looks whether it is reversed: its provider asks for that, or what was paid does not hold by what the payer knows now
+        /// ([`WaitingClaim::held`]).
+        Reverse = "reverse",
     }
 }
 
@@ -112,7 +101,7 @@ pub struct WaitingClaim {
     /// The remittance that it waits on for its payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remittance: Option<RemittanceId>,
-    /// Why nothing is paid of it as it stands, where that is so, and what leads on.
+    /// Why nothing is paid of it as it stands, or why it is to be reversed, where that is so, and what leads on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
 }

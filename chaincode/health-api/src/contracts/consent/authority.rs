@@ -142,10 +142,9 @@ pub struct Guardianship {
 impl Guardianship {
     /// The period in seconds.
     pub fn period(&self) -> Period {
-        let midnight = |date: Date| date.days().saturating_mul(86_400);
         Period {
-            from: midnight(self.from),
-            until: midnight(self.until),
+            from: self.from.first_second(),
+            until: self.until.first_second(),
         }
     }
 

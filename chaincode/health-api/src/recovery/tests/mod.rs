@@ -468,3 +468,20 @@ fn an_account_from_before_renewals_were_kept_is_read_and_its_guardians_count() {
     let renewed = played(before, &[(5, Act::Renew { by: key(OWN) })]);
     assert_eq!(renewed.renewed.len(), 3);
 }
+
+#[test]
+fn who_freezes_with_the_only_key_needs_guardians_to_open_again() {
+    let opens = |account: &Account, lost: Option<u8>, at: i64| {
+        account.opens_without(&TICKS, &key(OWN), lost.map(key).as_ref(), at)
+    };
+    let mut alone = account();
+    assert!(opens(&alone, None, 0), "two of three guardians");
+    alone.renewed = [1, 2].map(|n| (Hash::from_bytes([n; 32]), 0)).into();
+    assert!(opens(&alone, None, TICKS.guardian_life - 1));
+    assert!(!opens(&alone, None, TICKS.guardian_life), "two have lapsed");
+    alone.policy = RecoveryPolicy::initial(&TICKS);
+    assert!(!opens(&alone, None, 0), "nobody");
+    alone.live.insert(key(SECOND));
+    assert!(opens(&alone, None, 0), "another device");
+    assert!(!opens(&alone, Some(SECOND), 0), "which is the lost one");
+}

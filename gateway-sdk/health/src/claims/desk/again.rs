@@ -55,6 +55,27 @@ where
     }
 }
 
+/// A transaction by itself, made anew where another one got in between, as a desk does it and as often ([`TRIES`](super::TRIES)). `send` makes a new
+/// transaction each time. What nobody answered is not repeated: whether it counts, its caller looks.
+pub async fn anew<T, F>(mut send: impl FnMut() -> F) -> Result<T, HealthCallError>
+where
+    F: Future<Output = Result<T, HealthCallError>>,
+{
+    let (mut tries, mut guarded) = (1u32, 0u32);
+    loop {
+        let result = send().await;
+        match result.as_ref().err().map(Next::after) {
+            Some(Next::Anew) => {}
+            Some(Next::Guarded) if guarded < GUARDED => guarded += 1,
+            _ => return result,
+        }
+        if tries >= super::TRIES {
+            return result;
+        }
+        tries += 1;
+    }
+}
+
 /// A tenth of a second, doubled each time up to 3.2 seconds: a peer that starts again is there in a few.
 pub(super) fn pause(silences: u32) -> Duration {
     Duration::from_millis(100 << silences.saturating_sub(1).min(5))

@@ -78,7 +78,7 @@ impl Desk {
                 let mut done = Vec::new();
                 let mut parts = Parts::of(batch);
                 // Of a desk that was stopped the rest is not begun.
-                while !desk.is_stopped()
+                while !desk.has_left(&provider)
                     && let Some(claims) = parts.next()
                 {
                     let tried = once(&desk, &provider, &claims).await;

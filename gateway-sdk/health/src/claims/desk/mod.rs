@@ -6,6 +6,7 @@
 //!                            again: met another transaction, or no answer: made anew, a bounded number of times
 //! remittance ──money──▶ Vec<RemittedMoney> ──pay──▶ Settlement: one transaction; at its provider a Till: money, confirm
 //! questions ──replies──▶ Stream of Replied; at its provider a FrontDesk: ask, wait
+//! at the provider an Office: Submissions ──submit──▶ Stream of Sent
 //! ```
 //! Claims of one member count together (deductible, limits, duplicates): two of them in one block conflict, and the peers let only the first count. A desk
 //! never has two under way, and where somebody else's transaction got in between, it has the claim endorsed anew on what that one left.
@@ -37,13 +38,16 @@ mod again;
 mod batches;
 mod questions;
 mod settling;
+mod submitting;
 #[cfg(test)]
 mod tests;
 mod turns;
 
+pub use again::anew;
 pub use batches::{Batched, Issued};
 pub use questions::{FrontDesk, Replied};
 pub use settling::{Settlement, Till};
+pub use submitting::{Office, Sent};
 
 use careledger_api::HealthError;
 use careledger_api::contracts::claims::{
@@ -54,8 +58,9 @@ use careledger_api::ids::{ClaimId, CoverageId};
 use fabric_contract_core::CallError;
 use futures::future::ready;
 use futures::stream::{self, BoxStream, StreamExt};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use self::again::{Tried, again};
 use self::turns::{Turns, lanes};
@@ -139,6 +144,8 @@ pub struct Desk {
     tries: u32,
     turns: Turns,
     stopped: Arc<AtomicBool>,
+    /// Providers with whom nothing more is begun.
+    left: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Desk {
@@ -151,6 +158,7 @@ impl Desk {
             tries: TRIES,
             turns: Turns::default(),
             stopped: Arc::default(),
+            left: Arc::default(),
         }
     }
 
@@ -186,6 +194,24 @@ impl Desk {
     /// Whether it was told to [`stop`](Self::stop).
     pub fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// As [`stop`](Self::stop), for what there is with that provider: its peer is gone, say. Everybody else's goes on.
+    pub fn leave(&self, provider: &str) {
+        // A panic elsewhere while the lock was held leaves a set that is whole.
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.insert(provider.to_owned());
+    }
+
+    /// Whether nothing more is begun with that provider.
+    pub fn has_left(&self, provider: &str) -> bool {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_stopped() || left.contains(provider)
+    }
+
+    /// Whether the payer's own peer answers at all, asked once.
+    pub async fn is_reached(&self) -> bool {
+        self.client.is_reached().await
     }
 
     /// What waits for the payer with a provider, for one step or for any, all parts of it: claims that correct others first, then the oldest; requests by their
@@ -299,7 +325,7 @@ impl Desk {
                 let desk = desk.clone();
                 async move { desk.adjudicate(task).await }
             };
-            let begun = stream::iter(lane).take_while(move |_| ready(!stopped.is_stopped()));
+            let begun = stream::iter(lane).filter(move |task| ready(!stopped.has_left(&task.provider)));
             begun.then(one).boxed()
         };
         stream::iter(lanes(tasks, |task| task.coverage))

@@ -34,7 +34,23 @@ pub struct Replied {
 impl Desk {
     /// The questions of a provider that wait for an answer, the oldest first.
     pub async fn questions(&self, provider: &str) -> Result<Vec<ListedQuestion>, HealthCallError> {
-        questions(&self.client, (&self.payer, provider), &self.payer, true).await
+        let mut found = Vec::new();
+        let mut query = QuestionQuery {
+            open: true,
+            after: None,
+        };
+        loop {
+            let claims = self.client.claims();
+            let asked = claims.eligibility_questions(&self.payer, provider, query);
+            let part = asked.endorsed_by([&self.payer]).send().await?;
+            found.extend(part.questions);
+            match part.next {
+                Some(next) => query.after = Some(next),
+                None => break,
+            }
+        }
+        found.sort_by_key(|question| (question.asked, question.question));
+        Ok(found)
     }
 
     /// Answers a question by what the payer knows; the contract computes it.
@@ -168,11 +184,6 @@ impl FrontDesk {
         }
     }
 
-    /// Questions of the provider, the oldest first; `open`: those alone that wait for the payer.
-    pub async fn questions(&self, open: bool) -> Result<Vec<ListedQuestion>, HealthCallError> {
-        questions(&self.client, self.pair(), &self.provider, open).await
-    }
-
     /// Takes questions back, answered or not: they are destroyed.
     pub async fn withdraw(
         &self,
@@ -242,26 +253,4 @@ async fn view(
     let claims = client.claims();
     let asked = claims.eligibility_answer(payer, provider, question);
     asked.endorsed_by([own]).send().await
-}
-
-async fn questions(
-    client: &HealthClient,
-    (payer, provider): (&str, &str),
-    own: &str,
-    open: bool,
-) -> Result<Vec<ListedQuestion>, HealthCallError> {
-    let mut found = Vec::new();
-    let mut query = QuestionQuery { open, after: None };
-    loop {
-        let claims = client.claims();
-        let asked = claims.eligibility_questions(payer, provider, query);
-        let part = asked.endorsed_by([own]).send().await?;
-        found.extend(part.questions);
-        match part.next {
-            Some(next) => query.after = Some(next),
-            None => break,
-        }
-    }
-    found.sort_by_key(|question| (question.asked, question.question));
-    Ok(found)
 }

@@ -6,10 +6,10 @@ use careledger_api::HealthError;
 use careledger_api::contracts::claims::{ClaimStatus, MoneyState, RemittedMoney};
 use careledger_api::ids::{ClaimId, CoverageId};
 use fabric_contract_core::CallError;
-use fabric_gateway_sdk::{CommitError, Error, ValidationCode};
+use fabric_gateway_sdk::{Cause, CommitError, EndorseError, Error, RpcFailure, ValidationCode};
 use futures::future::join_all;
 
-use super::again::{Tried, again, pause};
+use super::again::{Tried, again, anew, pause};
 use super::batches::Parts;
 use super::settling::Left;
 use super::turns::{Turns, lanes};
@@ -26,6 +26,19 @@ fn invalid(code: ValidationCode) -> HealthCallError {
 
 fn refused() -> HealthCallError {
     CallError::Contract(HealthError::ConflictState("the claim is under appeal".into()))
+}
+
+fn unreached() -> HealthCallError {
+    let failure = RpcFailure {
+        code: tonic::Code::Unavailable,
+        message: "gone".to_owned(),
+        details: Vec::new(),
+    };
+    let (transaction_id, cause) = ("t".to_owned(), Cause::Rpc(failure));
+    CallError::Transport(Error::from(EndorseError {
+        transaction_id,
+        cause,
+    }))
 }
 
 fn claim(n: u8) -> ClaimId {
@@ -66,6 +79,30 @@ async fn endorsements_that_another_step_made_too_few_are_asked_for_again_and_las
     assert_eq!((done.result.ok(), done.conflicts, asked), (Some(7), 2, 3));
     let (done, asked) = tried(9, vec![few(), few(), few(), Ok(7)]).await;
     assert_eq!((done.result.is_err(), asked), (true, 3));
+}
+
+#[tokio::test]
+async fn a_transaction_by_itself_is_made_anew_and_not_repeated_where_nobody_answered() {
+    let met = || Err(invalid(ValidationCode::MVCC_READ_CONFLICT));
+    let few = || Err(invalid(ValidationCode::ENDORSEMENT_POLICY_FAILURE));
+    let asked = async |answers: Vec<Result<u32, HealthCallError>>| {
+        let all = answers.len();
+        let answers = Mutex::new(answers.into_iter());
+        let send = async || {
+            let next = answers.lock().expect("no panic before").next();
+            next.expect("no more tries than answers")
+        };
+        let done = anew(send).await.ok();
+        let left = answers.lock().expect("no panic before").len();
+        (done, all - left)
+    };
+    assert_eq!(asked(vec![met(), few(), met(), few(), Ok(7)]).await, (Some(7), 5));
+    assert_eq!(asked(vec![few(), few(), few(), Ok(7)]).await, (None, 3));
+    assert_eq!(asked(vec![met(), Err(refused()), Ok(7)]).await, (None, 2));
+    let silent = || Err(unreached());
+    assert_eq!(asked(vec![silent(), Ok(7)]).await, (None, 1));
+    let many = (0..20).map(|_| met()).collect();
+    assert_eq!(asked(many).await, (None, 10));
 }
 
 #[test]

@@ -335,7 +335,7 @@ pub fn eligibility_to_fhir(
             Out::List(vec![Out::Object(vec![
                 ("coverage", Out::by_number(COVERAGE, &coverage)),
                 ("inforce", Out::Flag(answer.covered)),
-                ("benefitPeriod", period(&answer.coverage)),
+                ("benefitPeriod", Out::period(answer.coverage.period)),
                 ("item", Out::List(vec![item])),
             ])]),
         ),
@@ -376,17 +376,10 @@ pub fn coverage_to_fhir(coverage: &Coverage, paper: &Paper) -> Vec<u8> {
             "beneficiary",
             Out::Object(vec![("reference", Out::text("#member"))]),
         ),
-        ("period", period(coverage)),
+        ("period", Out::period(coverage.period)),
         ("payor", Out::List(vec![paper.insurer()])),
         ("class", Out::List(vec![plan])),
         ("order", Out::number(if coverage.secondary { 2 } else { 1 })),
     ])
     .bytes()
-}
-
-fn period(coverage: &Coverage) -> Out {
-    Out::Object(vec![
-        ("start", Out::text(coverage.period.from.to_string())),
-        ("end", Out::text(coverage.period.until.to_string())),
-    ])
 }

@@ -20,7 +20,7 @@ pub struct QuestionAsked {
     /// For `askEligibility`.
     pub question: EligibilityQuestion,
     /// Its number, for the answer; not for the ledger.
-    pub number: Option<Identifier>,
+    pub number: Identifier,
     /// What was ignored.
     pub ignored: Vec<Problem>,
 }
@@ -39,7 +39,7 @@ pub fn question_from_fhir(
     Ok(
         outcome(asked, findings).map(|((question, number), ignored)| QuestionAsked {
             question,
-            number: Some(number),
+            number,
             ignored,
         }),
     )
@@ -243,11 +243,7 @@ fn insurance(question: &EligibilityQuestion, answer: &EligibilityAnswer) -> Out 
     let Some(terms) = &answer.terms else {
         return Out::Object(insurance);
     };
-    let period = vec![
-        ("start", Out::text(terms.period.from.to_string())),
-        ("end", Out::text(terms.period.until.to_string())),
-    ];
-    insurance.push(("benefitPeriod", Out::Object(period)));
+    insurance.push(("benefitPeriod", Out::period(terms.period)));
     let plan = format!("{PLAN}:{}:{}", terms.plan, terms.plan_version);
     let mut items = Vec::new();
     if covered {
@@ -403,14 +399,8 @@ fn term(span: Span) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims::testing::{MEMBER, NPI, PLAN as PLAN_ID, date, directory};
-    use careledger_api::adjudication::{Edit, EditCode, Effect, Group, PatientPart};
-    use careledger_api::contracts::claims::{
-        AuthorisationNeeded, AuthorisationStanding, EligibleTerms, MemberShare, QuestionStatus,
-        ServiceEstimate, YearLeft,
-    };
-    use careledger_api::date::DateRange;
-    use careledger_api::ids::{AuthorisationId, Hash};
+    use crate::claims::testing::{MEMBER, NPI, date, directory, eligibility_answer};
+    use careledger_api::contracts::claims::QuestionStatus;
     use serde_json::{Value, json};
 
     fn form() -> Value {
@@ -484,90 +474,15 @@ mod tests {
         }
     }
 
-    fn answer() -> EligibilityAnswer {
-        let sum = |of, left| YearSum { of, left };
-        EligibilityAnswer {
-            question: QuestionId::from_bytes([1; 16]),
-            asked: Hash::from_bytes([1; 32]),
-            at: 0,
-            standing: CoverageStanding::Covered,
-            terms: Some(EligibleTerms {
-                version: 2,
-                plan: PLAN_ID,
-                plan_version: 3,
-                period: DateRange {
-                    from: date("2026-01-01"),
-                    until: date("2026-12-31"),
-                },
-                secondary: false,
-                currency: "USD".into(),
-            }),
-            left: Some(YearLeft {
-                deductible: sum(20_000, 7_550),
-                out_of_pocket: sum(200_000, 150_000),
-            }),
-            services: vec![ServiceAnswer {
-                sequence: 1,
-                standing: ServiceStanding::Covered,
-                why: vec![Edit {
-                    code: EditCode::Deductible,
-                    line: Some(1),
-                    explanation: "counts towards the year's deductible".into(),
-                    effect: Effect::Reduced,
-                    group: Some(Group::Patient),
-                    reason: Some("1".into()),
-                    remark: None,
-                    amount: 7_550,
-                    appeal: None,
-                }],
-                in_network: true,
-                covered_from: None,
-                limits: vec![LimitLeft {
-                    units: 12,
-                    within: Span::Year,
-                    per_site: false,
-                    left: 5,
-                }],
-                share: Some(MemberShare {
-                    copay: 1_000,
-                    coinsurance: 1_250,
-                }),
-                authorisation: Some(AuthorisationNeeded {
-                    given: Some(AuthorisationStanding {
-                        id: AuthorisationId::from_bytes([5; 16]),
-                        period: DateRange {
-                            from: date("2026-07-01"),
-                            until: date("2026-07-31"),
-                        },
-                        units_left: 4,
-                    }),
-                }),
-                estimate: Some(ServiceEstimate {
-                    charge: 18_100,
-                    paid: 8_356,
-                    written_off: 0,
-                    member: 9_744,
-                    part: PatientPart {
-                        deductible: 7_550,
-                        copay: 1_000,
-                        coinsurance: 1_194,
-                        non_covered: 0,
-                    },
-                }),
-            }],
-            salt: Salt::from_bytes([1; 32]),
-        }
-    }
-
     fn written(view: &EligibilityView) -> Value {
         let number = read(&form()).unwrap().number;
         let paper = Paper::new(date("2026-07-01"), "PayerMSP");
-        serde_json::from_slice(&answer_to_fhir(view, number.as_ref(), &paper)).unwrap()
+        serde_json::from_slice(&answer_to_fhir(view, Some(&number), &paper)).unwrap()
     }
 
     #[test]
     fn an_answer_is_written_with_sums_limits_authorisation_and_estimate() {
-        let written = written(&view(Some(answer())));
+        let written = written(&view(Some(eligibility_answer())));
         assert_eq!(written["request"]["identifier"]["value"], "Q-1");
         assert_eq!(written["outcome"], "complete");
         assert!(written["disposition"].as_str().unwrap().contains("estimate"));
@@ -602,7 +517,7 @@ mod tests {
             terms: None,
             left: None,
             services: Vec::new(),
-            ..answer()
+            ..eligibility_answer()
         };
         let unknown = written(&view(Some(unknown)));
         assert_eq!(unknown["outcome"], "error");

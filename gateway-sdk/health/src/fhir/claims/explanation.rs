@@ -6,7 +6,7 @@ use super::paper::{
     service,
 };
 use crate::claims::amount_text;
-use careledger_api::adjudication::{AppealRoute, Claim, Edit, EditCode, Group};
+use careledger_api::adjudication::{Claim, Edit, EditCode, Group};
 use careledger_api::contracts::claims::{ClaimStatus, ExplainedLine, ExplanationOfBenefits};
 
 type Members = Vec<(&'static str, Out)>;
@@ -138,11 +138,7 @@ fn tail(explained: &ExplanationOfBenefits, mut notes: Notes) -> Members {
     if let Some(last) = explained.answer_until {
         notes.number(&format!("What is asked is answered until {last}."));
     }
-    if explained
-        .lines
-        .iter()
-        .any(|line| line.why.iter().any(|edit| edit.appeal.is_some()))
-    {
+    if explained.can_be_appealed() {
         notes.number(&format!(
             "An appeal is made until {}; another person decides than who decided before.",
             explained.appeal_until
@@ -243,8 +239,8 @@ fn reason(edit: &Edit, currency: &str) -> Out {
     codings.extend(edit.remark.as_deref().map(|code| Out::coding(RARC, code)));
     codings.extend(edit.appeal.map(|route| Out::coding(APPEAL, route.as_str())));
     let category = edit.effect.as_str().to_ascii_lowercase();
-    let text = match edit.appeal {
-        Some(route) => format!("{}; {}", edit.explanation, route_in_words(route)),
+    let text = match edit.what_can_be_done() {
+        Some(route) => format!("{}; {route}", edit.explanation),
         None => edit.explanation.to_string(),
     };
     let mut members = vec![
@@ -258,15 +254,6 @@ fn reason(edit: &Edit, currency: &str) -> Out {
         members.push(("amount", Out::money(edit.amount, currency)));
     }
     Out::Object(members)
-}
-
-fn route_in_words(route: AppealRoute) -> &'static str {
-    match route {
-        AppealRoute::Correct => "correct the claim and submit it as a replacement",
-        AppealRoute::Inform => "give the information that is asked for",
-        AppealRoute::OtherPayer => "claim from the payer that pays first, then again here with what it paid",
-        _ => "it can be appealed",
-    }
 }
 
 /// Notes, each text once.

@@ -1,6 +1,7 @@
 //! JSON to write: numbers are their digits, members keep their order, empty things are left out.
 
 use crate::claims::{Named, text};
+use careledger_api::date::DateRange;
 use serde::Serialize;
 use serde::ser::{Error as _, SerializeMap, Serializer};
 use serde_json::value::RawValue;
@@ -34,6 +35,14 @@ impl Out {
     }
 
     /// A CodeableConcept of one coding.
+    /// Both days are in it.
+    pub(super) fn period(days: DateRange) -> Self {
+        Self::Object(vec![
+            ("start", Self::text(days.from.to_string())),
+            ("end", Self::text(days.until.to_string())),
+        ])
+    }
+
     pub(super) fn concept(system: &str, code: &str) -> Self {
         Self::Object(vec![("coding", Self::List(vec![Self::coding(system, code)]))])
     }

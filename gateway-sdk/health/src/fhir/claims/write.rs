@@ -195,13 +195,7 @@ pub fn authorisation_to_fhir(view: &AuthorisationView, paper: &Paper) -> Vec<u8>
     if given {
         whole.push(("preAuthRef", Out::text(request.id.to_string())));
         let period = view.given.map_or(request.period, |given| given.period);
-        whole.push((
-            "preAuthPeriod",
-            Out::Object(vec![
-                ("start", Out::text(period.from.to_string())),
-                ("end", Out::text(period.until.to_string())),
-            ]),
-        ));
+        whole.push(("preAuthPeriod", Out::period(period)));
     }
     let units = view.given.map_or(request.units, |given| given.units);
     if given {

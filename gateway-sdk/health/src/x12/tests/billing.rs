@@ -121,6 +121,66 @@ proptest! {
     }
 }
 
+/// The payer before knows the member by another number, and perhaps as somebody's child.
+#[test]
+fn the_payer_before_knows_the_member_by_its_own_number() {
+    let mut claim = some();
+    claim.lines.iter_mut().for_each(|line| line.other_payer = None);
+    let decided = decided(&claim);
+    let written = |insured_before: Option<InsuredBefore>, second: bool| {
+        let after = second.then(|| After {
+            decided: &decided,
+            paid: date("2026-07-01"),
+            name: "FIRST".into(),
+            number: "FIRST1".into(),
+        });
+        let billed = Billed {
+            after,
+            insured_before,
+            ..billed(&claim)
+        };
+        claims_to_x12(&[billed], &biller(), &envelope())
+    };
+    let of_other = |file: &str| -> Vec<String> {
+        let lines = file.lines().skip_while(|line| !line.starts_with("CLM*"));
+        let names = lines.filter(|line| line.starts_with("SBR*") || line.starts_with("NM1*IL*"));
+        names.map(str::to_owned).collect()
+    };
+    let own = written(None, true).unwrap();
+    assert_eq!(
+        of_other(&own),
+        ["SBR*P*18*******CI~", "NM1*IL*1*DOE*ANN****MI*M-0001~"]
+    );
+    let mut before = InsuredBefore {
+        member_number: "F-77".into(),
+        group: None,
+        subscriber: None,
+    };
+    let number = written(Some(before.clone()), true).unwrap();
+    assert_eq!(
+        of_other(&number),
+        ["SBR*P*18*******CI~", "NM1*IL*1*DOE*ANN****MI*F-77~"]
+    );
+    before.group = Some("G-12".into());
+    before.subscriber = Some(OtherSubscriber {
+        last_name: "ROE".into(),
+        first_name: "SAM".into(),
+        patient: PatientIs::Child,
+    });
+    let child = written(Some(before.clone()), true).unwrap();
+    assert_eq!(
+        of_other(&child),
+        ["SBR*P*19*G-12******CI~", "NM1*IL*1*ROE*SAM****MI*F-77~"]
+    );
+    // The receiver's own member stays who it was, and what is read is the same.
+    assert!(child.contains("NM1*IL*1*DOE*ANN****MI*M-0001~"));
+    assert_eq!(read_again(&child), read_again(&own));
+    let refused = written(Some(before.clone()), false).unwrap_err();
+    assert!(refused.reason.contains("no payer decides before"), "{refused}");
+    before.member_number = "F:77".into();
+    assert_eq!(written(Some(before), true).unwrap_err().at, "NM109");
+}
+
 /// The ledger would take the second for the first again: it has no place for what tells them apart.
 #[test]
 fn lines_that_a_revenue_code_alone_tells_apart_are_refused() {

@@ -145,6 +145,37 @@ fn a_wrong_request_is_refused_and_the_other_is_read() {
 }
 
 #[test]
+fn nothing_is_asked_for_a_member_who_stands_under_another_requester_or_payer() {
+    let dependent = "HL*7*3*23*1~\nNM1*QC*1*DOE*TOM~\nDMG*D8*20150304*M~\n";
+    assert!(FILE.contains(dependent));
+    for (other, lacks) in [
+        (
+            "HL*7*1*21*1~\nNM1*1P*2*OTHER*****XX*1000000004~\nPER*IC*OTHER~\n",
+            &["loop 2010C"][..],
+        ),
+        (
+            "HL*7**20*1~\nNM1*X3*2*PAYER*****PI*PAYER1~\nPER*IC*OTHER~\n",
+            &["loop 2010C", "loop 2010B"],
+        ),
+        // Also of a dependent, whose subscriber stands under the requester before.
+        (
+            "HL*7*1*21*1~\nNM1*1P*2*OTHER*****XX*1000000004~\nHL*0*0*23*1~\n",
+            &["loop 2010C"],
+        ),
+    ] {
+        let read = read(&FILE.replace(dependent, other));
+        assert!(read[0].outcome.is_ok(), "{other}: {read:#?}");
+        let problems = read[1].outcome.as_ref().expect_err(other);
+        let at: Vec<&str> = problems.iter().map(|problem| problem.at.as_str()).collect();
+        let wanted: Vec<String> = lacks
+            .iter()
+            .map(|inside| format!("segment 28 (HL), {inside}"))
+            .collect();
+        assert_eq!(at, wanted, "{other}");
+    }
+}
+
+#[test]
 fn what_is_no_request_is_refused_as_a_file() {
     for (right, wrong) in [
         ("BHT*0007*13", "BHT*0007*11"),
